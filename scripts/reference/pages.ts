@@ -1,0 +1,15 @@
+/** Every generated page: where it is, from the root of the workspace, and what it says. */
+
+import { errorsPage } from './errors.ts'
+import { openApiFile } from './openapi.ts'
+import { operationsPage } from './operations.ts'
+import { statesPage } from './states.ts'
+
+export type Page = { readonly path: string; readonly render: () => string }
+
+export const pages: readonly Page[] = [
+  { path: 'docs/reference/openapi.json', render: openApiFile },
+  { path: 'docs/reference/operations.md', render: operationsPage },
+  { path: 'docs/reference/errors.md', render: errorsPage },
+  { path: 'docs/reference/states.md', render: statesPage },
+]

@@ -1,0 +1,72 @@
+/** docs/reference/states.md */
+
+import { endReasons, grantStates, grantTransitions, requestStatuses, requestTransitions } from '@tidegate/core'
+import { code, generatedFrom, page, table } from './markdown.ts'
+
+type Transition = { readonly from: string; readonly to: string; readonly when: string }
+
+type Machine = {
+  readonly title: string
+  readonly states: readonly string[]
+  readonly transitions: readonly Transition[]
+  /** Where one begins, and when. */
+  readonly starts: readonly { readonly at: string; readonly when: string }[]
+}
+
+const request: Machine = {
+  title: 'Requests',
+  states: requestStatuses,
+  transitions: requestTransitions,
+  starts: [{ at: 'pending', when: 'it is filed' }],
+}
+
+const grant: Machine = {
+  title: 'Grants',
+  states: grantStates,
+  transitions: grantTransitions,
+  starts: [
+    { at: 'scheduled', when: 'its request is approved and names a start time to come' },
+    { at: 'ready', when: 'its request is approved' },
+  ],
+}
+
+export const statesPage = (): string =>
+  page(
+    generatedFrom('packages/core/src/{request,grant}/transitions.ts'),
+    '# States',
+    'What a request and a grant can be, and how they get there. The database refuses every step that is not listed.',
+    ...machineParts(request),
+    ...machineParts(grant),
+    '## Why grants end',
+    table(
+      ['reason', 'meaning'],
+      Object.entries(endReasons).map(([reason, meaning]) => [code(reason), meaning]),
+    ),
+  )
+
+const machineParts = (machine: Machine): string[] => [
+  `## ${machine.title}`,
+  diagram(machine),
+  table(
+    ['from', 'to', 'when'],
+    [
+      ...machine.starts.map(({ at, when }) => ['', code(at), when]),
+      ...machine.transitions.map(({ from, to, when }) => [code(from), code(to), when]),
+    ],
+  ),
+]
+
+function diagram({ states, transitions, starts }: Machine): string {
+  const left = new Set(transitions.map(({ from }) => from))
+  return [
+    '```mermaid',
+    'stateDiagram-v2',
+    ...starts.map(({ at }) => `  [*] --> ${at}`),
+    ...transitions.map(({ from, to, when }) => `  ${from} --> ${to}: ${label(when)}`),
+    ...states.filter((state) => !left.has(state)).map((state) => `  ${state} --> [*]`),
+    '```',
+  ].join('\n')
+}
+
+/** Mermaid ends a statement at a semicolon. */
+const label = (when: string): string => when.replaceAll(';', ',')
