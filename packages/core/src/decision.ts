@@ -1,0 +1,95 @@
+/** The shapes of the one question, and of its answer. */
+
+import type { DecisionId } from './ids.ts'
+import type { Principal } from './principal.ts'
+import type { Resource, Role } from './resource.ts'
+import type { Signal, SignalName } from './signal.ts'
+import type { Instant, Millis } from './time.ts'
+
+/** May this principal hold this role on this resource now, given these facts? */
+export type Question = {
+  readonly principal: Principal
+  readonly role: Role
+  readonly resource: Resource
+  readonly duration: Millis
+  /** When it is asked. Every age and every hour of the day is counted from here. */
+  readonly now: Instant
+  /** IANA name; hours and weekdays in policies are in this zone. */
+  readonly timeZone: string
+  /** What the requester says; a ticket is only *open* where a signal says so. */
+  readonly ticket?: string
+  readonly task?: string
+  /** How the principal proved who it is, for this question. */
+  readonly authentication: Authentication
+  /** Signals about the principal and the ticket. Stale ones are allowed here and count as missing. */
+  readonly signals: readonly Signal[]
+}
+
+export type Authentication = {
+  readonly method: 'token'
+  readonly mfa: boolean
+  readonly phishingResistant: boolean
+  readonly at: Instant
+}
+
+/** One stage of a path: so many distinct people out of these. */
+export type Stage = {
+  /** Group ids, or `manager` (of the requester), or `owner` (of the resource). */
+  readonly approvers: readonly string[]
+  readonly count: number
+}
+
+/** One way to a yes. Empty `stages`: it needs no one. */
+export type ApprovalPath = {
+  /** Ids of the policies it comes from: one, or two where an agent and its user were both asked. */
+  readonly policies: readonly string[]
+  readonly stages: readonly Stage[]
+  /** The longest grant this path gives. */
+  readonly maxDuration: Millis
+}
+
+/** A change of one fact. */
+export type Change =
+  | { readonly fact: 'duration'; readonly atMost: Millis }
+  | { readonly fact: 'ticket' }
+  | { readonly fact: 'signal'; readonly name: SignalName; readonly value: Signal['value'] }
+  | { readonly fact: 'authentication'; readonly need: AuthenticationNeed }
+
+export type AuthenticationNeed = 'mfa' | 'phishing-resistant'
+
+/** What would turn the answer into a yes, found by asking again with exactly these changes. */
+export type Remedy = {
+  readonly changes: readonly Change[]
+  readonly outcome: 'permit' | 'approve'
+  /** For people, in plain words. */
+  readonly text: string
+}
+
+export type SignalUse = {
+  readonly name: SignalName
+  readonly source: string
+  readonly ageMillis: number
+  readonly fresh: boolean
+}
+
+type Basis = {
+  readonly id: DecisionId
+  readonly policyVersion: string
+  /** Ids of the policies that determined it, sorted: permits of a yes, forbids of a no. */
+  readonly policies: readonly string[]
+  readonly signals: readonly SignalUse[]
+  /** For people, in plain words, most important first. */
+  readonly reasons: readonly string[]
+}
+
+export type Permit = Basis & { readonly outcome: 'permit'; readonly maxDuration: Millis }
+/** `paths` is never empty and no path in it has empty stages. */
+export type NeedsApproval = Basis & { readonly outcome: 'approve'; readonly paths: readonly ApprovalPath[] }
+export type NeedsStepUp = Basis & { readonly outcome: 'step-up'; readonly need: AuthenticationNeed }
+export type Deny = Basis & {
+  readonly outcome: 'deny'
+  readonly cause: 'forbidden' | 'no-policy' | 'too-long' | 'policy-error'
+  readonly remedies: readonly Remedy[]
+}
+
+export type Decision = Permit | NeedsApproval | NeedsStepUp | Deny

@@ -1,0 +1,49 @@
+/**
+ * The life of a grant, as data. The server enforces it, the database refuses anything else
+ * (`grant_transition`, kept equal by a test), and the console, the command line and the docs read it.
+ */
+
+export const grantStates = ['scheduled', 'ready', 'provisioning', 'active', 'ending', 'ended'] as const
+export type GrantState = (typeof grantStates)[number]
+
+export type GrantTransition = {
+  readonly from: GrantState
+  readonly to: GrantState
+  readonly when: string
+}
+
+export const grantTransitions = [
+  { from: 'scheduled', to: 'ready', when: 'its start time is reached' },
+  { from: 'scheduled', to: 'ended', when: 'it is ended before it could start; nothing was opened' },
+  { from: 'ready', to: 'provisioning', when: 'its holder activates it; the clock starts' },
+  { from: 'ready', to: 'ended', when: 'it is ended or lapses unused; nothing was opened' },
+  { from: 'provisioning', to: 'active', when: 'the target says the credential works' },
+  { from: 'provisioning', to: 'ready', when: 'opening failed and certainly left nothing; its holder may try again' },
+  { from: 'provisioning', to: 'ending', when: 'it is ended, or opening failed and may have left something' },
+  { from: 'provisioning', to: 'ended', when: 'opening failed and certainly left nothing' },
+  { from: 'active', to: 'ending', when: 'time is up, the task is done, it is revoked, or a fact changed' },
+  { from: 'ending', to: 'ended', when: 'the target was read back and nothing of it is left' },
+] as const satisfies readonly GrantTransition[]
+
+const allowed = new Set(grantTransitions.map(({ from, to }) => `${from}>${to}`))
+
+export const grantMayGo = (from: GrantState, to: GrantState): boolean => allowed.has(`${from}>${to}`)
+
+/** Something of the grant may exist on the target. */
+export const isLive = (state: GrantState): boolean =>
+  state === 'provisioning' || state === 'active' || state === 'ending'
+
+/** Why grants end. `lapsed` and `open-failed` never had a usable credential. */
+export const endReasons = {
+  expired: 'its time was up',
+  done: 'its holder was done',
+  'task-ended': 'the task it was for ended',
+  revoked: 'someone revoked it',
+  'fact-changed': 'a fact changed and the answer is no longer yes',
+  'policy-changed': 'policy changed and the answer is no longer yes',
+  'resource-changed': 'the resource was removed or points to another target',
+  lapsed: 'it was not activated in time',
+  'open-failed': 'the target could not be opened',
+} as const
+
+export type EndReason = keyof typeof endReasons

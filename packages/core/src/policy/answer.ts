@@ -1,0 +1,96 @@
+/** The answer to a question as its facts stand: an evaluation read through what the policies cost. */
+
+import type { ApprovalPath, Deny } from '../decision.ts'
+import type { Millis } from '../time.ts'
+import { evaluate } from './evaluate.ts'
+import type { Facts } from './facts.ts'
+import { bothPaths, orderPaths, sortedUnion } from './paths.ts'
+import type { PermitPolicy, PolicySet } from './policy.ts'
+import { evaluationFailed, forbiddenBy, noPolicy, policyFailed, tooLong } from './words.ts'
+
+export type Yes = {
+  readonly yes: true
+  /** Never empty; either one path without stages, or only paths with stages. */
+  readonly paths: readonly ApprovalPath[]
+}
+
+export type No = {
+  readonly yes: false
+  readonly cause: Deny['cause']
+  readonly policies: readonly string[]
+  readonly reasons: readonly string[]
+}
+
+export type Answer = Yes | No
+
+/** One of those who must be permitted: the principal, or for an agent it and its user. */
+export type Side = { readonly facts: Facts; readonly name?: string }
+
+/** Yes only where every side's answer is yes. */
+export function answer(set: PolicySet, sides: readonly Side[]): Answer {
+  const answers = sides.map((side) => named(answerOne(set, side.facts), side.name))
+  const refusals = answers.filter((one) => !one.yes)
+  if (refusals.length > 0) return joinRefusals(refusals)
+  return { yes: true, paths: answers.flatMap((one) => (one.yes ? [one.paths] : [])).reduce(bothPaths) }
+}
+
+function answerOne(set: PolicySet, facts: Facts): Answer {
+  const evaluation = evaluate(set, facts)
+  switch (evaluation.kind) {
+    case 'failed':
+      return no('policy-error', [], [evaluationFailed(evaluation.message)])
+    case 'errors':
+      return no(
+        'policy-error',
+        evaluation.errors.map((error) => error.policy),
+        evaluation.errors.map(policyFailed),
+      )
+    case 'forbidden':
+      return no(
+        'forbidden',
+        evaluation.by.map((policy) => policy.id),
+        evaluation.by.map(forbiddenBy),
+      )
+    case 'permitted':
+      return fitting(evaluation.by, facts.duration)
+  }
+}
+
+/** The permits that hold and give as long as was asked are alternative paths. */
+function fitting(permits: readonly PermitPolicy[], asked: Millis): Answer {
+  if (permits.length === 0) return no('no-policy', [], [noPolicy])
+  const paths = permits.filter((permit) => permit.maxDuration >= asked).map(pathOf)
+  if (paths.length > 0) return { yes: true, paths: orderPaths(paths) }
+  const longest = permits.reduce((length, { maxDuration }) => Math.max(length, maxDuration), 0) as Millis
+  return no(
+    'too-long',
+    permits.map((permit) => permit.id),
+    [tooLong(asked, longest)],
+  )
+}
+
+const pathOf = ({ id, stages, maxDuration }: PermitPolicy): ApprovalPath => ({ policies: [id], stages, maxDuration })
+
+export const no = (cause: Deny['cause'], policies: readonly string[], reasons: readonly string[]): No => ({
+  yes: false,
+  cause,
+  policies: sortedUnion(policies),
+  reasons: [...new Set(reasons)],
+})
+
+const named = (one: Answer, name: string | undefined): Answer =>
+  one.yes || name === undefined ? one : { ...one, reasons: one.reasons.map((reason) => `For ${name}: ${reason}`) }
+
+const gravest: readonly Deny['cause'][] = ['policy-error', 'forbidden', 'no-policy', 'too-long']
+
+/** The gravest cause, with its policies; every side's reasons. */
+function joinRefusals(refusals: readonly No[]): No {
+  const cause = gravest.find((one) => refusals.some((refusal) => refusal.cause === one)) ?? 'policy-error'
+  const determining = refusals.filter((refusal) => refusal.cause === cause)
+  const others = refusals.filter((refusal) => refusal.cause !== cause)
+  return no(
+    cause,
+    determining.flatMap((refusal) => refusal.policies),
+    [...determining, ...others].flatMap((refusal) => refusal.reasons),
+  )
+}

@@ -1,0 +1,26 @@
+/** Everything in policy that can grow, and how far. */
+export const policyLimits = {
+  policies: 5_000,
+  fileSizeBytes: 1_048_576,
+  /**
+   * Operators and nesting of one policy. Cedar walks an expression by recursion on a small fixed stack: at about 200
+   * operators in a chain, or 100 brackets in each other, WebAssembly traps, and every later call in the process fails
+   * with it. So a policy that could get near never reaches Cedar.
+   */
+  operators: 150,
+  nesting: 20,
+  idLength: 100,
+  adviceLength: 500,
+  approversPerStage: 20,
+  approvalsPerStage: 20,
+  stages: 10,
+  /** Paths in one answer; the ones that need the fewest people are kept. Fewer ways to a yes is the safe side. */
+  paths: 32,
+  /** Evaluations spent on finding what would turn one no into a yes. */
+  counterfactuals: 40,
+  /** Shorter durations tried on the way. */
+  durationsTried: 6,
+  /** Slices that Cedar holds parsed, and policies in all of them together. */
+  slots: 256,
+  slotPolicies: 20_000,
+} as const

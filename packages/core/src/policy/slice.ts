@@ -1,0 +1,81 @@
+/**
+ * The index by scope: which policies a question can possibly concern. A policy left out is one whose scope is false
+ * for the question, so that its condition, and an error in it, cannot matter. A scope not understood matches everything.
+ */
+
+import type { Facts, Uid } from './facts.ts'
+import type { Policy, PolicySet } from './policy.ts'
+
+/** One key per side; `any` where every question matches. */
+export type Scope = { readonly principal: string; readonly resource: string }
+
+/** Principal key, then resource key, to positions in the set's policies. */
+export type PolicyIndex = ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>
+
+/** The policies a question can concern. Equal keys within one set mean equal slices. */
+export type Slice = { readonly key: string; readonly policies: readonly Policy[] }
+
+const any = 'any'
+const uidKey = ({ type, id }: Uid): string => `${type}::${JSON.stringify(id)}`
+const typeKey = (type: string): string => `is ${type}`
+
+/** Reads one side of the scope from Cedar's JSON of a policy. */
+export function scopeKey(constraint: unknown): string {
+  const { op, entity, entity_type: type, in: inside } = asRecord(constraint)
+  if (op === '==' || op === 'in') return entityKey(entity)
+  if (op !== 'is' || typeof type !== 'string') return any
+  return inside === undefined || inside === null ? typeKey(type) : entityKey(asRecord(inside)['entity'])
+}
+
+function entityKey(entity: unknown): string {
+  const { type, id } = asRecord(asRecord(entity)['__entity'] ?? entity)
+  return typeof type === 'string' && typeof id === 'string' ? uidKey({ type, id }) : any
+}
+
+const asRecord = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+
+export function indexByScope(scopes: readonly Scope[]): PolicyIndex {
+  const index = new Map<string, Map<string, number[]>>()
+  for (const [position, { principal, resource }] of scopes.entries()) {
+    const byResource = index.get(principal) ?? new Map<string, number[]>()
+    byResource.set(resource, [...(byResource.get(resource) ?? []), position])
+    index.set(principal, byResource)
+  }
+  return index
+}
+
+export function sliceFor(set: PolicySet, facts: Facts): Slice {
+  const keys = keysFor(facts)
+  const positions = keys.principal
+    .flatMap((principal) => {
+      const byResource = set.index.get(principal)
+      return byResource ? keys.resource.flatMap((resource) => byResource.get(resource) ?? []) : []
+    })
+    .toSorted((a, b) => a - b)
+  return { key: positions.join(), policies: positions.flatMap((position) => set.policies[position] ?? []) }
+}
+
+/** The policies whose scope the question meets, however the set is indexed. */
+export function concernedBy(set: PolicySet, facts: Facts): readonly Policy[] {
+  const { principal, resource } = keysFor(facts)
+  return sliceFor(set, facts).policies.filter(
+    ({ scope }) => principal.includes(scope.principal) && resource.includes(scope.resource),
+  )
+}
+
+const keysFor = (facts: Facts): { readonly principal: readonly string[]; readonly resource: readonly string[] } => ({
+  principal: keysOf(facts.principal, facts.groups),
+  resource: keysOf(facts.role, [facts.resource, ...facts.labels]),
+})
+
+/** Cedar's `==` and `in` both hold for the entity itself, so one key serves both. */
+const keysOf = (entity: Uid, ancestors: readonly Uid[]): string[] => [
+  ...new Set([any, typeKey(entity.type), uidKey(entity), ...ancestors.map(uidKey)]),
+]
+
+/** The same policies without the index: every question sees all of them. For tests and measurements. */
+export const unsliced = (set: PolicySet): PolicySet => ({
+  ...set,
+  index: indexByScope(set.policies.map(() => ({ principal: any, resource: any }))),
+})

@@ -1,0 +1,48 @@
+/** What decisions say to people. */
+
+import type { ApprovalPath, AuthenticationNeed, Stage } from '../decision.ts'
+import type { Millis } from '../time.ts'
+import { formatDuration } from '../time.ts'
+import type { PolicyError } from './evaluate.ts'
+import type { ForbidPolicy } from './policy.ts'
+
+export const permittedBy = (policies: readonly string[]): string => `Permitted by ${policies.join(', ')}.`
+
+export const needsApproval = ({ stages }: ApprovalPath, index: number): string =>
+  `${index === 0 ? 'Needs approval' : 'Or instead'}: ${stages.map(stageWords).join(', then ')}.`
+
+const stageWords = ({ approvers, count }: Stage): string => `${count} from ${approvers.map(approverWords).join(' or ')}`
+
+function approverWords(approver: string): string {
+  if (approver === 'manager') return "the requester's manager"
+  return approver === 'owner' ? 'the owner of the resource' : approver
+}
+
+export const forbiddenBy = ({ id, advice }: ForbidPolicy): string => advice ?? `Forbidden by ${id}.`
+
+export const policyFailed = ({ policy, message }: PolicyError): string =>
+  `Policy ${policy} failed (${message}), and nothing is permitted while a policy fails.`
+
+export const evaluationFailed = (message: string): string => `The question could not be evaluated: ${message}.`
+
+export const noPolicy = 'No policy permits this.'
+
+export const tooLong = (asked: Millis, longest: Millis): string =>
+  `${formatDuration(asked)} is too long: at most ${formatDuration(longest)} is given here.`
+
+export const authenticationWords: Record<AuthenticationNeed, string> = {
+  mfa: 'sign in again with a second factor',
+  'phishing-resistant': 'sign in again with a passkey or security key',
+}
+
+/** One sentence of several wishes. */
+export function sentence(wishes: readonly string[]): string {
+  const most = wishes.slice(0, -1).join(', ')
+  return asSentence([...(most ? [most] : []), ...wishes.slice(-1)].join(' and '))
+}
+
+/** Cedar's messages begin small and end open. */
+export function asSentence(text: string): string {
+  const trimmed = text.trim()
+  return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.?]$/.test(trimmed) ? '' : '.'}`
+}

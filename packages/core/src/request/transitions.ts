@@ -1,0 +1,22 @@
+/** The life of a request, as data. As with grants, the database refuses anything else (`request_transition`). */
+
+export const requestStatuses = ['pending', 'approved', 'denied', 'cancelled', 'expired', 'failed'] as const
+export type RequestStatus = (typeof requestStatuses)[number]
+
+export type RequestTransition = {
+  readonly from: RequestStatus
+  readonly to: RequestStatus
+  readonly when: string
+}
+
+export const requestTransitions = [
+  { from: 'pending', to: 'approved', when: 'policy permits it, or one of its paths is satisfied' },
+  { from: 'pending', to: 'denied', when: 'policy says no, or an approver does' },
+  { from: 'pending', to: 'cancelled', when: 'the requester takes it back' },
+  { from: 'pending', to: 'expired', when: 'no one answered in time' },
+  { from: 'approved', to: 'failed', when: 'the target could not be opened' },
+] as const satisfies readonly RequestTransition[]
+
+const allowed = new Set(requestTransitions.map(({ from, to }) => `${from}>${to}`))
+
+export const requestMayGo = (from: RequestStatus, to: RequestStatus): boolean => allowed.has(`${from}>${to}`)
