@@ -1,0 +1,193 @@
+/** Every error the API answers with. `docs/reference/errors.md` is kept in step by a test. */
+
+export type ErrorEntry = {
+  readonly status: number
+  /** Short and the same for every occurrence. */
+  readonly title: string
+  /** What to do about it, for whoever called. */
+  readonly remedy: string
+}
+
+export const errors = {
+  'invalid-input': {
+    status: 400,
+    title: 'The input is not valid.',
+    remedy: 'Correct the fields named in `problems`.',
+  },
+  'not-json': {
+    status: 400,
+    title: 'The body is not JSON.',
+    remedy: 'Send a JSON object with `Content-Type: application/json`.',
+  },
+  'body-too-large': {
+    status: 413,
+    title: 'The body is too large.',
+    remedy: 'Send less; the limit is in `detail`.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'The caller is not known.',
+    remedy: 'Send a valid token as `Authorization: Bearer …`; it may have expired or been revoked.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The caller may not do this.',
+    remedy: 'Ask someone who may; `detail` says who.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is no such thing.',
+    remedy: 'Check the id; what the caller may not see is not found either.',
+  },
+  'unknown-role': {
+    status: 404,
+    title: 'There is no such role.',
+    remedy: 'Write it as RESOURCE/ROLE; `tidegate resources` lists what there is.',
+  },
+  'own-request': {
+    status: 403,
+    title: 'No one answers their own request.',
+    remedy: 'Ask another approver.',
+  },
+  'not-an-approver': {
+    status: 403,
+    title: 'The caller is not an approver of this request now.',
+    remedy: 'The request names who can answer at its present stage.',
+  },
+  'already-answered': {
+    status: 409,
+    title: 'The caller has answered this request already.',
+    remedy: 'Nothing to do: each person counts once.',
+  },
+  'request-settled': {
+    status: 409,
+    title: 'The request is settled.',
+    remedy: 'File a new request if access is still needed.',
+  },
+  'policy-refuses': {
+    status: 409,
+    title: 'Policy says no, now.',
+    remedy: 'The decision in `decision` names what would make it a yes.',
+  },
+  'grant-ended': {
+    status: 409,
+    title: 'The grant has ended.',
+    remedy: 'Request access again.',
+  },
+  'grant-not-started': {
+    status: 409,
+    title: 'The grant has not started.',
+    remedy: 'Activate it from its start time on.',
+  },
+  'grant-lapsed': {
+    status: 409,
+    title: 'The grant was not activated in time.',
+    remedy: 'Request access again.',
+  },
+  'grant-busy': {
+    status: 409,
+    title: 'The grant is being opened or closed.',
+    remedy: 'Try again in a moment.',
+  },
+  'target-unavailable': {
+    status: 503,
+    title: 'The target could not be opened.',
+    remedy:
+      '`detail` says why. Where the resource waits for its target, activate again later; otherwise request again.',
+  },
+  'change-stale': {
+    status: 409,
+    title: 'The configuration has changed since.',
+    remedy: 'Plan again on the present version, and apply that.',
+  },
+  'change-settled': {
+    status: 409,
+    title: 'The change is settled.',
+    remedy: 'Apply the files again to make a new change.',
+  },
+  'second-person-needed': {
+    status: 403,
+    title: 'A change is approved by someone other than its author.',
+    remedy: 'Ask another administrator.',
+  },
+  'idempotency-mismatch': {
+    status: 422,
+    title: 'The idempotency key was used for something else.',
+    remedy: 'Use a new key for a new request.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many calls.',
+    remedy: 'Wait as long as `Retry-After` says.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'The store cannot be reached.',
+    remedy: 'Nothing was changed, or it was changed whole. Try again; repeat a creation with the same idempotency key.',
+  },
+  internal: {
+    status: 500,
+    title: 'Something went wrong in Tidegate.',
+    remedy: 'The server log has the details under the id in `detail`.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errors
+
+/** One thing wrong with an input: where, what, and what to do. */
+export type FieldProblem = {
+  /** `duration`, `resources[0].roles[1].name`, or a file position `policies.cedar:12:3`. */
+  readonly field: string
+  readonly message: string
+  readonly remedy?: string
+}
+
+/** RFC 9457, with our members. */
+export type Problem = {
+  readonly type: `urn:tidegate:error:${ErrorCode}`
+  readonly code: ErrorCode
+  readonly status: number
+  readonly title: string
+  readonly remedy: string
+  readonly detail?: string
+  readonly problems?: readonly FieldProblem[]
+  /** With `policy-refuses`: the whole answer. */
+  readonly decision?: unknown
+}
+
+type Details = {
+  readonly detail?: string
+  readonly problems?: readonly FieldProblem[]
+  readonly decision?: unknown
+  readonly cause?: unknown
+}
+
+/** A refusal at the edge. Thrown by operations, and by the client when the server answers with one. */
+export class ApiError extends Error {
+  readonly code: ErrorCode
+  readonly details: Details
+
+  constructor(code: ErrorCode, details: Details = {}) {
+    super(details.detail ?? errors[code].title, { cause: details.cause })
+    this.name = 'ApiError'
+    this.code = code
+    this.details = details
+  }
+}
+
+export function toProblem(error: ApiError): Problem {
+  const { status, title, remedy } = errors[error.code]
+  const { detail, problems, decision } = error.details
+  return {
+    type: `urn:tidegate:error:${error.code}`,
+    code: error.code,
+    status,
+    title,
+    remedy,
+    ...(detail !== undefined && { detail }),
+    ...(problems !== undefined && { problems }),
+    ...(decision !== undefined && { decision }),
+  }
+}
+
+export const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errors, code)

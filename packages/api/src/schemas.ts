@@ -1,0 +1,282 @@
+/** The shapes that go over the wire. Instants are RFC 3339, durations are whole seconds; names end in their unit. */
+
+import { parseDuration, parseInstant, parsePrincipalKey } from '@tidegate/core'
+import { grantStates, endReasons, requestStatuses, risks, signalKinds } from '@tidegate/core'
+import type { EndReason, SignalName } from '@tidegate/core'
+import { z } from 'zod'
+import { limits } from './limits.ts'
+
+const keysOf = <K extends string>(table: Record<K, unknown>): [K, ...K[]] => Object.keys(table) as [K, ...K[]]
+
+export const instant = z
+  .string()
+  .refine((text) => parseInstant(text) !== undefined, {
+    error: 'Write an RFC 3339 time with its offset, such as 2026-11-21T09:00:00Z.',
+  })
+  .meta({ format: 'date-time' })
+
+/** What people may write: `PT30M`, `90s`, `30m`, `2h`. */
+export const duration = z
+  .string()
+  .refine((text) => parseDuration(text) !== undefined, {
+    error: 'Write a positive duration: 90s, 30m, 2h, or ISO 8601 such as PT30M.',
+  })
+  .meta({ examples: ['30m', 'PT2H'] })
+
+export const idText = z.string().min(1).max(limits.idLength)
+export const roleText = z
+  .string()
+  .max(2 * limits.idLength + 1)
+  .regex(/^[^/\s]+\/[^/\s]+$/, { error: 'Write a role as RESOURCE/ROLE, such as orders-db/readonly.' })
+  .meta({ examples: ['orders-db/readonly'] })
+
+export const principalText = z.string().refine((text) => parsePrincipalKey(text) !== undefined, {
+  error: 'Write KIND:ID, such as user:alice or service:ci.',
+})
+
+const freeText = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, { error: 'Say something; blank does not count.' })
+    .max(max)
+    // oxlint-disable-next-line no-control-regex -- control characters would let a reason rewrite a reader's terminal
+    .regex(/^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$/, { error: 'Leave out control characters.' })
+
+export const reasonText = freeText(limits.reasonLength)
+export const commentText = freeText(limits.commentLength)
+
+export const signalUse = z.object({
+  name: z.string(),
+  source: z.string(),
+  ageMillis: z.number(),
+  fresh: z.boolean(),
+})
+
+const change = z.discriminatedUnion('fact', [
+  z.object({ fact: z.literal('duration'), atMostSeconds: z.number() }),
+  z.object({ fact: z.literal('ticket') }),
+  z.object({
+    fact: z.literal('signal'),
+    name: z.string(),
+    value: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
+  }),
+  z.object({ fact: z.literal('authentication'), need: z.enum(['mfa', 'phishing-resistant']) }),
+])
+
+export const remedy = z.object({ changes: z.array(change), outcome: z.enum(['permit', 'approve']), text: z.string() })
+
+export const path = z.object({
+  policies: z.array(z.string()),
+  stages: z.array(z.object({ approvers: z.array(z.string()), count: z.number() })),
+  maxDurationSeconds: z.number(),
+})
+
+const basis = {
+  id: z.string(),
+  policyVersion: z.string(),
+  policies: z.array(z.string()),
+  signals: z.array(signalUse),
+  reasons: z.array(z.string()),
+}
+
+export const decision = z
+  .discriminatedUnion('outcome', [
+    z.object({ outcome: z.literal('permit'), ...basis, maxDurationSeconds: z.number() }),
+    z.object({ outcome: z.literal('approve'), ...basis, paths: z.array(path) }),
+    z.object({ outcome: z.literal('step-up'), ...basis, need: z.enum(['mfa', 'phishing-resistant']) }),
+    z.object({
+      outcome: z.literal('deny'),
+      ...basis,
+      cause: z.enum(['forbidden', 'no-policy', 'too-long', 'policy-error']),
+      remedies: z.array(remedy),
+    }),
+  ])
+  .meta({ id: 'Decision' })
+
+export const approval = z
+  .object({
+    id: z.string(),
+    approver: z.string(),
+    verdict: z.enum(['approve', 'deny']),
+    as: z.array(z.string()),
+    comment: z.string().optional(),
+    at: instant,
+  })
+  .meta({ id: 'Approval' })
+
+export const accessRequest = z
+  .object({
+    id: z.string(),
+    principal: z.string(),
+    role: z.string(),
+    durationSeconds: z.number(),
+    reason: z.string(),
+    ticket: z.string().optional(),
+    task: z.string().optional(),
+    startAt: instant.optional(),
+    status: z.enum(requestStatuses),
+    filedAt: instant,
+    pendingUntil: instant,
+    settledAt: instant.optional(),
+    grant: z.string().optional(),
+    decision,
+    approvals: z.array(approval),
+    /** While pending: who can answer now, as group ids, `manager`, `owner`. */
+    waitingFor: z.array(z.string()),
+  })
+  .meta({ id: 'Request' })
+
+export const grantEnd = z.object({
+  reason: z.enum(keysOf<EndReason>(endReasons)),
+  at: instant,
+  by: z.string().optional(),
+  note: z.string().optional(),
+})
+
+export const grant = z
+  .object({
+    id: z.string(),
+    request: z.string(),
+    principal: z.string(),
+    role: z.string(),
+    state: z.enum(grantStates),
+    durationSeconds: z.number(),
+    startAt: instant.optional(),
+    activateBy: instant,
+    activatedAt: instant.optional(),
+    expiresAt: instant.optional(),
+    end: grantEnd.optional(),
+    endedAt: instant.optional(),
+    /** While ending: how often closing failed, and why the last time. */
+    closing: z.object({ failures: z.number(), lastFailure: z.string().optional() }).optional(),
+  })
+  .meta({ id: 'Grant' })
+
+export const credential = z
+  .object({
+    kind: z.literal('postgres-login'),
+    host: z.string(),
+    port: z.number(),
+    databases: z.array(z.string()),
+    user: z.string(),
+    /** Shown here, once. Asking again makes a new one. */
+    secret: z.string(),
+    tls: z.enum(['verify-full', 'disable']),
+    ca: z.string().optional(),
+    expiresAt: instant,
+  })
+  .meta({ id: 'Credential' })
+
+export const resource = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    description: z.string().optional(),
+    labels: z.record(z.string(), z.string()),
+    owner: z.string().optional(),
+    roles: z.array(z.object({ role: z.string(), risk: z.enum(risks), description: z.string().optional() })),
+  })
+  .meta({ id: 'Resource' })
+
+export const standingPrivilege = z.object({
+  holder: z.string(),
+  kind: z.enum(['superuser', 'role-attribute', 'membership', 'ownership', 'direct-grant', 'password-never-expires']),
+  what: z.string(),
+  risk: z.enum(risks),
+  canLogin: z.boolean(),
+  lastSeenAt: instant.optional(),
+})
+
+export const finding = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    subject: z.string(),
+    severity: z.enum(['low', 'medium', 'high']),
+    message: z.string(),
+    openedAt: instant,
+    lastSeenAt: instant,
+    closedAt: instant.optional(),
+  })
+  .meta({ id: 'Finding' })
+
+export const holding = z.object({
+  grant: z.string(),
+  request: z.string(),
+  principal: z.string(),
+  role: z.string(),
+  reason: z.string(),
+  from: instant,
+  to: instant.optional(),
+  endReason: z.string().optional(),
+  approvers: z.array(z.string()),
+})
+
+export const signalName = z.enum(keysOf<SignalName>(signalKinds))
+
+export const configFile = z.object({
+  /** Relative to the directory that was applied; shown in messages. */
+  path: z.string().min(1).max(500),
+  text: z.string(),
+})
+
+export const planItem = z.object({
+  action: z.enum(['create', 'change', 'remove']),
+  kind: z.enum(['settings', 'user', 'service', 'agent', 'group', 'resource', 'role', 'policy']),
+  id: z.string(),
+  /** One line a field: `labels.env: staging → production`. Never a secret. */
+  details: z.array(z.string()),
+  /** Waits for a second person where four eyes are on. */
+  sensitive: z.boolean(),
+})
+
+export const plan = z
+  .object({
+    /** The version it was made on. */
+    base: z.number(),
+    items: z.array(planItem),
+    /** What applying it would do to live access. */
+    effects: z.array(z.string()),
+    needsSecondPerson: z.boolean(),
+  })
+  .meta({ id: 'Plan' })
+
+export const configChange = z
+  .object({
+    id: z.string(),
+    status: z.enum(['applied', 'pending', 'rejected', 'stale']),
+    author: z.string(),
+    at: instant,
+    settledBy: z.string().optional(),
+    settledAt: instant.optional(),
+    /** The version it made, once applied. */
+    version: z.number().optional(),
+    plan,
+  })
+  .meta({ id: 'Change' })
+
+export const auditEntry = z
+  .object({
+    id: z.string(),
+    type: z.string(),
+    at: instant,
+    /** Its place in the log; absent while it is not integrated yet. */
+    index: z.number().optional(),
+    /** The entry as it is in the log: personal data as commitments. */
+    entry: z.record(z.string(), z.unknown()),
+    /** What the commitments stand for, by JSON pointer, as long as it has not been erased. */
+    disclosed: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'AuditEntry' })
+
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    /** Pass as `cursor` for the next page; absent on the last. */ next: z.string().optional(),
+  })
+
+export const paging = {
+  limit: z.coerce.number().int().min(1).max(limits.pageSizeMax).default(limits.pageSizeDefault),
+  cursor: z.string().max(limits.idLength).optional(),
+}
