@@ -1,0 +1,243 @@
+/**
+ * Configuration as a whole: planned, applied, or left waiting for a second person. Absence means gone: what the files
+ * do not say does not hold.
+ */
+
+import { ApiError } from '@tidegate/api'
+import type { FieldProblem, Output } from '@tidegate/api'
+import type { ConnectorKind } from '@tidegate/connectors'
+import type { ChangeId, Instant } from '@tidegate/core'
+import { formatInstant, principalKey } from '@tidegate/core'
+import { sql } from 'kysely'
+import type { Selectable } from 'kysely'
+import type { Caller } from '../identity/identity.ts'
+import { firstAdministrator } from '../identity/tokens.ts'
+import type { Lifecycle } from '../lifecycle/context.ts'
+import { scheduleTending } from '../reconciler/tend.ts'
+import { newId } from '../runtime.ts'
+import type { Unit } from '../store/change.ts'
+import type { Reader, Tables, Tx } from '../store/database.ts'
+import { boundInstant, instantParam } from '../store/database.ts'
+import { openGrants } from '../store/grants.ts'
+import { parseConfiguration } from './parse.ts'
+import type { Plan } from './plan.ts'
+import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
+import type { Snapshot, SourceFile } from './snapshot.ts'
+
+export type Kinds = ReadonlyMap<string, ConnectorKind>
+export type ConfigChange = Output<'getChange'>
+
+type Deps = Lifecycle & { readonly kinds: Kinds }
+
+const configurationLock = 7_243_004
+
+type Planned = { readonly before: Snapshot; readonly after: Snapshot; readonly plan: Plan }
+
+/** Reads the files, checks everything, and says what would change. @throws {ApiError} `invalid-input` with every problem */
+export async function planConfiguration(deps: Deps, reader: Reader, files: readonly SourceFile[]): Promise<Planned> {
+  const before = await deps.configurations.current(reader)
+  const parsed = parseConfiguration(files, { version: before.version + 1, kinds: deps.kinds })
+  if (!parsed.ok) throw invalid(parsed.problems)
+  const after = parsed.snapshot
+  const locked = await lockoutProblem(reader, after, deps.runtime.now())
+  if (locked) throw invalid([locked])
+  const items = planItems(before, after)
+  const effects = await effectsOf(reader, before, after)
+  return {
+    before,
+    after,
+    plan: { base: before.version, items, effects, needsSecondPerson: needsSecondPerson(before, items) },
+  }
+}
+
+const invalid = (problems: readonly FieldProblem[]): ApiError =>
+  new ApiError('invalid-input', { detail: 'The configuration was not applied; nothing has changed.', problems })
+
+/** Policy never locks out its administrators: someone must be left who can change it back. */
+async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Promise<FieldProblem | undefined> {
+  const { administrators } = after.declared.settings
+  for (const { principal, expires } of after.tokens.values()) {
+    const holder = after.principals.get(principalKey(principal))
+    if (holder?.kind === 'user' && holder.groups.includes(administrators) && expires > now) return undefined
+  }
+  const declared = after.principals.get(principalKey(firstAdministrator))
+  const stillAdministrator = declared === undefined || declared.groups.includes(administrators)
+  const first = await reader
+    .selectFrom('apiToken')
+    .select('id')
+    .where('principal', '=', principalKey(firstAdministrator))
+    .where('revokedAt', 'is', null)
+    .where('expiresAt', '>', boundInstant(now))
+    .executeTakeFirst()
+  if (first && stillAdministrator) return undefined
+  return {
+    field: 'settings.administrators',
+    message: `No one in the group ${administrators} has a token that works: nobody could change this back.`,
+    remedy: 'Put a user with an unexpired token into that group.',
+  }
+}
+
+/** What it does to access that is open now, as far as can be said without asking the question again. */
+async function effectsOf(reader: Reader, before: Snapshot, after: Snapshot): Promise<string[]> {
+  const effects: string[] = []
+  for (const grant of await openGrants(reader)) {
+    const was = before.resources.get(grant.resource)
+    const is = after.resources.get(grant.resource)
+    const who = `${grant.id} (${principalKey(grant.principal)} on ${grant.resource}/${grant.role})`
+    if (!is) effects.push(`ends ${who}: the resource is removed`)
+    else if (!is.roles.has(grant.role)) effects.push(`ends ${who}: the role is removed`)
+    else if (was && was.targetKey !== is.targetKey) effects.push(`ends ${who}: the resource points to another target`)
+    else if (!after.principals.has(principalKey(grant.principal))) effects.push(`ends ${who}: the principal is removed`)
+  }
+  return effects
+}
+
+type Application = { readonly caller: Caller; readonly files: readonly SourceFile[]; readonly base?: number }
+
+/** Applies, or files the change for a second person. */
+export async function applyConfiguration(
+  deps: Deps,
+  unit: Unit,
+  { caller, files, base }: Application,
+): Promise<ConfigChange> {
+  await lockConfiguration(unit.tx)
+  const planned = await planConfiguration(deps, unit.tx, files)
+  if (base !== undefined && base !== planned.plan.base) {
+    throw new ApiError('change-stale', {
+      detail: `It was planned on version ${base}; version ${planned.plan.base} is in force.`,
+    })
+  }
+  const id = newId(unit.runtime, 'change')
+  const waits = planned.plan.needsSecondPerson
+  const version = waits || planned.plan.items.length === 0 ? null : planned.after.version
+  if (version !== null) await install(unit, planned.after, principalKey(caller.principal))
+  const settled = waits ? null : unit.now
+  await unit.tx
+    .insertInto('configurationChange')
+    .values({
+      id,
+      base: planned.plan.base,
+      files: JSON.stringify(planned.after.files),
+      plan: JSON.stringify(planned.plan),
+      status: waits ? 'pending' : 'applied',
+      author: principalKey(caller.principal),
+      at: instantParam(unit.now),
+      settledBy: null,
+      settledAt: settled === null ? null : instantParam(settled),
+      version,
+      waited: waits,
+    })
+    .execute()
+  if (version !== null) await afterInstall(unit, planned)
+  recordApplication(unit, { id, planned, caller, waits })
+  return changeFromRow(await getChangeRow(unit.tx, id))
+}
+
+type Recorded = { id: ChangeId; planned: Planned; caller: Caller; waits: boolean }
+
+function recordApplication(unit: Unit, { id, planned, caller, waits }: Recorded): void {
+  const author = principalKey(caller.principal)
+  const { items } = planned.plan
+  const common = {
+    change: id,
+    hash: planned.after.hash,
+    items: items.map(({ action, kind, id: name }) => `${action} ${kind} ${name}`).slice(0, 500),
+    author,
+  }
+  if (waits)
+    unit.record({ type: 'configuration.proposed', at: unit.now, fields: { ...common, base: planned.plan.base } })
+  else if (items.length > 0) {
+    const fields = { ...common, version: planned.after.version, secondPerson: false }
+    unit.record({ type: 'configuration.applied', at: unit.now, fields })
+  }
+}
+
+const lockConfiguration = async (tx: Tx): Promise<void> =>
+  void (await sql`select pg_advisory_xact_lock(${configurationLock})`.execute(tx))
+
+async function install(unit: Unit, after: Snapshot, by: string): Promise<void> {
+  await unit.tx
+    .insertInto('configurationVersion')
+    .values({
+      version: after.version,
+      files: JSON.stringify(after.files),
+      hash: after.hash,
+      appliedAt: instantParam(unit.now),
+      appliedBy: by,
+    })
+    .execute()
+  unit.hint('configuration')
+}
+
+/** Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question. */
+async function afterInstall(unit: Unit, { before, after }: Planned): Promise<void> {
+  await scheduleTending(unit, touchedResources(before.declared, after.declared))
+}
+
+type Settlement = { readonly caller: Caller; readonly id: string }
+
+/** The second person applies what waits: the same files, on the version they were planned on. */
+export async function approveChange(deps: Deps, unit: Unit, { caller, id }: Settlement): Promise<ConfigChange> {
+  await lockConfiguration(unit.tx)
+  const row = await waitingChange(unit.tx, id)
+  const by = principalKey(caller.principal)
+  if (row.author === by) throw new ApiError('second-person-needed')
+  const planned = await planConfiguration(deps, unit.tx, row.files)
+  if (planned.plan.base !== row.base) {
+    await settle(unit, { id, status: 'stale', by })
+    return changeFromRow(await getChangeRow(unit.tx, id))
+  }
+  await install(unit, planned.after, by)
+  await settle(unit, { id, status: 'applied', by, version: planned.after.version })
+  await afterInstall(unit, planned)
+  const items = planned.plan.items.map(({ action, kind, id: name }) => `${action} ${kind} ${name}`).slice(0, 500)
+  const { version, hash } = planned.after
+  const fields = { change: id, version, hash, items, secondPerson: true, author: row.author, approver: by }
+  unit.record({ type: 'configuration.applied', at: unit.now, fields })
+  return changeFromRow(await getChangeRow(unit.tx, id))
+}
+
+export async function rejectChange(unit: Unit, { caller, id }: Settlement): Promise<ConfigChange> {
+  await lockConfiguration(unit.tx)
+  await waitingChange(unit.tx, id)
+  const by = principalKey(caller.principal)
+  await settle(unit, { id, status: 'rejected', by })
+  unit.record({ type: 'configuration.rejected', at: unit.now, fields: { change: id, by } })
+  return changeFromRow(await getChangeRow(unit.tx, id))
+}
+
+type ChangeRow = Selectable<Tables['configurationChange']>
+
+async function waitingChange(tx: Tx, id: string): Promise<ChangeRow> {
+  const row = await tx.selectFrom('configurationChange').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  if (!row) throw new ApiError('not-found')
+  if (row.status !== 'pending') throw new ApiError('change-settled', { detail: `It is ${row.status}.` })
+  return row
+}
+
+type Settled = { id: string; status: 'applied' | 'rejected' | 'stale'; by: string; version?: number }
+
+async function settle(unit: Unit, { id, status, by, version }: Settled): Promise<void> {
+  await unit.tx
+    .updateTable('configurationChange')
+    .set({ status, settledBy: by, settledAt: instantParam(unit.now), version: version ?? null })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function getChangeRow(reader: Reader, id: string): Promise<ChangeRow> {
+  const row = await reader.selectFrom('configurationChange').selectAll().where('id', '=', id).executeTakeFirst()
+  if (!row) throw new ApiError('not-found')
+  return row
+}
+
+export const changeFromRow = (row: ChangeRow): ConfigChange => ({
+  id: row.id,
+  status: row.status,
+  author: row.author,
+  at: formatInstant(row.at),
+  plan: row.plan as Plan,
+  ...(row.settledBy !== null && { settledBy: row.settledBy }),
+  ...(row.settledAt !== null && { settledAt: formatInstant(row.settledAt) }),
+  ...(row.version !== null && { version: row.version }),
+})

@@ -1,0 +1,41 @@
+/** Who is in which group, nested groups resolved. */
+
+import type { PrincipalKind } from '@tidegate/core'
+import type { DeclaredGroup } from './schema.ts'
+
+export type Member = { readonly kind: PrincipalKind | 'group'; readonly id: string }
+
+const prefixed = /^(user|service|agent|group):(.+)$/
+
+/** `alice` is a user. */
+export function readMember(text: string): Member {
+  const match = prefixed.exec(text)
+  return match ? { kind: match[1] as Member['kind'], id: match[2] as string } : { kind: 'user', id: text }
+}
+
+/** For each principal key the ids of all groups it is in, sorted. Cycles are allowed and mean equality. */
+export function resolveMembership(groups: readonly DeclaredGroup[]): Map<string, readonly string[]> {
+  const parents = new Map<string, Set<string>>()
+  for (const group of groups) {
+    for (const text of group.members) {
+      const { kind, id } = readMember(text)
+      const key = `${kind}:${id}`
+      parents.set(key, (parents.get(key) ?? new Set()).add(group.id))
+    }
+  }
+  const resolved = [...parents.keys()]
+    .filter((key) => !key.startsWith('group:'))
+    .map((key) => [key, [...ancestors(key, parents)].sort()] as const)
+  return new Map(resolved)
+}
+
+function ancestors(key: string, parents: ReadonlyMap<string, ReadonlySet<string>>): Set<string> {
+  const found = new Set<string>()
+  const open = [...(parents.get(key) ?? [])]
+  for (let group = open.pop(); group !== undefined; group = open.pop()) {
+    if (found.has(group)) continue
+    found.add(group)
+    open.push(...(parents.get(`group:${group}`) ?? []))
+  }
+  return found
+}

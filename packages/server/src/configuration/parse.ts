@@ -1,0 +1,234 @@
+/** From files to a snapshot: everything is checked together, and every problem is reported at once. */
+
+import { createHash } from 'node:crypto'
+import type { FieldProblem } from '@tidegate/api'
+import { limits } from '@tidegate/api'
+import type { ConnectorKind } from '@tidegate/connectors'
+import type { Agent, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
+import { loadPolicies, principalKey } from '@tidegate/core'
+import { readMember, resolveMembership } from './membership.ts'
+import type { Path, ReadFile } from './read.ts'
+import { readFiles } from './read.ts'
+import { readResources } from './resources.ts'
+import { bootstrapSettings } from './schema.ts'
+import type { Declared, ResourceEntry, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
+
+export type ParseResult =
+  | { readonly ok: true; readonly snapshot: Snapshot }
+  | { readonly ok: false; readonly problems: readonly FieldProblem[] }
+
+type Options = { readonly version: number; readonly kinds: ReadonlyMap<string, ConnectorKind> }
+
+export function parseConfiguration(sources: readonly SourceFile[], { version, kinds }: Options): ParseResult {
+  const unnamed = checkSources(sources)
+  if (unnamed.length > 0) return { ok: false, problems: unnamed }
+  const files = [...sources].sort((a, b) => (a.path < b.path ? -1 : 1))
+  const read = readFiles(files.filter(({ path }) => !isPolicy(path)))
+  const declared = merge(read.files)
+  const resources = readResources(read.files, kinds)
+  const groups = new Set(declared.groups.map(({ id }) => id))
+  const hash = hashOf(files)
+  const policies = readPolicies(files, { version: hash, knownGroups: groups })
+  const problems = [
+    ...read.problems,
+    ...resources.problems,
+    ...policies.problems,
+    // References are only worth checking when every file could be read.
+    ...(read.problems.length === 0 ? checkReferences(read.files, declared) : []),
+  ]
+  if (problems.length > 0 || !policies.set) return { ok: false, problems }
+  return {
+    ok: true,
+    snapshot: build({ version, hash, files, declared, policies: policies.set, resources: resources.entries }),
+  }
+}
+
+const isPolicy = (path: string): boolean => path.endsWith('.cedar')
+
+function checkSources(sources: readonly SourceFile[]): FieldProblem[] {
+  const problems: FieldProblem[] = []
+  if (sources.length > limits.configFiles)
+    problems.push({ field: 'files', message: `More than ${limits.configFiles} files.` })
+  const seen = new Set<string>()
+  for (const { path } of sources) {
+    if (seen.has(path)) problems.push({ field: path, message: 'The file is named twice.' })
+    seen.add(path)
+    if (!/\.(ya?ml|cedar)$/.test(path)) {
+      problems.push({
+        field: path,
+        message: 'Not a configuration file.',
+        remedy: 'Pass .yaml, .yml and .cedar files only.',
+      })
+    }
+  }
+  return problems
+}
+
+/** Length-prefixed, so that no two sets of files have the same bytes. */
+function hashOf(files: readonly SourceFile[]): string {
+  const hash = createHash('sha256')
+  for (const { path, text } of files) {
+    for (const part of [path, text]) hash.update(`${Buffer.byteLength(part)}:`).update(part)
+  }
+  return hash.digest('hex')
+}
+
+function merge(files: readonly ReadFile[]): Declared {
+  const all = files.map(({ declared }) => declared)
+  return {
+    settings: all.find(({ settings }) => settings)?.settings ?? bootstrapSettings,
+    users: all.flatMap(({ users }) => users),
+    services: all.flatMap(({ services }) => services),
+    agents: all.flatMap(({ agents }) => agents),
+    groups: all.flatMap(({ groups }) => groups),
+    resources: all.flatMap(({ resources }) => resources),
+  }
+}
+
+function readPolicies(
+  files: readonly SourceFile[],
+  options: { version: string; knownGroups: ReadonlySet<string> },
+): { set?: PolicySet; problems: FieldProblem[] } {
+  const loaded = loadPolicies(
+    files.filter(({ path }) => isPolicy(path)),
+    options,
+  )
+  if (loaded.ok) return { set: loaded.policies, problems: [] }
+  const problems = loaded.problems.map(({ path, line, column, id, message, remedy }) => ({
+    field: `${path}:${line}:${column}`,
+    message: id === undefined ? message : `policy ${id}: ${message}`,
+    ...(remedy !== undefined && { remedy }),
+  }))
+  return { problems }
+}
+
+/** Where each declared thing of a kind stands, over all files. */
+function* places<K extends 'users' | 'services' | 'agents' | 'groups' | 'resources'>(
+  files: readonly ReadFile[],
+  kind: K,
+): Generator<{ item: Declared[K][number]; at: (path: Path) => string }> {
+  for (const file of files) {
+    for (const [index, item] of file.declared[kind].entries()) {
+      yield { item: item as Declared[K][number], at: (path) => file.at([kind, index, ...path]) }
+    }
+  }
+}
+
+function checkReferences(files: readonly ReadFile[], declared: Declared): FieldProblem[] {
+  const ids = {
+    user: new Set(declared.users.map(({ id }) => id)),
+    service: new Set(declared.services.map(({ id }) => id)),
+    agent: new Set(declared.agents.map(({ id }) => id)),
+    group: new Set(declared.groups.map(({ id }) => id)),
+  }
+  const problems: FieldProblem[] = []
+  const must = (known: ReadonlySet<string>, id: string | undefined, at: string, what: string): void => {
+    if (id !== undefined && !known.has(id)) problems.push({ field: at, message: `There is no ${what} ${id}.` })
+  }
+  for (const { item, at } of places(files, 'users')) must(ids.user, item.manager, at(['manager']), 'user')
+  for (const { item, at } of places(files, 'services')) must(ids.user, item.owner, at(['owner']), 'user')
+  for (const { item, at } of places(files, 'agents')) must(ids.user, item.user, at(['user']), 'user')
+  for (const { item, at } of places(files, 'resources')) must(ids.group, item.owner, at(['owner']), 'group')
+  for (const { item, at } of places(files, 'groups')) {
+    for (const [index, text] of item.members.entries()) {
+      const { kind, id } = readMember(text)
+      must(ids[kind], id, at(['members', index]), kind)
+    }
+  }
+  for (const file of files) {
+    must(ids.group, file.declared.settings?.administrators, file.at(['settings', 'administrators']), 'group')
+    must(ids.group, file.declared.settings?.auditors, file.at(['settings', 'auditors']), 'group')
+  }
+  return [...problems, ...checkUnique(files)]
+}
+
+function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
+  const problems: FieldProblem[] = []
+  const once = (seen: Set<string>, key: string, at: string, message: string): void => {
+    if (seen.has(key)) problems.push({ field: at, message, remedy: 'Keep one.' })
+    seen.add(key)
+  }
+  for (const kind of ['users', 'services', 'agents', 'groups', 'resources'] as const) {
+    const seen = new Set<string>()
+    for (const { item, at } of places(files, kind)) once(seen, item.id, at(['id']), `${item.id} is declared twice.`)
+  }
+  const hashes = new Set<string>()
+  for (const kind of ['users', 'services', 'agents'] as const) {
+    for (const { item, at } of places(files, kind)) {
+      for (const [index, { hash }] of item.tokens.entries()) {
+        once(hashes, hash, at(['tokens', index, 'hash']), 'Two principals have the same token.')
+      }
+    }
+  }
+  const withSettings = files.filter(({ declared }) => declared.settings)
+  for (const file of withSettings.slice(1)) {
+    problems.push({
+      field: file.at(['settings']),
+      message: 'Settings stand in more than one file.',
+      remedy: 'Keep one.',
+    })
+  }
+  return problems
+}
+
+type Parts = {
+  version: number
+  hash: string
+  files: readonly SourceFile[]
+  declared: Declared
+  policies: PolicySet
+  resources: ReadonlyMap<string, ResourceEntry>
+}
+
+function build(parts: Parts): Snapshot {
+  const principals = buildPrincipals(parts.declared)
+  return { ...parts, principals, tokens: buildTokens(parts.declared), signalSources: buildSources(parts.declared) }
+}
+
+function buildPrincipals({ users, services, agents, groups }: Declared): Map<string, Principal> {
+  const membership = resolveMembership(groups)
+  const groupsOf = (kind: Principal['kind'], id: string): readonly string[] => membership.get(`${kind}:${id}`) ?? []
+  const people = new Map<string, User>(
+    users.map(({ id, name, email, manager }) => [
+      id,
+      {
+        kind: 'user',
+        id,
+        groups: groupsOf('user', id),
+        ...(name !== undefined && { name }),
+        ...(email !== undefined && { email }),
+        ...(manager !== undefined && { manager }),
+      },
+    ]),
+  )
+  const all: Principal[] = [...people.values()]
+  for (const { id, owner } of services) {
+    all.push({
+      kind: 'service',
+      id,
+      groups: groupsOf('service', id),
+      ...(owner !== undefined && { owner }),
+    } satisfies Service)
+  }
+  for (const { id, user } of agents) {
+    const person = people.get(user)
+    if (person) all.push({ kind: 'agent', id, groups: groupsOf('agent', id), user: person } satisfies Agent)
+  }
+  return new Map(all.map((principal) => [principalKey(principal), principal]))
+}
+
+function buildTokens({ users, services, agents }: Declared): Map<string, TokenEntry> {
+  const holders = [
+    ...users.map((user) => ({ kind: 'user' as const, ...user })),
+    ...services.map((service) => ({ kind: 'service' as const, ...service })),
+    ...agents.map((agent) => ({ kind: 'agent' as const, ...agent })),
+  ]
+  return new Map(
+    holders.flatMap(({ kind, id, tokens }) =>
+      tokens.map(({ hash, expires }) => [hash.slice('sha256:'.length), { principal: { kind, id }, expires }] as const),
+    ),
+  )
+}
+
+const buildSources = ({ services }: Declared): Map<string, ReadonlySet<SignalName>> =>
+  new Map(services.map(({ id, signals }) => [id, new Set<SignalName>(signals)]))

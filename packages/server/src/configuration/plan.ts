@@ -1,0 +1,109 @@
+/** What a configuration would change, in words: the plan is what a second person sees. */
+
+import type { Output } from '@tidegate/api'
+import type { Declared, Snapshot } from './snapshot.ts'
+
+export type Plan = Output<'planConfig'>
+export type PlanItem = Plan['items'][number]
+
+type Kind = PlanItem['kind']
+
+/**
+ * What may be looked at by one person alone. Everything else says who may do what, who approves, or where a target is:
+ * with four eyes on, it waits for a second administrator.
+ */
+const insensitive: ReadonlySet<string> = new Set([
+  'resource.description',
+  'role.description',
+  'user.name',
+  'user.email',
+])
+
+/** Everything a snapshot declares, flat: kind → id → field → value in words. */
+type Fields = ReadonlyMap<string, string>
+type Things = ReadonlyMap<string, { readonly kind: Kind; readonly id: string; readonly fields: Fields }>
+
+export function planItems(before: Snapshot, after: Snapshot): PlanItem[] {
+  const old = thingsOf(before)
+  const present = thingsOf(after)
+  const items: PlanItem[] = []
+  for (const [key, thing] of present) {
+    const was = old.get(key)
+    const details = was
+      ? changedFields(was.fields, thing.fields)
+      : [...thing.fields].map(([name, value]) => `${name}: ${value}`)
+    if (was && details.length === 0) continue
+    const names = was ? changedNames(was.fields, thing.fields) : undefined
+    items.push({
+      action: was ? 'change' : 'create',
+      kind: thing.kind,
+      id: thing.id,
+      details,
+      sensitive: isSensitive(thing.kind, names),
+    })
+  }
+  for (const [key, { kind, id }] of old) {
+    if (!present.has(key)) items.push({ action: 'remove', kind, id, details: [], sensitive: true })
+  }
+  return items
+}
+
+/** @param names the fields that change; absent: the thing is new */
+const isSensitive = (kind: Kind, names: readonly string[] | undefined): boolean =>
+  names === undefined || names.some((name) => !insensitive.has(`${kind}.${name}`))
+
+const changedNames = (before: Fields, after: Fields): string[] =>
+  [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name))
+
+const changedFields = (before: Fields, after: Fields): string[] =>
+  changedNames(before, after).map((name) => `${name}: ${before.get(name) ?? '—'} → ${after.get(name) ?? '—'}`)
+
+function thingsOf(snapshot: Snapshot): Things {
+  const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
+  const add = (kind: Kind, id: string, value: object): void =>
+    void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
+  const { settings, users, services, agents, groups, resources } = snapshot.declared
+  if (snapshot.version > 0 || snapshot.files.length > 0) add('settings', 'settings', settings)
+  for (const { id, ...rest } of users) add('user', id, rest)
+  for (const { id, ...rest } of services) add('service', id, rest)
+  for (const { id, ...rest } of agents) add('agent', id, rest)
+  for (const { id, members } of groups) add('group', id, { members: [...members].sort() })
+  for (const { id, roles, ...rest } of resources) {
+    add('resource', id, rest)
+    for (const { name, ...role } of roles) add('role', `${id}/${name}`, role)
+  }
+  for (const { id, text } of snapshot.policies.policies) add('policy', id, { text })
+  return things
+}
+
+/** `labels.env: production`. Lists of plain values stay on one line. Holds no secret: configuration has only references and hashes. */
+function flatten(value: object, prefix = ''): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (const [name, member] of Object.entries(value)) {
+    if (member === undefined || (Array.isArray(member) && member.length === 0)) continue
+    const path = `${prefix}${name}`
+    if (typeof member === 'object' && member !== null && !Array.isArray(member)) {
+      for (const [inner, text] of flatten(member, `${path}.`)) fields.set(inner, text)
+    } else {
+      fields.set(path, typeof member === 'string' ? member : JSON.stringify(member))
+    }
+  }
+  return fields
+}
+
+/** Whether the second administrator has to see it. */
+export const needsSecondPerson = (before: Snapshot, items: readonly PlanItem[]): boolean =>
+  before.declared.settings.fourEyes && items.some(({ sensitive }) => sensitive)
+
+/** Resources whose target has to be tended after the change. */
+export function touchedResources(before: Declared, after: Declared): string[] {
+  const text = (declared: Declared): Map<string, string> =>
+    new Map(
+      declared.resources.map((resource) => [
+        resource.id,
+        JSON.stringify([resource.connection, resource.kind, resource.roles]),
+      ]),
+    )
+  const [old, present] = [text(before), text(after)]
+  return [...new Set([...old.keys(), ...present.keys()])].filter((id) => old.get(id) !== present.get(id))
+}

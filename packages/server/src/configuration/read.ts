@@ -1,0 +1,79 @@
+/** Reads YAML files into what they declare, with the position of everything, so that a problem can point at it. */
+
+import type { FieldProblem } from '@tidegate/api'
+import type { LineCounter, Document } from 'yaml'
+import { isNode, LineCounter as Lines, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { configurationFile } from './schema.ts'
+import type { DeclaredFile } from './schema.ts'
+import type { SourceFile } from './snapshot.ts'
+
+export type Path = readonly PropertyKey[]
+
+/** A read file: what it says, and where it says it. */
+export type ReadFile = {
+  readonly source: SourceFile
+  readonly declared: DeclaredFile
+  /** `resources.yaml:12:5` for the deepest part of the path that is in the text. */
+  readonly at: (path: Path) => string
+}
+
+export type Read = { readonly files: readonly ReadFile[]; readonly problems: readonly FieldProblem[] }
+
+export function readFiles(sources: readonly SourceFile[]): Read {
+  const files: ReadFile[] = []
+  const problems: FieldProblem[] = []
+  for (const source of sources) {
+    const read = readFile(source)
+    if ('problems' in read) problems.push(...read.problems)
+    else files.push(read)
+  }
+  return { files, problems }
+}
+
+function readFile(source: SourceFile): ReadFile | { readonly problems: readonly FieldProblem[] } {
+  const lines = new Lines()
+  const document = parseDocument(source.text, { lineCounter: lines, prettyErrors: false, stringKeys: true })
+  const at = (path: Path): string => position(source.path, { document, lines, path })
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => {
+      const { line, col } = lines.linePos(error.pos[0])
+      return { field: `${source.path}:${line}:${col}`, message: error.message, remedy: 'Correct the YAML.' }
+    })
+    return { problems }
+  }
+  const value: unknown = safely(() => document.toJS({ maxAliasCount: 100 }))
+  const result = configurationFile.safeParse(value ?? {})
+  if (result.success) return { source, declared: result.data, at }
+  return { problems: result.error.issues.map((issue) => problemOf(issue, at)) }
+}
+
+/** Too many aliases, an alias to nothing: what cannot be expanded is not an object, and the schema says so. */
+function safely(read: () => unknown): unknown {
+  try {
+    return read()
+  } catch (error) {
+    return `unreadable: ${String(error)}`
+  }
+}
+
+export function problemOf(issue: z.core.$ZodIssue, at: (path: Path) => string, under: Path = []): FieldProblem {
+  const path = [...under, ...issue.path]
+  return { field: at(path), message: path.length > 0 ? `${formatPath(path)}: ${issue.message}` : issue.message }
+}
+
+export const formatPath = (path: Path): string =>
+  path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('')
+
+type Place = { document: Document; lines: LineCounter; path: Path }
+
+function position(file: string, { document, lines, path }: Place): string {
+  for (let length = path.length; length >= 0; length--) {
+    const node = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) {
+      const { line, col } = lines.linePos(node.range[0])
+      return `${file}:${line}:${col}`
+    }
+  }
+  return `${file}:1:1`
+}

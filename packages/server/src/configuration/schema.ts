@@ -1,0 +1,138 @@
+/** What configuration files may say. Strict: a name that is not known here is an error, not a silence. */
+
+import { parseDuration, parseInstant, risks, signalKinds } from '@tidegate/core'
+import type { Instant, Millis, SignalName } from '@tidegate/core'
+import { z } from 'zod'
+
+const id = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._@+-]{0,127}$/i, { error: 'An id is letters, digits and . _ @ + -, at most 128 of them.' })
+
+const lowerId = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, {
+  error: 'A name is lower-case letters, digits and -, begins with a letter and has at most 63 characters.',
+})
+
+/** `manager` and `owner` mean people by their relation to a request, so no group may be called so. */
+const groupId = lowerId.refine((name) => name !== 'manager' && name !== 'owner', {
+  error:
+    'The names manager and owner are taken: policies use them for the requester’s manager and the resource’s owner.',
+})
+
+const duration = z.string().transform((text, context): Millis => {
+  const length = parseDuration(text)
+  if (length !== undefined) return length
+  context.addIssue({
+    code: 'custom',
+    message: 'Write a positive duration: 90s, 30m, 2h, 7d, or ISO 8601 such as PT30M.',
+  })
+  return z.NEVER
+})
+
+const instant = z.string().transform((text, context): Instant => {
+  const at = parseInstant(text)
+  if (at !== undefined) return at
+  context.addIssue({ code: 'custom', message: 'Write an RFC 3339 time with its offset, such as 2027-01-31T00:00:00Z.' })
+  return z.NEVER
+})
+
+const timeZone = z.string().refine(isTimeZone, { error: 'Write an IANA time zone, such as Europe/Berlin or UTC.' })
+
+function isTimeZone(name: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
+}
+
+/** Only the hash is configured: `tidegate token new` prints a token once, and this. */
+const token = z.strictObject({
+  hash: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, { error: 'Write sha256: and 64 hex digits; `tidegate token new` makes one.' }),
+  /** There is no token without an end. */
+  expires: instant,
+})
+
+const tokens = z.array(token).max(10).default([])
+
+const settings = z.strictObject({
+  /** The group whose people administer Tidegate. */
+  administrators: groupId,
+  /** The group whose people may read everything and approve nothing by it. */
+  auditors: groupId.optional(),
+  /** Changes to who may do what wait for a second administrator. */
+  fourEyes: z.boolean().default(false),
+  /** For hours and weekdays in policies. */
+  timeZone: timeZone.default('UTC'),
+  /** A request nobody answers expires after this. */
+  requestTimeout: duration.default((24 * 3_600_000) as Millis),
+  /** A grant nobody activates lapses after this. */
+  activationWindow: duration.default((24 * 3_600_000) as Millis),
+})
+
+const user = z.strictObject({
+  id,
+  name: z.string().max(200).optional(),
+  email: z.string().max(320).optional(),
+  manager: id.optional(),
+  tokens,
+})
+
+const service = z.strictObject({
+  id,
+  owner: id.optional(),
+  /** The signals it may send. */
+  signals: z.array(z.enum(Object.keys(signalKinds) as [SignalName, ...SignalName[]])).default([]),
+  tokens,
+})
+
+const agent = z.strictObject({ id, user: id, tokens })
+
+const group = z.strictObject({
+  id: groupId,
+  /** `alice` is a user; `service:ci`, `agent:helper` and `group:team-a` are what they say. */
+  members: z.array(z.string().min(1).max(200)).default([]),
+})
+
+const role = z.strictObject({
+  name: lowerId.refine((name) => !name.startsWith('grt-'), { error: 'Names that begin with grt- are taken.' }),
+  risk: z.enum(risks),
+  description: z.string().max(500).optional(),
+  /** The connector's own words; checked by it. */
+  privileges: z.unknown(),
+})
+
+const resource = z.strictObject({
+  id: lowerId,
+  kind: z.string(),
+  description: z.string().max(500).optional(),
+  labels: z.record(z.string().regex(/^[a-z][a-z0-9._/-]{0,62}$/), z.string().min(1).max(200)).default({}),
+  owner: groupId.optional(),
+  whenUnreachable: z.enum(['fail', 'wait']).default('fail'),
+  /** The connector's own words; checked by it. */
+  connection: z.unknown(),
+  roles: z.array(role).min(1, { error: 'A resource without roles gives nothing; add one or leave it out.' }),
+})
+
+/** One file. Several files of a directory add up. */
+export const configurationFile = z.strictObject({
+  settings: settings.optional(),
+  users: z.array(user).default([]),
+  services: z.array(service).default([]),
+  agents: z.array(agent).default([]),
+  groups: z.array(group).default([]),
+  resources: z.array(resource).default([]),
+})
+
+export type DeclaredFile = z.output<typeof configurationFile>
+export type DeclaredSettings = z.output<typeof settings>
+export type DeclaredUser = z.output<typeof user>
+export type DeclaredService = z.output<typeof service>
+export type DeclaredAgent = z.output<typeof agent>
+export type DeclaredGroup = z.output<typeof group>
+export type DeclaredResource = z.output<typeof resource>
+export type DeclaredToken = z.output<typeof token>
+
+/** What is in force before anything was applied: administrators, and nothing else. */
+export const bootstrapSettings: DeclaredSettings = settings.parse({ administrators: 'tidegate-admins' })

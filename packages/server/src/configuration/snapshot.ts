@@ -1,0 +1,66 @@
+/** One version of the configuration, checked as a whole and ready to be asked. Immutable. */
+
+import type { ConnectorKind, RoleSpec } from '@tidegate/connectors'
+import type { Instant, PolicySet, Principal, PrincipalRef, Resource, Role, SignalName } from '@tidegate/core'
+import type {
+  DeclaredAgent,
+  DeclaredGroup,
+  DeclaredResource,
+  DeclaredService,
+  DeclaredSettings,
+  DeclaredUser,
+} from './schema.ts'
+
+export type SourceFile = { readonly path: string; readonly text: string }
+
+/** The configuration as it was written, in the order of the files. What a plan compares. */
+export type Declared = {
+  readonly settings: DeclaredSettings
+  readonly users: readonly DeclaredUser[]
+  readonly services: readonly DeclaredService[]
+  readonly agents: readonly DeclaredAgent[]
+  readonly groups: readonly DeclaredGroup[]
+  readonly resources: readonly DeclaredResource[]
+}
+
+export type ResourceEntry = {
+  readonly resource: Resource
+  readonly description?: string
+  readonly kind: ConnectorKind
+  /** As the connector's schema read it. */
+  readonly config: unknown
+  /** Which name space of which target this is. */
+  readonly targetKey: string
+  readonly roles: ReadonlyMap<string, RoleEntry>
+}
+
+export type RoleEntry = { readonly role: Role; readonly description?: string; readonly spec: RoleSpec<unknown> }
+
+export type TokenEntry = { readonly principal: PrincipalRef; readonly expires: Instant }
+
+export type Snapshot = {
+  /** 0: nothing was applied yet. */
+  readonly version: number
+  /** SHA-256 over paths and texts, in hex. */
+  readonly hash: string
+  readonly files: readonly SourceFile[]
+  readonly declared: Declared
+  readonly policies: PolicySet
+  readonly resources: ReadonlyMap<string, ResourceEntry>
+  /** By principal key; groups resolved. */
+  readonly principals: ReadonlyMap<string, Principal>
+  /** By hex SHA-256 of the token. */
+  readonly tokens: ReadonlyMap<string, TokenEntry>
+  /** What each service may say. */
+  readonly signalSources: ReadonlyMap<string, ReadonlySet<SignalName>>
+}
+
+export function findRole(
+  snapshot: Snapshot,
+  resource: string,
+  role: string,
+): { entry: ResourceEntry; role: Role } | undefined {
+  const entry = snapshot.resources.get(resource)
+  const found = entry?.roles.get(role)
+  return entry && found ? { entry, role: found.role } : undefined
+}

@@ -1,0 +1,61 @@
+/** Findings: what Tidegate wants a human to look at. One open finding per kind and subject. */
+
+import type { Unit } from '../store/change.ts'
+import { instantParam } from '../store/database.ts'
+import { newId } from '../runtime.ts'
+
+export const findingKinds = {
+  'close-failing': 'A grant has ended and its target cannot be closed; Tidegate keeps trying.',
+  'orphan-login': 'A login of ours without a live grant was found on a target, and closed.',
+  'login-missing': 'An active grant has no login on its target: something else removed it.',
+  'target-untended': 'A target cannot be read or put in order; Tidegate keeps trying.',
+  'configuration-unreadable': 'The configuration in force cannot be read by this version; nothing is decided.',
+} as const
+
+export type FindingKind = keyof typeof findingKinds
+export type Severity = 'low' | 'medium' | 'high'
+
+type Finding = {
+  readonly kind: FindingKind
+  /** `resource:orders-db`, `grant:grt_…`. */
+  readonly subject: string
+  readonly severity: Severity
+  readonly message: string
+}
+
+/** Opens it, or says that it is still so. Only opening leaves an entry. */
+export async function openFinding(unit: Unit, { kind, subject, severity, message }: Finding): Promise<void> {
+  const at = instantParam(unit.now)
+  const seen = await unit.tx
+    .updateTable('finding')
+    .set({ lastSeenAt: at, message, severity })
+    .where('kind', '=', kind)
+    .where('subject', '=', subject)
+    .where('closedAt', 'is', null)
+    .executeTakeFirst()
+  if (seen.numUpdatedRows > 0n) return
+  const id = newId(unit.runtime, 'finding')
+  await unit.tx
+    .insertInto('finding')
+    .values({ id, kind, subject, severity, message, openedAt: at, lastSeenAt: at, closedAt: null })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  unit.record({ type: 'finding.opened', at: unit.now, fields: { finding: id, kind, subject, severity } })
+}
+
+/** It is no longer so. */
+export async function closeFinding(
+  unit: Unit,
+  { kind, subject }: { kind: FindingKind; subject: string },
+): Promise<void> {
+  const closed = await unit.tx
+    .updateTable('finding')
+    .set({ closedAt: instantParam(unit.now) })
+    .where('kind', '=', kind)
+    .where('subject', '=', subject)
+    .where('closedAt', 'is', null)
+    .returning('id')
+    .execute()
+  for (const { id } of closed)
+    unit.record({ type: 'finding.closed', at: unit.now, fields: { finding: id, kind, subject } })
+}

@@ -1,0 +1,76 @@
+/** The HTTP side: routes from the table, the published log, health and metrics. */
+
+import { ApiError, limits, openApiDocument, toProblem } from '@tidegate/api'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { sql } from 'kysely'
+import type { Logger } from 'pino'
+import type { Identity } from '../identity/identity.ts'
+import { handlers } from '../operations/handlers.ts'
+import type { Services } from '../operations/handler.ts'
+import type { Database } from '../store/database.ts'
+import { toApiError } from './faults.ts'
+import { registerLog } from './log-routes.ts'
+import { registerMetrics } from './metrics.ts'
+import { registerOperations } from './operations-routes.ts'
+
+export type AppDeps = {
+  readonly services: Services
+  readonly identity: Identity
+  readonly logger: Logger
+  readonly version: string
+  readonly metricsToken: string | undefined
+  /** `true` while the server takes work: false from the first moment of a stop. */
+  readonly isReady: () => boolean
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+export function createApp(deps: AppDeps): FastifyInstance {
+  const { services, identity, logger, tls } = deps
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytes,
+    routerOptions: { maxParamLength: limits.idLength },
+    requestTimeout: 60_000,
+    keepAliveTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    trustProxy: false,
+    genReqId: () => crypto.randomUUID(),
+    ...(tls && { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } }),
+  }) as unknown as FastifyInstance
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
+  app.setNotFoundHandler(() => {
+    throw new ApiError('not-found', { detail: 'There is no such path.' })
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    void reply.header('x-content-type-options', 'nosniff')
+    if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store')
+  })
+  registerMetrics(app, { db: services.db, runtime: services.runtime, token: deps.metricsToken })
+  registerOperations(app, { services, identity, handlers })
+  registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
+  registerHealth(app, services.db, deps.isReady)
+  const document = openApiDocument(deps.version)
+  app.get('/v1/openapi.json', () => document)
+  return app
+}
+
+function registerHealth(app: FastifyInstance, db: Database, isReady: () => boolean): void {
+  app.get('/healthz', () => ({ status: 'ok' }))
+  app.get('/readyz', async () => {
+    if (!isReady()) throw new ApiError('unavailable', { detail: 'The server is stopping.' })
+    await sql`select 1`.execute(db)
+    return { status: 'ready' }
+  })
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toApiError(error)
+  const api = known ?? new ApiError('internal', { detail: `Look for ${request.id} in the server log.`, cause: error })
+  if (!known) request.log.error({ err: error, reqId: request.id }, 'an operation failed')
+  else if (known.code === 'unavailable')
+    request.log.warn({ err: known.details.cause ?? known, reqId: request.id }, 'unavailable')
+  const problem = toProblem(api)
+  return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem))
+}

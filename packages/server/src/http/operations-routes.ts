@@ -1,0 +1,113 @@
+/** A route for every operation of the table: authenticate, authorise, validate, carry out. In that order, for all. */
+
+import type { Auth, FieldProblem, Operation, OperationId } from '@tidegate/api'
+import { ApiError, operations, pathParameters } from '@tidegate/api'
+import { principalKey } from '@tidegate/core'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Caller, Identity } from '../identity/identity.ts'
+import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
+import { change } from '../store/change.ts'
+import { once, readKey } from './idempotency.ts'
+
+type Deps = { readonly services: Services; readonly identity: Identity; readonly handlers: Handlers }
+
+export function registerOperations(app: FastifyInstance, deps: Deps): void {
+  for (const id of Object.keys(operations) as OperationId[]) {
+    const operation: Operation = operations[id]
+    // Within the loop the id's type is lost; the table of handlers has the entry of the same name.
+    const handler = deps.handlers[id] as Handler<OperationId>
+    app.route({
+      method: operation.method,
+      url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      handler: (request, reply) => serve({ id, operation, handler, deps }, request, reply),
+    })
+  }
+}
+
+type Route = {
+  readonly id: OperationId
+  readonly operation: Operation
+  readonly handler: Handler<OperationId>
+  readonly deps: Deps
+}
+
+async function serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const { id, operation, handler, deps } = route
+  const caller = await deps.identity.authenticate(request.headers.authorization)
+  if (!caller) {
+    void reply.header('www-authenticate', 'Bearer realm="tidegate"')
+    throw new ApiError('unauthenticated')
+  }
+  authorise(caller, operation.auth)
+  const key = operation.idempotent ? readKey(request.headers['idempotency-key']) : undefined
+  const input = validate(operation, inputOf(operation, request))
+  const call: Call<OperationId> = { services: deps.services, caller, input: input as Call<OperationId>['input'] }
+  const output = await carryOut(handler, call, key === undefined ? undefined : { key, operation: id })
+  void reply.code(operation.status ?? 200)
+  return output
+}
+
+async function carryOut(
+  handler: Handler<OperationId>,
+  call: Call<OperationId>,
+  keyed: { key: string; operation: string } | undefined,
+): Promise<unknown> {
+  if (handler.kind === 'plain') return handler.run(call)
+  const output = await change(call.services, (unit) => {
+    if (!keyed) return handler.run(call, unit)
+    const principal = principalKey(call.caller.principal)
+    return once(unit, { ...keyed, principal, input: call.input }, () => handler.run(call, unit))
+  })
+  await handler.after?.(call, output)
+  return output
+}
+
+/** One rule per word of the table. */
+const rules: Record<Auth, (caller: Caller) => string | undefined> = {
+  anyone: () => undefined,
+  principal: () => undefined,
+  person: ({ principal }) => (principal.kind === 'user' ? undefined : 'Only a person does this.'),
+  administrator: ({ administrator }) => (administrator ? undefined : 'Only an administrator does this.'),
+  auditor: ({ auditor }) => (auditor ? undefined : 'Only an auditor or an administrator does this.'),
+  'signal-source': ({ principal }) => (principal.kind === 'service' ? undefined : 'Only a service sends signals.'),
+}
+
+function authorise(caller: Caller, auth: Auth): void {
+  const refusal = rules[auth](caller)
+  if (refusal !== undefined) throw new ApiError('forbidden', { detail: refusal })
+}
+
+function inputOf(operation: Operation, request: FastifyRequest): unknown {
+  const params = request.params as Record<string, unknown>
+  const rest = operation.method === 'GET' ? request.query : request.body
+  if (rest === undefined || rest === null) return { ...params }
+  if (typeof rest !== 'object' || Array.isArray(rest)) throw new ApiError('not-json')
+  for (const name of pathParameters(operation.path)) {
+    if (Object.hasOwn(rest, name)) {
+      throw new ApiError('invalid-input', {
+        problems: [{ field: name, message: 'Stands in the path; leave it out here.' }],
+      })
+    }
+  }
+  return { ...rest, ...params }
+}
+
+function validate(operation: Operation, input: unknown): unknown {
+  const result = operation.input.safeParse(input)
+  if (result.success) return result.data
+  throw new ApiError('invalid-input', { problems: result.error.issues.map(problemOf) })
+}
+
+function problemOf(issue: z.core.$ZodIssue): FieldProblem {
+  const field = issue.path
+    .map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`))
+    .join('')
+  if (issue.code === 'unrecognized_keys')
+    return {
+      field: issue.keys.join(', '),
+      message: 'There is no such field.',
+      remedy: 'Leave it out, or check its spelling.',
+    }
+  return { field: field || 'body', message: issue.message }
+}

@@ -1,0 +1,80 @@
+/**
+ * API tokens: `tdg_` and 256 random bits. Only SHA-256 of a token is kept: with that much randomness there is nothing
+ * to guess, so nothing to slow down. Looked up by hash, so comparing takes no secret-dependent time.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Authentication, Instant, Principal, PrincipalRef } from '@tidegate/core'
+import { parsePrincipalKey, principalKey } from '@tidegate/core'
+import type { Configurations } from '../configuration/configurations.ts'
+import type { Snapshot, TokenEntry } from '../configuration/snapshot.ts'
+import type { Runtime } from '../runtime.ts'
+import type { Database } from '../store/database.ts'
+import type { Caller, Identity } from './identity.ts'
+
+const form = /^Bearer (tdg_[A-Za-z0-9_-]{43})$/
+
+export const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest()
+
+export const makeToken = (random: Runtime['random']): string => `tdg_${Buffer.from(random(32)).toString('base64url')}`
+
+type Deps = { readonly db: Database; readonly runtime: Runtime; readonly configurations: Configurations }
+
+export function createTokenIdentity({ db, runtime, configurations }: Deps): Identity {
+  return {
+    async authenticate(authorization) {
+      const token = form.exec(authorization ?? '')?.[1]
+      if (token === undefined) return undefined
+      const hash = hashToken(token)
+      const snapshot = await configurations.current(db)
+      const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, hash))
+      if (!entry || runtime.now() >= entry.expires) return undefined
+      const principal = findPrincipal(snapshot, entry.principal)
+      return principal && callerOf(principal, { snapshot, entry, now: runtime.now() })
+    },
+  }
+}
+
+async function storedToken(db: Database, hash: Buffer): Promise<TokenEntry | undefined> {
+  const row = await db
+    .selectFrom('apiToken')
+    .select(['principal', 'expiresAt'])
+    .where('hash', '=', hash)
+    .where('revokedAt', 'is', null)
+    .executeTakeFirst()
+  const principal = row && parsePrincipalKey(row.principal)
+  return row && principal ? { principal, expires: row.expiresAt } : undefined
+}
+
+/** The first administrator exists before any configuration does, and in every one that does not declare that id. */
+export const firstAdministrator: PrincipalRef = { kind: 'user', id: 'admin' }
+
+export function findPrincipal(snapshot: Snapshot, ref: PrincipalRef): Principal | undefined {
+  const declared = snapshot.principals.get(principalKey(ref))
+  if (declared || principalKey(ref) !== principalKey(firstAdministrator)) return declared
+  return { kind: 'user', id: firstAdministrator.id, groups: [snapshot.declared.settings.administrators] }
+}
+
+/** A token proves possession, now, and nothing stronger. */
+export const tokenAuthentication = (at: Instant): Authentication => ({
+  method: 'token',
+  mfa: false,
+  phishingResistant: false,
+  at,
+})
+
+type Proof = { readonly snapshot: Snapshot; readonly entry: TokenEntry; readonly now: Instant }
+
+function callerOf(principal: Principal, { snapshot, entry, now }: Proof): Caller {
+  const { administrators, auditors } = snapshot.declared.settings
+  const person = principal.kind === 'user'
+  const administrator = person && principal.groups.includes(administrators)
+  const auditor = administrator || (person && auditors !== undefined && principal.groups.includes(auditors))
+  return {
+    principal,
+    authentication: tokenAuthentication(now),
+    administrator,
+    auditor,
+    expiresAt: entry.expires,
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The holder activates a grant and gets its credential.
+ *
+ * Two transactions. The first asks the question again and commits the intent: from there on the reconciler knows that
+ * something may be on the target, whatever happens to this process. The second holds the grant's lock, opens the
+ * target and records what came of it.
+ */
+
+import { ApiError } from '@tidegate/api'
+import type { Credential, OpenOutcome } from '@tidegate/connectors'
+import type { Approval, Grant } from '@tidegate/core'
+import { endReasons, formatInstant, grantCommands, requestCommands, roleKey } from '@tidegate/core'
+import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
+import type { Caller } from '../identity/identity.ts'
+import type { Unit } from '../store/change.ts'
+import { change } from '../store/change.ts'
+import type { Database } from '../store/database.ts'
+import type { StoredGrant } from '../store/grants.ts'
+import { lockGrant } from '../store/grants.ts'
+import { approvalsOfRequests, findRequest, insertDecision, lockRequest } from '../store/requests.ts'
+import { tryGrantLock } from '../targets/grant-lock.ts'
+import type { Targets } from '../targets/targets.ts'
+import type { Allowance } from './allowed.ts'
+import { mostAllowed } from './allowed.ts'
+import type { Lifecycle } from './context.ts'
+import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
+import { saveGrant, saveRequest } from './save.ts'
+
+export type Activation = Lifecycle & {
+  /** Connections for work that waits on targets, so that a slow one does not keep others from the store. */
+  readonly workDb: Database
+  readonly targets: Targets
+}
+
+export type Activated = { readonly grant: StoredGrant; readonly credential: Credential }
+
+export async function activateGrant(
+  deps: Activation,
+  { caller, id }: { caller: Caller; id: string },
+): Promise<Activated> {
+  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id }))
+  const result = await change({ db: deps.workDb, runtime: deps.runtime }, (unit) => openTarget(deps, unit, begun))
+  if ('refusal' in result) throw result.refusal
+  return result
+}
+
+type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
+
+async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
+  const grant = await lockGrant(unit.tx, id)
+  const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
+  if (!own) throw new ApiError('not-found')
+  const snapshot = await lifecycle.configurations.current(unit.tx)
+  const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot })
+  // What has ended is said before what policy thinks of it.
+  const outcome = grantCommands.activate(grant, { now: unit.now, allowed: allowance?.allowed ?? grant.duration })
+  if ('refused' in outcome) throw activationRefusal(outcome)
+  if (!allowance || !entry) throw new ApiError('policy-refuses', { detail: 'The role is no longer there.' })
+  const { question, decision, allowed } = allowance
+  if (allowed === undefined) {
+    throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
+  }
+  await insertDecision(unit.tx, question, decision)
+  const saved = await saveGrant(unit, grant, outcome.events, { decision, configuration: snapshot.version })
+  return { grant: saved, entry }
+}
+
+type Standing = { readonly grant: Grant; readonly caller: Caller; readonly snapshot: Snapshot }
+
+async function askAgain(
+  { findPrincipal }: Lifecycle,
+  { tx, now, runtime }: Unit,
+  { grant, caller, snapshot }: Standing,
+): Promise<{ allowance?: Allowance; entry?: ResourceEntry }> {
+  const request = await findRequest(tx, grant.request)
+  const asked = request && askedFor(request, { snapshot, findPrincipal, authentication: caller.authentication })
+  const entry = snapshot.resources.get(grant.resource)
+  if (!asked || !entry) return {}
+  const approvals: Approval[] = await approvalsOfRequests(tx, [grant.request])
+  const signals = await readSignals(tx, signalSubjects(asked))
+  const askOnce = (one: typeof asked) => askWith(one, { snapshot, now, runtime, signals })
+  return { entry, allowance: mostAllowed(asked, { snapshot, approvals, askOnce }) }
+}
+
+type GrantRefusal = Extract<ReturnType<typeof grantCommands.activate>, { refused: string }>
+
+function activationRefusal(refusal: GrantRefusal): ApiError {
+  switch (refusal.refused) {
+    case 'grant-ended': {
+      const { end } = refusal
+      return new ApiError(
+        'grant-ended',
+        end ? { detail: `It ended at ${formatInstant(end.at)}: ${endReasons[end.reason]}.` } : {},
+      )
+    }
+    case 'grant-not-started':
+      return new ApiError('grant-not-started', { detail: `It starts at ${formatInstant(refusal.startAt)}.` })
+    case 'grant-lapsed':
+      return new ApiError('grant-lapsed')
+    case 'stale-attempt':
+    case 'wrong-state':
+      return new ApiError('grant-busy')
+  }
+}
+
+/** Refusals are returned, not thrown: what they rest on is committed. */
+async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<Activated | { refusal: ApiError }> {
+  const { attempt, id } = begun.grant
+  if (!(await tryGrantLock(unit.tx, id))) return { refusal: new ApiError('grant-busy') }
+  const outcome = await openSafely(deps.targets, begun)
+  const grant = await lockGrant(unit.tx, id)
+  if (!grant) throw new Error(`Grant ${id} is gone from the store.`)
+  // The clock has moved while the target was at work.
+  const now = deps.runtime.now()
+  if (outcome.outcome === 'failed')
+    return { refusal: await recordFailure({ ...unit, now }, { grant, attempt, begun, outcome }) }
+  const opened = grantCommands.opened(grant, { now, attempt })
+  // Whatever ended it meanwhile has seen to its closing, which waits for our lock.
+  if ('refused' in opened) return { refusal: activationRefusal(opened) }
+  const saved = await saveGrant({ ...unit, now }, grant, opened.events)
+  return { grant: { ...grant, ...saved }, credential: outcome.credential }
+}
+
+/** A connector that throws has broken its word; what it did is not known. */
+async function openSafely(targets: Targets, { grant, entry }: Begun): Promise<OpenOutcome> {
+  if (grant.expiresAt === undefined) throw new Error(`Grant ${grant.id} is being opened without an end.`)
+  try {
+    return await targets.connector(entry).open({ grant: grant.id, role: grant.role, expiresAt: grant.expiresAt })
+  } catch {
+    return { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
+  }
+}
+
+type Failed = {
+  readonly grant: Grant
+  readonly attempt: number
+  readonly begun: Begun
+  readonly outcome: Extract<OpenOutcome, { outcome: 'failed' }>
+}
+
+async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Failed): Promise<ApiError> {
+  const waits = begun.entry.resource.whenUnreachable === 'wait'
+  const failure = { now: unit.now, attempt, cause: outcome.cause, leftNothing: outcome.notDone, giveUp: !waits }
+  const result = grantCommands.openFailed(grant, failure)
+  if ('events' in result) {
+    await saveGrant(unit, grant, result.events)
+    if (!waits) await failRequest(unit, grant, outcome.message)
+  }
+  const role = roleKey({ resource: grant.resource, name: grant.role })
+  const next = waits ? 'The grant waits: activate it again later.' : 'The grant has ended.'
+  return new ApiError('target-unavailable', { detail: `${role}: ${outcome.message} ${next}` })
+}
+
+async function failRequest(unit: Unit, grant: Grant, note: string): Promise<void> {
+  const request = await lockRequest(unit.tx, grant.request)
+  const outcome = request && requestCommands.fail(request, { now: unit.now, note })
+  if (request && outcome && 'events' in outcome) await saveRequest(unit, request, outcome.events)
+}

@@ -1,0 +1,108 @@
+/** An approver answers; a requester takes back. The question is asked again before a yes counts. */
+
+import { ApiError } from '@tidegate/api'
+import type { AccessRequest, Approval, Decision, Principal, Verdict } from '@tidegate/core'
+import { eligibility, openSpecs, requestCommands } from '@tidegate/core'
+import type { Snapshot } from '../configuration/snapshot.ts'
+import type { Caller } from '../identity/identity.ts'
+import { tokenAuthentication } from '../identity/tokens.ts'
+import { newId } from '../runtime.ts'
+import type { Unit } from '../store/change.ts'
+import { approvalsOfRequests, insertDecision, lockRequest } from '../store/requests.ts'
+import type { Lifecycle } from './context.ts'
+import { createGrant } from './file-request.ts'
+import { ask, askedFor } from './question.ts'
+import { saveRequest } from './save.ts'
+
+type Answer = { readonly caller: Caller; readonly id: string; readonly verdict: Verdict; readonly comment?: string }
+
+export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: Answer): Promise<AccessRequest> {
+  const { tx, now, runtime } = unit
+  const request = await lockRequest(tx, answer.id)
+  if (!request) throw new ApiError('not-found')
+  const snapshot = await lifecycle.configurations.current(tx)
+  const requester = lifecycle.findPrincipal(snapshot, request.principal)
+  if (request.status !== 'pending') throw settled(request)
+  const asked = askedFor(request, {
+    snapshot,
+    findPrincipal: lifecycle.findPrincipal,
+    authentication: tokenAuthentication(now),
+  })
+  if (!requester || !asked)
+    throw new ApiError('policy-refuses', { detail: 'The requester or the role is no longer there.' })
+  const { question, decision } = await ask(tx, asked, { snapshot, now, runtime })
+  const earlier = await approvalsOfRequests(tx, [request.id])
+  const approval: Approval = {
+    id: newId(runtime, 'approval'),
+    request: request.id,
+    approver: answer.caller.principal.id,
+    verdict: answer.verdict,
+    as: eligibleAs({ requester, approver: answer.caller.principal, snapshot, request, decision, earlier }),
+    at: now,
+    ...(answer.comment !== undefined && { comment: answer.comment }),
+  }
+  const outcome = requestCommands.answer(request, { approval, earlier, decision, grant: newId(runtime, 'grant') })
+  if ('refused' in outcome) throw refusal(outcome, request)
+  await insertDecision(tx, question, decision)
+  const saved = await saveRequest(unit, { ...request, decision: decision.id }, outcome.events, decision)
+  if (saved.status === 'approved') await createGrant(unit, saved, { snapshot })
+  return saved
+}
+
+type Standing = {
+  readonly requester: Principal
+  readonly approver: Principal
+  readonly snapshot: Snapshot
+  readonly request: AccessRequest
+  readonly decision: Decision
+  readonly earlier: readonly Approval[]
+}
+
+/** Under what the caller answers. Throws for who may not; a person who answered already is told that first. */
+function eligibleAs({ requester, approver, snapshot, request, decision, earlier }: Standing): readonly string[] {
+  const resource = snapshot.resources.get(request.resource)?.resource
+  if (!resource) throw new ApiError('not-found')
+  const paths = decision.outcome === 'approve' ? decision.paths : []
+  const open = openSpecs(paths, requestCommands.approvalsOf(earlier))
+  const result = eligibility({ requester, approver, resource, open })
+  if (result.eligible) return result.as
+  if (result.why === 'own-request') throw new ApiError('own-request')
+  if (earlier.some((one) => one.approver === approver.id)) throw new ApiError('already-answered')
+  if (decision.outcome !== 'approve')
+    throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
+  throw new ApiError('not-an-approver', { detail: `It waits for: ${open.join(', ')}.` })
+}
+
+const settled = (request: AccessRequest): ApiError =>
+  new ApiError('request-settled', { detail: `It is ${request.status}.` })
+
+function refusal(
+  outcome: Extract<ReturnType<typeof requestCommands.answer>, { refused: string }>,
+  request: AccessRequest,
+): ApiError {
+  switch (outcome.refused) {
+    case 'request-settled':
+      return settled({ ...request, status: outcome.status })
+    case 'already-answered':
+      return new ApiError('already-answered')
+    case 'policy-refuses':
+      return new ApiError('policy-refuses', {
+        detail: outcome.decision.reasons[0] ?? 'Policy says no.',
+        decision: outcome.decision,
+      })
+  }
+}
+
+/** Only the requester takes back, and only what is pending. */
+export async function cancelRequest(
+  unit: Unit,
+  { caller, id }: { caller: Caller; id: string },
+): Promise<AccessRequest> {
+  const request = await lockRequest(unit.tx, id)
+  const own =
+    request && request.principal.kind === caller.principal.kind && request.principal.id === caller.principal.id
+  if (!own) throw new ApiError('not-found')
+  const outcome = requestCommands.cancel(request, unit.now)
+  if ('refused' in outcome) throw settled(request)
+  return saveRequest(unit, request, outcome.events)
+}

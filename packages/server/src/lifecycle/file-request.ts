@@ -1,0 +1,154 @@
+/** Someone asks. */
+
+import { ApiError } from '@tidegate/api'
+import type { AccessRequest, Decision, Grant, Instant, Millis, RequestId } from '@tidegate/core'
+import { after, formatDuration, isId, requestCommands } from '@tidegate/core'
+import { findRole } from '../configuration/snapshot.ts'
+import type { Snapshot } from '../configuration/snapshot.ts'
+import type { Caller } from '../identity/identity.ts'
+import { newId } from '../runtime.ts'
+import type { Unit } from '../store/change.ts'
+import { insertGrant } from '../store/grants.ts'
+import { insertDecision, insertRequest } from '../store/requests.ts'
+import type { Lifecycle } from './context.ts'
+import { lifecycleLimits } from './limits.ts'
+import type { Answered } from './question.ts'
+import { ask } from './question.ts'
+import { saveRequest } from './save.ts'
+
+export type Wish = {
+  /** `orders-db/readonly` */
+  readonly role: string
+  readonly duration: Millis
+  readonly ticket?: string
+  readonly task?: string
+}
+
+export type Filing = Wish & { readonly reason: string; readonly startAt?: Instant }
+
+/** What would be answered now. Files nothing. */
+export async function askOnly(
+  { db, runtime, configurations }: Lifecycle,
+  caller: Caller,
+  wish: Wish,
+): Promise<Decision> {
+  const snapshot = await configurations.current(db)
+  const now = runtime.now()
+  const { decision } = await ask(db, { ...wish, ...parties(snapshot, caller, wish.role) }, { snapshot, now, runtime })
+  return decision
+}
+
+/** Files the request with policy's answer. A permitted one becomes a grant in the same transaction. */
+export async function fileRequest(
+  lifecycle: Lifecycle,
+  unit: Unit,
+  { caller, filing }: { caller: Caller; filing: Filing },
+): Promise<{ request: AccessRequest; decision: Decision }> {
+  const { tx, now, runtime } = unit
+  checkStart(filing.startAt, now)
+  const snapshot = await lifecycle.configurations.current(tx)
+  const asked = parties(snapshot, caller, filing.role)
+  const { question, decision } = await ask(tx, { ...filing, ...asked }, { snapshot, now, runtime })
+  await insertDecision(tx, question, decision)
+  const request: AccessRequest = {
+    id: newId(runtime, 'request'),
+    principal: { kind: caller.principal.kind, id: caller.principal.id },
+    resource: asked.resource.id,
+    role: asked.role.name,
+    duration: filing.duration,
+    reason: filing.reason,
+    status: 'pending',
+    decision: decision.id,
+    filedAt: now,
+    pendingUntil: after(now, snapshot.declared.settings.requestTimeout),
+    ...(filing.ticket !== undefined && { ticket: filing.ticket }),
+    ...(filing.task !== undefined && { task: filing.task }),
+    ...(filing.startAt !== undefined && { startAt: filing.startAt }),
+  }
+  await insertRequest(tx, request)
+  const events = requestCommands.file(decision, { now, grant: newId(runtime, 'grant') })
+  const settled = await saveRequest(unit, request, events, decision)
+  if (settled.grant) await createGrant(unit, settled, { snapshot })
+  else unit.hint('due')
+  return { request: settled, decision }
+}
+
+function parties(
+  snapshot: Snapshot,
+  caller: Caller,
+  roleText: string,
+): Pick<Answered['question'], 'principal' | 'resource' | 'role' | 'authentication'> {
+  const [resource = '', role = ''] = roleText.split('/')
+  const found = findRole(snapshot, resource, role)
+  if (!found) throw unknownRole(snapshot, roleText)
+  const { principal, authentication } = caller
+  return { principal, authentication, resource: found.entry.resource, role: found.role }
+}
+
+function unknownRole(snapshot: Snapshot, roleText: string): ApiError {
+  const entry = snapshot.resources.get(roleText.split('/')[0] ?? '')
+  const detail = entry
+    ? `${roleText} is not there; ${entry.resource.id} has ${[...entry.roles.keys()].join(', ')}.`
+    : `${roleText} is not there; no resource has that id.`
+  return new ApiError('unknown-role', { detail, problems: [{ field: 'role', message: detail }] })
+}
+
+function checkStart(startAt: Instant | undefined, now: Instant): void {
+  if (startAt === undefined) return
+  const problem =
+    startAt <= now
+      ? 'The start time is over.'
+      : startAt > after(now, lifecycleLimits.furthestStart)
+        ? `The start time is more than ${formatDuration(lifecycleLimits.furthestStart)} away.`
+        : undefined
+  if (problem !== undefined) {
+    throw new ApiError('invalid-input', {
+      problems: [{ field: 'startAt', message: problem, remedy: 'Leave it out to start at once.' }],
+    })
+  }
+}
+
+/** The grant of an approved request. It can be activated from its start on, for as long as the activation window. */
+export async function createGrant(
+  unit: Unit,
+  request: AccessRequest,
+  { snapshot }: { snapshot: Snapshot },
+): Promise<Grant> {
+  const { now } = unit
+  if (request.grant === undefined) throw new Error(`Request ${request.id} is approved without a grant id.`)
+  const later = request.startAt !== undefined && request.startAt > now ? request.startAt : undefined
+  const activateBy = after(later ?? now, snapshot.declared.settings.activationWindow)
+  const grant: Grant = {
+    id: request.grant,
+    request: request.id,
+    principal: request.principal,
+    resource: request.resource,
+    role: request.role,
+    state: later === undefined ? 'ready' : 'scheduled',
+    duration: request.duration,
+    activateBy,
+    attempt: 0,
+    unsureAttempts: 0,
+    ...(later !== undefined && { startAt: later }),
+  }
+  await insertGrant(unit.tx, grant, later ?? activateBy)
+  unit.record(createdEntry(grant, now))
+  unit.hint('due')
+  return grant
+}
+
+const createdEntry = (grant: Grant, at: Instant): Parameters<Unit['record']>[0] => ({
+  type: 'grant.created',
+  at,
+  request: grant.request,
+  grant: grant.id,
+  fields: {
+    role: `${grant.resource}/${grant.role}`,
+    principal: `${grant.principal.kind}:${grant.principal.id}`,
+    durationSeconds: grant.duration / 1_000,
+    startAt: grant.startAt === undefined ? undefined : new Date(grant.startAt).toISOString(),
+    activateBy: new Date(grant.activateBy).toISOString(),
+  },
+})
+
+export const isRequestId = (text: string): text is RequestId => isId('request', text)

@@ -1,0 +1,116 @@
+/** Gathers the facts for the one question. */
+
+import type {
+  AccessRequest,
+  Authentication,
+  Decision,
+  Instant,
+  Millis,
+  Principal,
+  PrincipalRef,
+  Question,
+  Resource,
+  Role,
+  Signal,
+  SignalName,
+} from '@tidegate/core'
+import { decide, peopleBehind, principalKey } from '@tidegate/core'
+import type { Snapshot } from '../configuration/snapshot.ts'
+import type { Runtime } from '../runtime.ts'
+import { newId } from '../runtime.ts'
+import type { Reader } from '../store/database.ts'
+
+export type Asked = {
+  readonly principal: Principal
+  readonly resource: Resource
+  readonly role: Role
+  readonly duration: Millis
+  readonly ticket?: string
+  readonly task?: string
+  readonly authentication: Authentication
+}
+
+export type Answered = { readonly question: Question; readonly decision: Decision }
+
+type Context = {
+  readonly snapshot: Snapshot
+  readonly now: Instant
+  readonly runtime: Runtime
+  readonly signals: readonly Signal[]
+}
+
+/** Asks, with signals that were read before. */
+export function askWith(asked: Asked, { snapshot, now, runtime, signals }: Context): Answered {
+  const subjects = new Set(signalSubjects(asked))
+  const question: Question = {
+    ...asked,
+    now,
+    timeZone: snapshot.declared.settings.timeZone,
+    signals: signals.filter(({ subject }) => subjects.has(subject)),
+  }
+  return { question, decision: decide(snapshot.policies, question, newId(runtime, 'decision')) }
+}
+
+export async function ask(reader: Reader, asked: Asked, context: Omit<Context, 'signals'>): Promise<Answered> {
+  return askWith(asked, { ...context, signals: await readSignals(reader, signalSubjects(asked)) })
+}
+
+/** Whose facts count: the principal's, its people's, and the ticket's. */
+export function signalSubjects({
+  principal,
+  ticket,
+}: Pick<Asked, 'principal'> & { readonly ticket?: string }): string[] {
+  const people = principal.kind === 'agent' ? peopleBehind(principal).map((id) => `user:${id}`) : []
+  return [principalKey(principal), ...people, ...(ticket === undefined ? [] : [`ticket:${ticket}`])]
+}
+
+export async function readSignals(reader: Reader, subjects: readonly string[]): Promise<Signal[]> {
+  if (subjects.length === 0) return []
+  const rows = await reader
+    .selectFrom('signal')
+    .selectAll()
+    .where('subject', 'in', subjects)
+    .orderBy('subject')
+    .orderBy('name')
+    .execute()
+  return rows.map((row) => ({
+    name: row.name as SignalName,
+    subject: row.subject,
+    value: row.value as Signal['value'],
+    source: row.source,
+    observedAt: row.observedAt,
+    staleAt: row.staleAt,
+  }))
+}
+
+/** Where a request's principal is now; groups and manager as they are today. */
+export type FindPrincipal = (snapshot: Snapshot, ref: PrincipalRef) => Principal | undefined
+
+type Standing = Pick<AccessRequest, 'principal' | 'resource' | 'role' | 'duration'> & {
+  readonly ticket?: string
+  readonly task?: string
+}
+
+/** A request or grant as a question of today; `undefined`: its principal or role is no longer there. */
+export function askedFor(
+  standing: Standing,
+  {
+    snapshot,
+    findPrincipal,
+    authentication,
+  }: { snapshot: Snapshot; findPrincipal: FindPrincipal; authentication: Authentication },
+): Asked | undefined {
+  const principal = findPrincipal(snapshot, standing.principal)
+  const entry = snapshot.resources.get(standing.resource)
+  const role = entry?.roles.get(standing.role)?.role
+  if (!principal || !entry || !role) return undefined
+  return {
+    principal,
+    resource: entry.resource,
+    role,
+    duration: standing.duration,
+    authentication,
+    ...(standing.ticket !== undefined && { ticket: standing.ticket }),
+    ...(standing.task !== undefined && { task: standing.task }),
+  }
+}

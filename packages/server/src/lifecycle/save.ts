@@ -1,0 +1,157 @@
+/** The one way state changes: events evolve it, the row follows, and each event leaves its entry. */
+
+import type { JsonValue } from '@tidegate/audit'
+import type { AccessRequest, Decision, Grant, GrantEvent, RequestEvent } from '@tidegate/core'
+import { evolveGrant, evolveRequest, formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
+import type { EntryDraft } from '../log/append.ts'
+import type { Unit } from '../store/change.ts'
+import { updateGrant } from '../store/grants.ts'
+import { reconcilerLimits } from '../reconciler/limits.ts'
+import { insertApproval, updateRequest } from '../store/requests.ts'
+import { lifecycleLimits } from './limits.ts'
+
+type Because = {
+  /** The decision that the change rests on, where there is one. */
+  readonly decision?: Decision
+  readonly configuration?: number
+}
+
+export async function saveGrant(
+  unit: Unit,
+  before: Grant,
+  events: readonly GrantEvent[],
+  because: Because = {},
+): Promise<Grant> {
+  if (events.length === 0) return before
+  let grant = before
+  for (const event of events) {
+    grant = evolveGrant(grant, event)
+    unit.record(grantEntry(grant, event, because.decision))
+  }
+  const dueAt = grantCommands.dueAt(grant, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
+  const { configuration } = because
+  await updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) })
+  if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint('due')
+  return grant
+}
+
+export async function saveRequest(
+  unit: Unit,
+  before: AccessRequest,
+  events: readonly RequestEvent[],
+  decision?: Decision,
+): Promise<AccessRequest> {
+  let request = before
+  for (const event of events) {
+    request = evolveRequest(request, event)
+    if (event.type === 'request.answered') await insertApproval(unit.tx, event.approval)
+    unit.record(requestEntry(request, event, decision))
+  }
+  if (events.length > 0) await updateRequest(unit.tx, request)
+  return request
+}
+
+type Fields = Record<string, JsonValue | undefined>
+
+/** What an entry says of the decision behind it. */
+const decisionFields = (decision: Decision | undefined): Fields =>
+  decision === undefined
+    ? {}
+    : {
+        decision: decision.id,
+        outcome: decision.outcome,
+        policies: [...decision.policies],
+        policyVersion: decision.policyVersion,
+        signals: decision.signals.map(({ name, source, ageMillis, fresh }) => ({ name, source, ageMillis, fresh })),
+      }
+
+function grantEntry(grant: Grant, event: GrantEvent, decision: Decision | undefined): EntryDraft {
+  const fields = grantFields(grant, event, decision)
+  return { type: event.type, at: event.at, request: grant.request, grant: grant.id, fields }
+}
+
+function grantFields(grant: Grant, event: GrantEvent, decision: Decision | undefined): Fields {
+  const principal = principalKey(grant.principal)
+  const role = roleKey({ resource: grant.resource, name: grant.role })
+  switch (event.type) {
+    case 'grant.ready':
+    case 'grant.waiting':
+      return {}
+    case 'grant.opening':
+      return {
+        role,
+        principal,
+        attempt: grant.attempt,
+        expiresAt: formatInstant(event.expiresAt),
+        ...decisionFields(decision),
+      }
+    case 'grant.opened':
+      return { role, principal, expiresAt: grant.expiresAt === undefined ? undefined : formatInstant(grant.expiresAt) }
+    case 'grant.reissued':
+      return { attempt: grant.attempt }
+    case 'grant.open-failed':
+      return { attempt: grant.attempt, cause: event.cause, leftNothing: event.leftNothing }
+    case 'grant.shortened':
+      return { expiresAt: formatInstant(event.expiresAt), decision: decision?.id }
+    case 'grant.ending':
+      return { reason: event.end.reason, by: event.end.by, note: event.end.note, decision: decision?.id }
+    case 'grant.ended':
+      return {
+        role,
+        principal,
+        reason: event.end.reason,
+        activatedAt: grant.activatedAt === undefined ? undefined : formatInstant(grant.activatedAt),
+        expiresAt: grant.expiresAt === undefined ? undefined : formatInstant(grant.expiresAt),
+        endingAt: formatInstant(event.end.at),
+        verifiedGone: event.closed !== undefined,
+        sessionsEnded: event.closed?.sessionsEnded,
+      }
+  }
+}
+
+function requestEntry(request: AccessRequest, event: RequestEvent, decision: Decision | undefined): EntryDraft {
+  const fields = requestFields(request, event, decision)
+  const grant = request.grant === undefined ? {} : { grant: request.grant }
+  return { type: event.type, at: event.at, request: request.id, ...grant, fields }
+}
+
+function requestFields(request: AccessRequest, event: RequestEvent, decision: Decision | undefined): Fields {
+  switch (event.type) {
+    case 'request.filed':
+      return {
+        role: roleKey({ resource: request.resource, name: request.role }),
+        principal: principalKey(request.principal),
+        durationSeconds: request.duration / 1_000,
+        reason: request.reason,
+        ticket: request.ticket,
+        task: request.task,
+        startAt: request.startAt === undefined ? undefined : formatInstant(request.startAt),
+        ...decisionFields(decision),
+      }
+    case 'request.answered':
+      return {
+        approval: event.approval.id,
+        approver: `user:${event.approval.approver}`,
+        verdict: event.approval.verdict,
+        as: [...event.approval.as],
+        comment: event.approval.comment,
+        decision: decision?.id,
+        outcome: decision?.outcome,
+        policyVersion: decision?.policyVersion,
+      }
+    case 'request.approved':
+      return {
+        by: event.by,
+        decision: decision?.id,
+        policies: [...(event.path?.policies ?? decision?.policies ?? [])],
+        stages: event.path?.stages.map(({ approvers, count }) => ({ approvers: [...approvers], count })),
+      }
+    case 'request.denied':
+      return { by: event.by, decision: decision?.id, cause: decision?.outcome === 'deny' ? decision.cause : undefined }
+    case 'request.failed':
+      return { cause: event.note }
+    case 'request.cancelled':
+    case 'request.expired':
+      return {}
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Every kind of audit entry. `open` fields stand in the log as they are; `personal` fields stand there as salted
+ * commitments, and what they mean is kept beside the log, so that it can be erased. The value of a personal field
+ * names the field that says whose data it is. `docs/reference/entries.md` is made from this table.
+ */
+
+export type EntryShape = {
+  readonly about: string
+  readonly open: readonly string[]
+  readonly personal: Readonly<Record<string, string>>
+}
+
+export const entryTypes = {
+  'installation.created': { about: 'Tidegate was started on an empty store.', open: [], personal: {} },
+  'configuration.applied': {
+    about: 'A configuration came into force.',
+    open: ['change', 'version', 'hash', 'items', 'secondPerson'],
+    personal: { author: 'author', approver: 'approver' },
+  },
+  'configuration.proposed': {
+    about: 'A change of the configuration waits for a second person.',
+    open: ['change', 'base', 'hash', 'items'],
+    personal: { author: 'author' },
+  },
+  'configuration.rejected': {
+    about: 'A change of the configuration was refused or taken back.',
+    open: ['change'],
+    personal: { by: 'by' },
+  },
+  'request.filed': {
+    about: 'Someone asked, and policy answered.',
+    open: ['role', 'durationSeconds', 'startAt', 'decision', 'outcome', 'policies', 'policyVersion', 'signals'],
+    personal: { principal: 'principal', reason: 'principal', ticket: 'principal', task: 'principal' },
+  },
+  'request.answered': {
+    about: 'An approver answered, after the question had been asked again.',
+    open: ['approval', 'verdict', 'as', 'decision', 'outcome', 'policyVersion'],
+    personal: { approver: 'approver', comment: 'approver' },
+  },
+  'request.approved': {
+    about: 'The request was approved: by policy, or by the people a path asks for.',
+    open: ['by', 'policies', 'stages', 'decision'],
+    personal: {},
+  },
+  'request.denied': { about: 'The request was denied.', open: ['by', 'decision', 'cause'], personal: {} },
+  'request.cancelled': { about: 'The requester took it back.', open: [], personal: {} },
+  'request.expired': { about: 'No one answered in time.', open: [], personal: {} },
+  'request.failed': { about: 'It was approved and the target could not be opened.', open: ['cause'], personal: {} },
+  'grant.created': {
+    about: 'An approved request became a grant.',
+    open: ['role', 'durationSeconds', 'startAt', 'activateBy'],
+    personal: { principal: 'principal' },
+  },
+  'grant.ready': { about: 'Its start time was reached.', open: [], personal: {} },
+  'grant.opening': {
+    about: 'Its holder activated it: the clock started and the target is being opened.',
+    open: ['role', 'attempt', 'expiresAt', 'decision', 'outcome', 'policies', 'policyVersion', 'signals'],
+    personal: { principal: 'principal' },
+  },
+  'grant.opened': {
+    about: 'The target said that the credential works.',
+    open: ['role', 'expiresAt'],
+    personal: { principal: 'principal' },
+  },
+  'grant.reissued': { about: 'Its credential was made anew; its end stayed.', open: ['attempt'], personal: {} },
+  'grant.open-failed': { about: 'Opening failed.', open: ['attempt', 'cause', 'leftNothing'], personal: {} },
+  'grant.waiting': { about: 'It waits for its target; its holder may activate it again.', open: [], personal: {} },
+  'grant.shortened': {
+    about: 'Policy gives less than it did: it ends earlier.',
+    open: ['expiresAt', 'decision'],
+    personal: {},
+  },
+  'grant.ending': {
+    about: 'It ends: no new session from here on, and the running ones are cut.',
+    open: ['reason', 'decision'],
+    personal: { by: 'by', note: 'by' },
+  },
+  'grant.ended': {
+    about: 'It is over. `verifiedGone`: the target was read back and nothing of it is left.',
+    open: ['role', 'reason', 'activatedAt', 'expiresAt', 'endingAt', 'verifiedGone', 'sessionsEnded'],
+    personal: { principal: 'principal' },
+  },
+  'orphan.closed': {
+    about: 'A login of ours without a live grant was found on a target, and closed.',
+    open: ['resource', 'sessionsEnded'],
+    personal: {},
+  },
+  'finding.opened': {
+    about: 'Something wants a human to look at it.',
+    open: ['finding', 'kind', 'subject', 'severity'],
+    personal: {},
+  },
+  'finding.closed': {
+    about: 'It is no longer so.',
+    open: ['finding', 'kind', 'subject'],
+    personal: { by: 'by', note: 'by' },
+  },
+  'survey.taken': {
+    about: 'The standing privileges on a target were read.',
+    open: ['resource', 'items'],
+    personal: { by: 'by' },
+  },
+  'signal.received': {
+    about: 'A source said a fact.',
+    open: ['name', 'source', 'staleAt'],
+    personal: { subject: 'subject', value: 'subject' },
+  },
+} as const satisfies Record<string, EntryShape>
+
+export type EntryType = keyof typeof entryTypes

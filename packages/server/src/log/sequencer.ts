@@ -1,0 +1,101 @@
+/**
+ * Gives committed entries their place in the tree. Reads the edge, grows it, writes tiles, places and checkpoint, all
+ * in one transaction under one lock: after a crash the same few lines go on from what was committed.
+ */
+
+import type { SignerKey, Tile, TreeEdge } from '@tidegate/audit'
+import { emptyEdge, growTree, leafHash, partialTiles, signCheckpoint } from '@tidegate/audit'
+import { sql } from 'kysely'
+import type { Runtime } from '../runtime.ts'
+import type { Database, Tx } from '../store/database.ts'
+import { instantParam } from '../store/database.ts'
+
+const sequencerLock = 7_243_003
+
+/** Entries at once: bounds the transaction, not the log. */
+const batchSize = 4_096
+
+export type Sequencer = {
+  /** Integrates what is waiting. Returns how many; 0 also when another process is at it. */
+  readonly integrate: () => Promise<number>
+}
+
+export function createSequencer(deps: {
+  readonly db: Database
+  readonly runtime: Runtime
+  readonly signer: SignerKey
+}): Sequencer {
+  return {
+    integrate: () => deps.db.transaction().execute((tx) => integrateBatch(tx, deps)),
+  }
+}
+
+type Waiting = { serial: number; body: Buffer }
+
+async function integrateBatch(tx: Tx, { runtime, signer }: { runtime: Runtime; signer: SignerKey }): Promise<number> {
+  const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_xact_lock(${sequencerLock}) as locked`.execute(
+    tx,
+  )
+  if (rows[0]?.locked !== true) return 0
+  const waiting: Waiting[] = await tx
+    .selectFrom('auditEntry')
+    .select(['serial', 'body'])
+    .where('leafIndex', 'is', null)
+    .orderBy('serial')
+    .limit(batchSize)
+    .execute()
+  if (waiting.length === 0) return 0
+  const edge = await readEdge(tx)
+  const growth = growTree(
+    edge,
+    waiting.map(({ body }) => leafHash(body)),
+  )
+  await placeEntries(tx, { first: edge.size, waiting })
+  await writeTiles(tx, growth.tiles)
+  await tx
+    .insertInto('auditCheckpoint')
+    .values({ size: growth.size, note: signCheckpoint(growth, signer), at: instantParam(runtime.now()) })
+    .execute()
+  return waiting.length
+}
+
+async function readEdge(tx: Tx): Promise<TreeEdge> {
+  const latest = await tx
+    .selectFrom('auditCheckpoint')
+    .select('size')
+    .orderBy('size', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (!latest) return emptyEdge
+  const tiles = await Promise.all(
+    partialTiles(latest.size).map(async (ref): Promise<Tile> => {
+      const row = await tx
+        .selectFrom('auditTile')
+        .select('hashes')
+        .where('level', '=', ref.level)
+        .where('number', '=', ref.index)
+        .executeTakeFirstOrThrow()
+      return { ...ref, hashes: row.hashes }
+    }),
+  )
+  return { size: latest.size, tiles }
+}
+
+async function placeEntries(tx: Tx, { first, waiting }: { first: number; waiting: readonly Waiting[] }): Promise<void> {
+  const serials = waiting.map(({ serial }) => serial)
+  await sql`
+    update audit_entry set leaf_index = ${first} + placed.position - 1
+    from unnest(${serials}::bigint[]) with ordinality as placed (serial, position)
+    where audit_entry.serial = placed.serial`.execute(tx)
+}
+
+async function writeTiles(tx: Tx, tiles: readonly Tile[]): Promise<void> {
+  if (tiles.length === 0) return
+  await tx
+    .insertInto('auditTile')
+    .values(tiles.map(({ level, index, hashes }) => ({ level, number: index, hashes: Buffer.from(hashes) })))
+    .onConflict((conflict) =>
+      conflict.columns(['level', 'number']).doUpdateSet((eb) => ({ hashes: eb.ref('excluded.hashes') })),
+    )
+    .execute()
+}

@@ -1,0 +1,92 @@
+import { ApiError } from '@tidegate/api'
+import { principalKey } from '@tidegate/core'
+import { activateGrant } from '../lifecycle/activate-grant.ts'
+import { endGrant } from '../lifecycle/end-grant.ts'
+import type { Unit } from '../store/change.ts'
+import type { StoredGrant } from '../store/grants.ts'
+import { findGrant, grantFromRow } from '../store/grants.ts'
+import { isSelf, ownedResources, ownsResource } from './access-rules.ts'
+import type { Caller } from '../identity/identity.ts'
+import type { Call, HandlersOf, Services } from './handler.ts'
+import { pageOf } from './pages.ts'
+import { credentialView, grantView } from './views.ts'
+
+export const grantHandlers: HandlersOf<'listGrants' | 'getGrant' | 'activateGrant' | 'endGrant' | 'revokeGrant'> = {
+  listGrants: { kind: 'plain', run: listGrants },
+  getGrant: {
+    kind: 'plain',
+    run: async ({ services, caller, input }) => grantView(await visibleGrant(services, caller, input.id)),
+  },
+  activateGrant: {
+    kind: 'plain',
+    async run({ services, caller, input }) {
+      const { grant, credential } = await activateGrant(services, { caller, id: input.id })
+      return { grant: grantView(grant), credential: credentialView(credential) }
+    },
+  },
+  endGrant: {
+    kind: 'change',
+    async run({ caller, input: { id, because, note } }, unit) {
+      const grant = await findGrant(unit.tx, id)
+      if (!grant || !isSelf(caller.principal, grant.principal)) throw new ApiError('not-found')
+      return ended(unit, { grant, reason: because, by: principalKey(caller.principal), note })
+    },
+  },
+  revokeGrant: {
+    kind: 'change',
+    async run({ services, caller, input }, unit) {
+      const grant = await visibleGrant(services, caller, input.id)
+      const snapshot = await services.configurations.current(unit.tx)
+      if (!caller.administrator && !ownsResource(caller, snapshot.resources.get(grant.resource))) {
+        throw new ApiError('forbidden', {
+          detail: 'Administrators and owners of the resource revoke; `done` ends one’s own grant.',
+        })
+      }
+      return ended(unit, { grant, reason: 'revoked', by: principalKey(caller.principal), note: input.reason })
+    },
+  },
+}
+
+type Ending = { grant: StoredGrant; reason: 'done' | 'task-ended' | 'revoked'; by: string; note: string | undefined }
+
+async function ended(unit: Unit, { grant, reason, by, note }: Ending): Promise<ReturnType<typeof grantView>> {
+  const end = { reason, at: unit.now, by, ...(note !== undefined && { note }) }
+  return grantView((await endGrant(unit, { id: grant.id, end })) ?? grant)
+}
+
+/** @throws {ApiError} `not-found` also for what the caller may not see */
+async function visibleGrant(services: Services, caller: Caller, id: string): Promise<StoredGrant> {
+  const grant = await findGrant(services.db, id)
+  if (!grant) throw new ApiError('not-found')
+  if (caller.auditor || isSelf(caller.principal, grant.principal)) return grant
+  const snapshot = await services.configurations.current(services.db)
+  if (ownsResource(caller, snapshot.resources.get(grant.resource))) return grant
+  throw new ApiError('not-found')
+}
+
+async function listGrants({ services, caller, input }: Call<'listGrants'>) {
+  const { state, open, principal, role, resource, limit, cursor } = input
+  let query = services.db.selectFrom('accessGrant').selectAll()
+  if (state !== undefined) query = query.where('state', '=', state)
+  if (open === 'true') query = query.where('state', '<>', 'ended')
+  if (open === 'false') query = query.where('state', '=', 'ended')
+  if (principal !== undefined) query = query.where('principal', '=', principal)
+  if (resource !== undefined) query = query.where('resource', '=', resource)
+  if (role !== undefined) {
+    const [ofResource = '', name = ''] = role.split('/')
+    query = query.where('resource', '=', ofResource).where('role', '=', name)
+  }
+  if (cursor !== undefined) query = query.where('id', '<', cursor)
+  if (!caller.auditor) {
+    const owned = ownedResources(caller, await services.configurations.current(services.db))
+    const self = principalKey(caller.principal)
+    query = query.where((eb) =>
+      owned.length > 0 ? eb.or([eb('principal', '=', self), eb('resource', 'in', owned)]) : eb('principal', '=', self),
+    )
+  }
+  const rows = await query
+    .orderBy('id', 'desc')
+    .limit(limit + 1)
+    .execute()
+  return pageOf(rows, limit, (row) => grantView(grantFromRow(row)))
+}

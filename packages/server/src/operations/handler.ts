@@ -1,0 +1,37 @@
+/**
+ * How an operation is carried out. Who may call it, what it takes and what it answers stands in the API's table;
+ * here is only what it does.
+ */
+
+import type { OperationId, Output, ParsedInput } from '@tidegate/api'
+import type { Kinds } from '../configuration/apply.ts'
+import type { Caller } from '../identity/identity.ts'
+import type { Activation } from '../lifecycle/activate-grant.ts'
+import type { TendDeps } from '../reconciler/reconciler.ts'
+import type { Unit } from '../store/change.ts'
+
+/** What operations work with. */
+export type Services = Activation &
+  TendDeps & {
+    readonly kinds: Kinds
+    readonly log: { readonly verifierKey: string; readonly integrate: () => Promise<unknown> }
+  }
+
+export type Call<Op extends OperationId> = {
+  readonly services: Services
+  readonly caller: Caller
+  readonly input: ParsedInput<Op>
+}
+
+export type Handler<Op extends OperationId> =
+  /** Changes nothing, or sees to its own transactions. */
+  | { readonly kind: 'plain'; readonly run: (call: Call<Op>) => Promise<Output<Op>> }
+  /** One transaction, idempotency included. `after` runs once it is committed, and only then. */
+  | {
+      readonly kind: 'change'
+      readonly run: (call: Call<Op>, unit: Unit) => Promise<Output<Op>>
+      readonly after?: (call: Call<Op>, output: Output<Op>) => Promise<void>
+    }
+
+export type Handlers = { readonly [Op in OperationId]: Handler<Op> }
+export type HandlersOf<Op extends OperationId> = { readonly [One in Op]: Handler<One> }

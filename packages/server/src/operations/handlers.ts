@@ -1,0 +1,15 @@
+import { configurationHandlers } from './configuration.ts'
+import { grantHandlers } from './grants.ts'
+import type { Handlers } from './handler.ts'
+import { requestHandlers } from './requests.ts'
+import { resourceHandlers } from './resources.ts'
+import { watchingHandlers } from './watching.ts'
+
+/** One for each operation of the API's table; the compiler says which is missing. */
+export const handlers: Handlers = {
+  ...resourceHandlers,
+  ...requestHandlers,
+  ...grantHandlers,
+  ...watchingHandlers,
+  ...configurationHandlers,
+}

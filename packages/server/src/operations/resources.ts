@@ -1,0 +1,74 @@
+import { ApiError } from '@tidegate/api'
+import { formatInstant, principalKey } from '@tidegate/core'
+import type { StandingPrivilege } from '@tidegate/connectors'
+import { change } from '../store/change.ts'
+import { ownsResource, resourceOf } from './access-rules.ts'
+import type { Call, HandlersOf } from './handler.ts'
+import { pageOf } from './pages.ts'
+import { resourceView } from './views.ts'
+
+export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResource' | 'surveyResource'> = {
+  whoami: {
+    kind: 'plain',
+    run: async ({ caller }) => ({
+      principal: principalKey(caller.principal),
+      groups: [...caller.principal.groups],
+      administrator: caller.administrator,
+      auditor: caller.auditor,
+      tokenExpiresAt: formatInstant(caller.expiresAt),
+    }),
+  },
+  listResources: {
+    kind: 'plain',
+    async run({ services, input: { kind, label, limit, cursor } }) {
+      const snapshot = await services.configurations.current(services.db)
+      const [name, value] = label?.split('=') ?? []
+      const rows = [...snapshot.resources.values()]
+        .filter(({ resource }) => kind === undefined || resource.kind === kind)
+        .filter(
+          ({ resource }) =>
+            name === undefined || (name in resource.labels && (value === undefined || resource.labels[name] === value)),
+        )
+        .map((entry) => ({ id: entry.resource.id, entry }))
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .filter(({ id }) => cursor === undefined || id > cursor)
+      return pageOf(rows, limit, ({ entry }) => resourceView(entry))
+    },
+  },
+  getResource: {
+    kind: 'plain',
+    async run({ services, input }) {
+      return resourceView(resourceOf(await services.configurations.current(services.db), input.id))
+    },
+  },
+  surveyResource: { kind: 'plain', run: survey },
+}
+
+async function survey({ services, caller, input }: Call<'surveyResource'>) {
+  const entry = resourceOf(await services.configurations.current(services.db), input.id)
+  if (!caller.auditor && !ownsResource(caller, entry)) {
+    throw new ApiError('forbidden', { detail: 'Administrators, auditors and owners of the resource survey it.' })
+  }
+  const items = await readStanding(() => services.targets.connector(entry).survey(), input.id)
+  const at = services.runtime.now()
+  await change(services, async (unit) => {
+    const fields = { resource: input.id, items: items.length, by: principalKey(caller.principal) }
+    unit.record({ type: 'survey.taken', at, fields })
+  })
+  return {
+    resource: input.id,
+    at: formatInstant(at),
+    items: items.map(({ lastSeenAt, ...rest }) => ({
+      ...rest,
+      ...(lastSeenAt !== undefined && { lastSeenAt: formatInstant(lastSeenAt) }),
+    })),
+  }
+}
+
+async function readStanding(read: () => Promise<StandingPrivilege[]>, id: string): Promise<StandingPrivilege[]> {
+  try {
+    return await read()
+  } catch (cause) {
+    throw new ApiError('target-unavailable', { detail: `${id} could not be read.`, cause })
+  }
+}

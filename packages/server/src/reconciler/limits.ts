@@ -1,0 +1,19 @@
+/** Bounds of the reconciler, in one place. */
+
+export const reconcilerLimits = {
+  /** Grants worked on at once in this process. */
+  workers: 12,
+  perResource: 6,
+  /** Even without a hint and without a known deadline it looks this often. */
+  longestWaitMs: 30_000,
+  /** A deadline nearer than this is told to every process at once; a later one they find by looking. */
+  tellWithinMs: 60_000,
+  firstRetryMs: 500,
+  /** Closing is retried for ever; this is the slowest it gets. */
+  slowestRetryMs: 60_000,
+  overdueRequestsAtOnce: 200,
+  /** Whoever works on the grant now is waited for this long before looking again. */
+  busyRetryMs: 100,
+  tendAtOnce: 4,
+  housekeepingEveryMs: 3_600_000,
+} as const

@@ -1,0 +1,147 @@
+/**
+ * The reconciler. Level-triggered: it asks which grants, requests and targets are not as they should be and due, and
+ * sees to them. A hint only makes it look sooner; a lost one costs time, never correctness.
+ */
+
+import type { Instant, Millis } from '@tidegate/core'
+import { instant, requestCommands } from '@tidegate/core'
+import { sql } from 'kysely'
+import type { Logger } from 'pino'
+import type { Activation } from '../lifecycle/activate-grant.ts'
+import { reassessGrants, reassessRequests } from '../lifecycle/reassess.ts'
+import { saveRequest } from '../lifecycle/save.ts'
+import { change } from '../store/change.ts'
+import type { Database } from '../store/database.ts'
+import { overdueRequests } from '../store/requests.ts'
+import { stepGrant } from './grant-step.ts'
+import { housekeeping } from './housekeeping.ts'
+import { reconcilerLimits } from './limits.ts'
+import { createLoop } from './loop.ts'
+import type { Loop } from './loop.ts'
+import { tendOne } from './tend.ts'
+
+export type TendDeps = Activation & { readonly sweepEvery: Millis }
+export type ReconcilerDeps = TendDeps & { readonly reaskEvery: Millis; readonly log: Logger }
+
+export type Reconciler = {
+  /** Begins to work by the clock and by hints. */
+  readonly start: () => void
+  readonly wake: () => void
+  /** Sees to everything that is due by the clock, and returns. For tests, and before a stop. */
+  readonly drain: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+export function createReconciler(deps: ReconcilerDeps): Reconciler {
+  const { log, runtime } = deps
+  const grants = createLoop({
+    pass: () => passGrants(deps),
+    nextAt: () => nextDeadline(deps.db),
+    longestWaitMs: reconcilerLimits.longestWaitMs,
+    now: runtime.now,
+    failed: (error) => log.error({ err: error }, 'a pass over what is due failed'),
+  })
+  const targets = createLoop({
+    pass: () => passTargets(deps),
+    nextAt: () => nextTending(deps.db),
+    longestWaitMs: reconcilerLimits.longestWaitMs,
+    now: runtime.now,
+    failed: (error) => log.error({ err: error }, 'a pass over targets failed'),
+  })
+  const reask = everySoOften(deps, deps.reaskEvery, async () => {
+    await reassessGrants(deps, {}, 'fact-changed')
+    await reassessRequests(deps)
+  })
+  const tidy = everySoOften(deps, reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
+  const loops: readonly Loop[] = [grants, targets, reask, tidy]
+  return {
+    start: () => loops.forEach((loop) => loop.start()),
+    wake() {
+      grants.wake()
+      targets.wake()
+    },
+    async drain() {
+      await passTargets(deps)
+      await passGrants(deps)
+    },
+    stop: async () => void (await Promise.all(loops.map((loop) => loop.stop()))),
+  }
+}
+
+function everySoOften({ runtime, log }: ReconcilerDeps, every: number, work: () => Promise<void>): Loop {
+  let next = instant(runtime.now() + every)
+  return createLoop({
+    async pass() {
+      if (runtime.now() < next) return
+      next = instant(runtime.now() + every)
+      await work()
+    },
+    nextAt: async () => next,
+    longestWaitMs: every,
+    now: runtime.now,
+    failed: (error) => log.error({ err: error }, 'periodic work failed'),
+  })
+}
+
+async function passGrants(deps: ReconcilerDeps): Promise<void> {
+  await expireRequests(deps)
+  const busy = new Map<string, number>()
+  const saturated = (): string[] =>
+    [...busy].filter(([, count]) => count >= reconcilerLimits.perResource).map(([resource]) => resource)
+  const worker = async (): Promise<void> => {
+    for (;;) {
+      let mine: string | undefined
+      const step = await stepGrant(deps, {
+        saturated,
+        picked(resource) {
+          mine = resource
+          busy.set(resource, (busy.get(resource) ?? 0) + 1)
+        },
+      }).finally(() => {
+        if (mine !== undefined) busy.set(mine, (busy.get(mine) ?? 1) - 1)
+      })
+      if (step === 'nothing-due') return
+    }
+  }
+  // Most passes find nothing: one look before a crowd of workers.
+  const due = await nextDeadline(deps.db)
+  if (due === undefined || due > deps.runtime.now()) return
+  await Promise.all(Array.from({ length: reconcilerLimits.workers }, worker))
+}
+
+async function expireRequests(deps: ReconcilerDeps): Promise<void> {
+  for (;;) {
+    const count = await change(deps, async (unit) => {
+      const overdue = await overdueRequests(unit.tx, unit.now, reconcilerLimits.overdueRequestsAtOnce)
+      for (const request of overdue) {
+        const outcome = requestCommands.requestTimePassed(request, unit.now)
+        if ('events' in outcome) await saveRequest(unit, request, outcome.events)
+      }
+      return overdue.length
+    })
+    if (count < reconcilerLimits.overdueRequestsAtOnce) return
+  }
+}
+
+async function passTargets(deps: ReconcilerDeps): Promise<void> {
+  const worker = async (): Promise<void> => {
+    for (let more = true; more;) more = (await tendOne(deps)) !== undefined
+  }
+  const due = await nextTending(deps.db)
+  if (due === undefined || due > deps.runtime.now()) return
+  await Promise.all(Array.from({ length: reconcilerLimits.tendAtOnce }, worker))
+}
+
+async function nextDeadline(db: Database): Promise<Instant | undefined> {
+  const { rows } = await sql<{ next: Instant | null }>`
+    select least(
+      (select min(due_at) from access_grant where due_at is not null),
+      (select min(pending_until) from access_request where status = 'pending')
+    ) as next`.execute(db)
+  return rows[0]?.next ?? undefined
+}
+
+async function nextTending(db: Database): Promise<Instant | undefined> {
+  const row = await db.selectFrom('targetState').select('dueAt').orderBy('dueAt').limit(1).executeTakeFirst()
+  return row?.dueAt
+}

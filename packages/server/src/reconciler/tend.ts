@@ -1,0 +1,162 @@
+/**
+ * Tends a target: its roles are made what configuration says, and its logins are compared with the live grants.
+ * What is there and should not be is closed and reported; what should be there and is not, is reported.
+ */
+
+import type { Connector, FoundLogin } from '@tidegate/connectors'
+import type { GrantId, Instant } from '@tidegate/core'
+import { after } from '@tidegate/core'
+import type { ResourceEntry } from '../configuration/snapshot.ts'
+import { closeFinding, openFinding } from '../findings/findings.ts'
+import type { Activation } from '../lifecycle/activate-grant.ts'
+import type { Unit } from '../store/change.ts'
+import { change } from '../store/change.ts'
+import type { Tx } from '../store/database.ts'
+import { boundInstant, instantParam } from '../store/database.ts'
+import { backoff } from './backoff.ts'
+import type { TendDeps } from './reconciler.ts'
+
+/** Asks that these be tended now, by whoever comes first. Part of the change that makes it needful. */
+export async function scheduleTending(unit: Unit, resources: readonly string[]): Promise<void> {
+  if (resources.length === 0) return
+  const dueAt = instantParam(unit.now)
+  await unit.tx
+    .insertInto('targetState')
+    .values(resources.map((resource) => ({ resource, dueAt, error: null, configuration: null, tendedAt: null })))
+    .onConflict((conflict) => conflict.column('resource').doUpdateSet({ dueAt }))
+    .execute()
+  unit.hint('due')
+}
+
+export type Tended = { readonly resource: string; readonly problem?: string; readonly changes: readonly string[] }
+
+/** Tends one target that is due, or the named one; `undefined`: none, or another process is at it. */
+export async function tendOne(deps: TendDeps, resource?: string): Promise<Tended | undefined> {
+  return change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
+    const state = await pickTarget(unit.tx, unit.now, resource)
+    if (!state) return undefined
+    const snapshot = await deps.configurations.current(unit.tx)
+    const entry = snapshot.resources.get(state.resource)
+    if (!entry) {
+      // Its grants are closed by the reconciler, wherever they were opened; there is nothing else of it to tend.
+      await unit.tx.deleteFrom('targetState').where('resource', '=', state.resource).execute()
+      return { resource: state.resource, changes: [] }
+    }
+    const tended = await tend(deps, unit, entry)
+    await record(
+      { ...unit, now: deps.runtime.now() },
+      { state, tended, version: snapshot.version, every: deps.sweepEvery },
+    )
+    return tended
+  })
+}
+
+type State = { readonly resource: string; readonly failures: number }
+
+async function pickTarget(tx: Tx, now: Instant, resource: string | undefined): Promise<State | undefined> {
+  const query = tx.selectFrom('targetState').select(['resource', 'failures'])
+  const wanted =
+    resource === undefined ? query.where('dueAt', '<=', boundInstant(now)) : query.where('resource', '=', resource)
+  return wanted.orderBy('dueAt').limit(1).forUpdate().skipLocked().executeTakeFirst()
+}
+
+async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise<Tended> {
+  const resource = entry.resource.id
+  const connector = deps.targets.connector(entry)
+  const aligned = await connector.align()
+  if (aligned.outcome === 'failed') return { resource, problem: aligned.message, changes: [] }
+  try {
+    await compareLogins(unit, { resource, connector })
+    return { resource, changes: aligned.changes }
+  } catch {
+    return { resource, problem: 'Its logins could not be read.', changes: aligned.changes }
+  }
+}
+
+type Target = { readonly resource: string; readonly connector: Connector }
+
+/**
+ * The target is read before the store. A login is opened only after its grant says so in the store, so one that was
+ * read from the target and has no live grant in the store never had one, or had it and has it no more.
+ */
+async function compareLogins(unit: Unit, { resource, connector }: Target): Promise<void> {
+  const before = unit.runtime.now()
+  const found = await connector.find()
+  const live = await liveGrants(unit.tx, resource, found)
+  for (const login of found.filter(({ grant }) => !live.known.has(grant)))
+    await closeOrphan(unit, { resource, connector, login })
+  const present = new Set<string>(found.map(({ grant }) => grant))
+  for (const { id, activatedAt } of live.active) {
+    const subject = `grant:${id}`
+    const missing = !present.has(id) && activatedAt < before
+    if (!missing) await closeFinding(unit, { kind: 'login-missing', subject })
+    else
+      await openFinding(unit, {
+        kind: 'login-missing',
+        subject,
+        severity: 'medium',
+        message: `The login of ${id} on ${resource} is gone; something else removed it.`,
+      })
+  }
+}
+
+type Live = { readonly known: ReadonlySet<string>; readonly active: readonly { id: string; activatedAt: Instant }[] }
+
+async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]): Promise<Live> {
+  const ids = found.map(({ grant }) => grant)
+  const rows = await tx
+    .selectFrom('accessGrant')
+    .select(['id', 'state', 'activatedAt', 'expiresAt'])
+    .where('state', 'in', ['provisioning', 'active', 'ending'])
+    .where((eb) =>
+      ids.length > 0 ? eb.or([eb('id', 'in', ids), eb('resource', '=', resource)]) : eb('resource', '=', resource),
+    )
+    .execute()
+  const active = rows.flatMap(({ id, state, activatedAt, expiresAt }) =>
+    state === 'active' && activatedAt !== null && (expiresAt ?? 0) > 0 ? [{ id, activatedAt }] : [],
+  )
+  return { known: new Set(rows.map(({ id }) => id)), active }
+}
+
+type Orphan = Target & { readonly login: FoundLogin }
+
+async function closeOrphan(unit: Unit, { resource, connector, login }: Orphan): Promise<void> {
+  const closed = await connector.close(login.grant)
+  const what = `${login.login} on ${resource} had no live grant`
+  const message =
+    closed.outcome === 'closed' ? `${what}; it was closed.` : `${what}, and could not be closed: ${closed.message}`
+  await openFinding(unit, { kind: 'orphan-login', subject: `grant:${login.grant}`, severity: 'high', message })
+  if (closed.outcome === 'failed') throw new Error(message)
+  const grant: GrantId = login.grant
+  unit.record({ type: 'orphan.closed', at: unit.now, grant, fields: { resource, sessionsEnded: closed.sessionsEnded } })
+}
+
+type Result = {
+  readonly state: State
+  readonly tended: Tended
+  readonly version: number
+  readonly every: TendDeps['sweepEvery']
+}
+
+async function record(unit: Unit, { state, tended, version, every }: Result): Promise<void> {
+  const subject = `resource:${state.resource}`
+  const failures = tended.problem === undefined ? 0 : state.failures + 1
+  const next = tended.problem === undefined ? every : backoff(failures, unit.runtime.random)
+  await unit.tx
+    .updateTable('targetState')
+    .set({
+      dueAt: instantParam(after(unit.now, next)),
+      failures,
+      error: tended.problem ?? null,
+      ...(tended.problem === undefined && { configuration: version, tendedAt: instantParam(unit.now) }),
+    })
+    .where('resource', '=', state.resource)
+    .execute()
+  if (tended.problem === undefined) return closeFinding(unit, { kind: 'target-untended', subject })
+  await openFinding(unit, {
+    kind: 'target-untended',
+    subject,
+    severity: 'medium',
+    message: `${state.resource}: ${tended.problem}`,
+  })
+}

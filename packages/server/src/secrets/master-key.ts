@@ -1,0 +1,65 @@
+/** Where the master key comes from: `TIDEGATE_KEY`, or a key file that is made on first start. */
+
+import { randomBytes } from 'node:crypto'
+import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { StartRefusal } from '../settings/start-refusal.ts'
+import type { MasterKey } from './envelope.ts'
+
+export type KeySource =
+  | { readonly from: 'value'; readonly text: string }
+  | { readonly from: 'file'; readonly path: string }
+
+const keyBytes = 32
+
+export async function loadMasterKey(source: KeySource): Promise<MasterKey> {
+  if (source.from === 'value') return decode(source.text, 'TIDEGATE_KEY')
+  const text = await readKeyFile(source.path)
+  return decode(text.trim(), source.path)
+}
+
+function decode(text: string, where: string): MasterKey {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length === keyBytes && bytes.toString('base64') === text) return { bytes }
+  throw new StartRefusal(`${where} is not 32 bytes in base64.`, 'Make one with: openssl rand -base64 32')
+}
+
+async function readKeyFile(path: string): Promise<string> {
+  try {
+    const { mode } = await stat(path)
+    if ((mode & 0o077) !== 0) {
+      throw new StartRefusal(
+        `The key file ${path} can be read by others.`,
+        `Run: chmod 600 ${path} — and think about whether it has leaked.`,
+      )
+    }
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return createKeyFile(path)
+  }
+}
+
+/** Written whole under another name and linked into place: two first starts at once end with one key, and no half of one. */
+async function createKeyFile(path: string): Promise<string> {
+  const text = randomBytes(keyBytes).toString('base64')
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  await mkdir(dirname(path), { recursive: true })
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    await file.writeFile(`${text}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await chmod(draft, 0o600)
+  try {
+    await link(draft, path)
+    return text
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return await readFile(path, 'utf8')
+  } finally {
+    await unlink(draft)
+  }
+}

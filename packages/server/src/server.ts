@@ -1,0 +1,190 @@
+/** The composition root: what is made from what, in which order it starts, and in which it stops. */
+
+import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { connectorKinds } from '@tidegate/connectors'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { createConfigurations } from './configuration/configurations.ts'
+import { createApp } from './http/app.ts'
+import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
+import { openInstallation } from './installation.ts'
+import type { Installation } from './installation.ts'
+import { createSequencer } from './log/sequencer.ts'
+import type { Services } from './operations/handler.ts'
+import { createLoop } from './reconciler/loop.ts'
+import type { Loop } from './reconciler/loop.ts'
+import { createReconciler } from './reconciler/reconciler.ts'
+import type { Reconciler } from './reconciler/reconciler.ts'
+import type { Runtime } from './runtime.ts'
+import { systemRuntime } from './runtime.ts'
+import { loadMasterKey } from './secrets/master-key.ts'
+import type { Env, Settings } from './settings/settings.ts'
+import { createDatabase, createPool } from './store/database.ts'
+import type { Hints } from './store/hints.ts'
+import { listenForHints } from './store/hints.ts'
+import { migrate } from './store/migrate.ts'
+import type { OpenStore } from './store/open-store.ts'
+import { openStore } from './store/open-store.ts'
+import { targetLimits } from './targets/limits.ts'
+import { createTargets } from './targets/targets.ts'
+import { version } from './version.ts'
+
+export type ServerOptions = {
+  readonly settings: Settings
+  /** Where `env:` references of the configuration are read. */
+  readonly env: Env
+  readonly logger: Logger
+  readonly runtime?: Runtime
+  /** `false`: nothing happens by the clock or by hints until `drain` is called. Absent: it does. */
+  readonly background?: boolean
+}
+
+export type RunningServer = {
+  readonly url: string
+  /** Of the audit log: what verifiers need. */
+  readonly verifierKey: string
+  /** Only at the first start on a store. */
+  readonly firstToken?: string
+  /** Takes no new work, finishes what is under way, lets go of everything. */
+  readonly stop: () => Promise<void>
+  /** Sees to everything that is due by the clock, the log included, and returns. */
+  readonly drain: () => Promise<void>
+}
+
+/** @throws {StartRefusal} for what must not start as it is configured */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { settings, logger } = options
+  const store = await openStore(settings, logger)
+  try {
+    return await startOnStore(options, store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
+  const { settings, logger, env, runtime = systemRuntime } = options
+  const key = await loadMasterKey(settings.key)
+  await migrate(store.secretUrl)
+  const connections = { url: store.secretUrl, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
+  const db = createDatabase(createPool({ ...connections, maxConnections: settings.maxConnections, log: logger }))
+  const workDb = createDatabase(createPool({ ...connections, maxConnections: targetLimits.atOnce, log: logger }))
+  const installation = await openInstallation({ db, runtime, key })
+  const kinds = connectorKinds
+  const configurations = createConfigurations(kinds)
+  const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
+  const sequencer = createSequencer({ db, runtime, signer: installation.signer })
+  const services: Services = {
+    db,
+    workDb,
+    runtime,
+    configurations,
+    findPrincipal,
+    targets,
+    kinds,
+    sweepEvery: settings.sweepEvery,
+    log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
+  }
+  const reconciler = createReconciler({ ...services, reaskEvery: settings.reaskEvery, log: logger })
+  const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
+  let ready = true
+  const app = createApp({
+    services,
+    identity: createTokenIdentity({ db, runtime, configurations }),
+    logger,
+    version,
+    metricsToken: settings.metricsToken,
+    isReady: () => ready,
+    ...(settings.tls && { tls: await readTls(settings.tls) }),
+  })
+  await app.listen({ host: settings.listen.host, port: settings.listen.port })
+  const background = { url: store.secretUrl, logger, reconciler, sequencing }
+  const hints = options.background === false ? undefined : startBackground(background)
+  const stopping = (): void => void (ready = false)
+  const stop = stopper({ app, hints, reconciler, sequencing, targets, store, databases: [db, workDb], stopping })
+  const drain = async (): Promise<void> => {
+    await reconciler.drain()
+    while ((await sequencer.integrate()) > 0);
+  }
+  return { url: urlOf(app, settings), verifierKey: installation.signer.vkey, stop, drain, ...firstTokenOf(installation) }
+}
+
+type Background = { url: string; logger: Logger; reconciler: Reconciler; sequencing: Loop }
+
+function startBackground({ url, logger, reconciler, sequencing }: Background): Hints {
+  reconciler.start()
+  sequencing.start()
+  return listenForHints({ url, log: logger, heard: (hint) => wake(hint, { reconciler, sequencing }) })
+}
+
+const firstTokenOf = ({ firstToken }: Installation): { firstToken?: string } =>
+  firstToken === undefined ? {} : { firstToken }
+
+function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log: Logger): Loop {
+  return createLoop({
+    async pass() {
+      while ((await integrate()) > 0);
+    },
+    nextAt: async () => undefined,
+    longestWaitMs: 1_000,
+    now,
+    failed: (error) => log.error({ err: error }, 'the log could not be integrated'),
+  })
+}
+
+function wake(
+  hint: string | undefined,
+  { reconciler, sequencing }: { reconciler: Reconciler; sequencing: Loop },
+): void {
+  if (hint !== 'entries') reconciler.wake()
+  if (hint === undefined || hint === 'entries') sequencing.wake()
+}
+
+async function readTls({ certFile, keyFile }: NonNullable<Settings['tls']>): Promise<{ cert: string; key: string }> {
+  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+  return { cert, key }
+}
+
+function urlOf(app: FastifyInstance, { tls, listen }: Settings): string {
+  const { port } = app.server.address() as AddressInfo
+  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host
+  return `${tls ? 'https' : 'http'}://${host}:${port}`
+}
+
+type Running = {
+  readonly app: FastifyInstance
+  readonly hints: Hints | undefined
+  readonly reconciler: Reconciler
+  readonly sequencing: Loop
+  readonly targets: { readonly end: () => Promise<void> }
+  readonly store: OpenStore
+  readonly databases: readonly { readonly destroy: () => Promise<void> }[]
+  readonly stopping: () => void
+}
+
+/** In the order of the arrows: first whoever brings work, last what everything stands on. Twice is once. */
+function stopper({
+  app,
+  hints,
+  reconciler,
+  sequencing,
+  targets,
+  store,
+  databases,
+  stopping,
+}: Running): () => Promise<void> {
+  let stopped: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    stopping()
+    await app.close()
+    await hints?.stop()
+    await reconciler.stop()
+    await sequencing.stop()
+    await targets.end()
+    for (const database of databases) await database.destroy()
+    await store.close()
+  }
+  return () => (stopped ??= stop())
+}

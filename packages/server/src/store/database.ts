@@ -1,0 +1,221 @@
+/** The store's tables, as the code sees them. Timestamps are read as `Instant`; `instantParam` writes them. */
+
+import type { Instant } from '@tidegate/core'
+import type { ColumnType, Generated, JSONColumnType, Transaction } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import pg from 'pg'
+import type { Logger } from 'pino'
+
+type Time = ColumnType<Instant, Date, Date>
+type MaybeTime = ColumnType<Instant | null, Date | null, Date | null>
+type Json = ColumnType<unknown, string, string>
+
+export type Tables = {
+  installation: {
+    onlyOne: Generated<boolean>
+    createdAt: Time
+    keyCheck: Buffer
+    logOrigin: string
+    logSigningKey: Buffer
+    logVerifierKey: string
+  }
+  configurationVersion: {
+    version: number
+    files: JSONColumnType<{ path: string; text: string }[]>
+    hash: string
+    appliedAt: Time
+    appliedBy: string
+  }
+  configurationChange: {
+    id: string
+    base: number
+    files: JSONColumnType<{ path: string; text: string }[]>
+    plan: Json
+    status: 'applied' | 'pending' | 'rejected' | 'stale'
+    author: string
+    at: Time
+    settledBy: string | null
+    settledAt: MaybeTime
+    version: number | null
+    waited: boolean
+  }
+  apiToken: {
+    id: string
+    principal: string
+    hash: Buffer
+    createdAt: Time
+    expiresAt: Time
+    revokedAt: MaybeTime
+  }
+  signal: {
+    name: string
+    subject: string
+    value: Json
+    source: string
+    observedAt: Time
+    staleAt: Time
+  }
+  decision: {
+    id: string
+    at: Time
+    policyVersion: string
+    outcome: string
+    question: Json
+    answer: Json
+  }
+  requestTransition: { fromStatus: string; toStatus: string }
+  grantTransition: { fromState: string; toState: string }
+  accessRequest: {
+    id: string
+    principal: string
+    resource: string
+    role: string
+    durationMs: number
+    reason: string
+    ticket: string | null
+    task: string | null
+    startAt: MaybeTime
+    status: string
+    decision: string
+    filedAt: Time
+    pendingUntil: Time
+    settledAt: MaybeTime
+    grantId: string | null
+    version: Generated<number>
+  }
+  approval: {
+    id: string
+    request: string
+    approver: string
+    verdict: string
+    asSpecs: string[]
+    comment: string | null
+    at: Time
+  }
+  accessGrant: {
+    id: string
+    request: string
+    principal: string
+    resource: string
+    role: string
+    state: string
+    durationMs: number
+    startAt: MaybeTime
+    activateBy: Time
+    activatedAt: MaybeTime
+    expiresAt: MaybeTime
+    attempt: Generated<number>
+    unsureAttempts: Generated<number>
+    endReason: string | null
+    endAt: MaybeTime
+    endBy: string | null
+    endNote: string | null
+    endedAt: MaybeTime
+    configuration: number | null
+    closeFailures: Generated<number>
+    closeError: string | null
+    dueAt: MaybeTime
+  }
+  targetState: {
+    resource: string
+    dueAt: Time
+    failures: Generated<number>
+    error: string | null
+    configuration: number | null
+    tendedAt: MaybeTime
+  }
+  finding: {
+    id: string
+    kind: string
+    subject: string
+    severity: 'low' | 'medium' | 'high'
+    message: string
+    openedAt: Time
+    lastSeenAt: Time
+    closedAt: MaybeTime
+  }
+  idempotency: {
+    principal: string
+    key: string
+    operation: string
+    inputHash: Buffer
+    output: Json
+    at: Time
+  }
+  auditEntry: {
+    serial: Generated<number>
+    id: string
+    type: string
+    at: Time
+    request: string | null
+    grantId: string | null
+    body: Buffer
+    leafIndex: number | null
+  }
+  auditDisclosure: {
+    entry: string
+    path: string
+    salt: Buffer
+    value: Json
+    subject: string | null
+  }
+  auditTile: { level: number; number: number; hashes: Buffer }
+  auditCheckpoint: { size: number; note: string; at: Time }
+}
+
+export type Database = Kysely<Tables>
+export type Tx = Transaction<Tables>
+/** Either: reads that may or may not be part of a change. */
+export type Reader = Database | Tx
+
+export const instantParam = (at: Instant): Date => new Date(at)
+export const maybeInstantParam = (at: Instant | undefined): Date | null => (at === undefined ? null : new Date(at))
+
+/** An instant to compare a column with. */
+export const boundInstant = (at: Instant): RawBuilder<Instant> => sql<Instant>`${new Date(at)}::timestamptz`
+
+const { builtins } = pg.types
+
+/** Instants come back as numbers, and 64-bit integers too: ours stay far below 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === builtins.TIMESTAMPTZ) return (text: string) => Date.parse(isoForm(text))
+    if (oid === builtins.INT8) return Number
+    return pg.types.getTypeParser(oid, format ?? 'text')
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+
+/** PostgreSQL writes `2026-11-21 09:00:00.123+00` with the session in UTC. */
+const isoForm = (text: string): string => text.replace(' ', 'T').replace(/([+-]\d{2})$/, '$1:00')
+
+export type PoolConfig = {
+  readonly url: string
+  readonly maxConnections: number
+  readonly connectTimeoutMs: number
+  readonly statementTimeoutMs: number
+  readonly log: Logger
+}
+
+export function createPool(config: PoolConfig): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: config.url,
+    max: config.maxConnections,
+    connectionTimeoutMillis: config.connectTimeoutMs,
+    statement_timeout: config.statementTimeoutMs,
+    idle_in_transaction_session_timeout: config.statementTimeoutMs * 4,
+    application_name: 'tidegate-server',
+    options: '-c TimeZone=UTC -c search_path=tidegate',
+    keepAlive: true,
+    types,
+  })
+  // An idle connection that breaks is not an error of anyone's work; the pool makes another.
+  pool.on('error', (error) => config.log.warn({ err: error }, 'a connection to the store broke'))
+  return pool
+}
+
+export const createDatabase = (pool: pg.Pool): Database =>
+  new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  })

@@ -1,0 +1,129 @@
+/** Grants in the store: rows to values and back, and the reads that need them. */
+
+import type { EndReason, Grant, GrantId, GrantState, Instant, Millis, RequestId } from '@tidegate/core'
+import { parsePrincipalKey, principalKey } from '@tidegate/core'
+import type { Selectable } from 'kysely'
+import type { Reader, Tables, Tx } from './database.ts'
+import { instantParam, maybeInstantParam } from './database.ts'
+
+export type GrantRow = Selectable<Tables['accessGrant']>
+
+/** A grant with what only the server needs to know of it. */
+export type StoredGrant = Grant & {
+  /** Version of the configuration it was last opened under. */
+  readonly configuration?: number
+  readonly closing: { readonly failures: number; readonly lastFailure?: string }
+}
+
+export function grantFromRow(row: GrantRow): StoredGrant {
+  const principal = parsePrincipalKey(row.principal)
+  if (!principal) throw new Error(`Grant ${row.id} has the principal ${row.principal}, which is none.`)
+  return {
+    id: row.id as GrantId,
+    request: row.request as RequestId,
+    principal,
+    resource: row.resource,
+    role: row.role,
+    state: row.state as GrantState,
+    duration: row.durationMs as Millis,
+    activateBy: row.activateBy,
+    attempt: row.attempt,
+    unsureAttempts: row.unsureAttempts,
+    ...(row.startAt !== null && { startAt: row.startAt }),
+    ...(row.activatedAt !== null && { activatedAt: row.activatedAt }),
+    ...(row.expiresAt !== null && { expiresAt: row.expiresAt }),
+    ...(row.endReason !== null && row.endAt !== null && { end: endFromRow(row, row.endAt) }),
+    ...(row.endedAt !== null && { endedAt: row.endedAt }),
+    ...(row.configuration !== null && { configuration: row.configuration }),
+    closing: { failures: row.closeFailures, ...(row.closeError !== null && { lastFailure: row.closeError }) },
+  }
+}
+
+const endFromRow = (row: GrantRow, at: Instant): NonNullable<Grant['end']> => ({
+  reason: row.endReason as EndReason,
+  at,
+  ...(row.endBy !== null && { by: row.endBy }),
+  ...(row.endNote !== null && { note: row.endNote }),
+})
+
+const columns = (grant: Grant) => ({
+  state: grant.state,
+  durationMs: grant.duration,
+  startAt: maybeInstantParam(grant.startAt),
+  activateBy: instantParam(grant.activateBy),
+  activatedAt: maybeInstantParam(grant.activatedAt),
+  expiresAt: maybeInstantParam(grant.expiresAt),
+  attempt: grant.attempt,
+  unsureAttempts: grant.unsureAttempts,
+  endReason: grant.end?.reason ?? null,
+  endAt: maybeInstantParam(grant.end?.at),
+  endBy: grant.end?.by ?? null,
+  endNote: grant.end?.note ?? null,
+  endedAt: maybeInstantParam(grant.endedAt),
+})
+
+export async function insertGrant(tx: Tx, grant: Grant, dueAt: Instant): Promise<void> {
+  await tx
+    .insertInto('accessGrant')
+    .values({
+      id: grant.id,
+      request: grant.request,
+      principal: principalKey(grant.principal),
+      resource: grant.resource,
+      role: grant.role,
+      ...columns(grant),
+      configuration: null,
+      closeError: null,
+      dueAt: instantParam(dueAt),
+    })
+    .execute()
+}
+
+type Update = { readonly dueAt: Instant | undefined; readonly configuration?: number }
+
+export async function updateGrant(tx: Tx, grant: Grant, { dueAt, configuration }: Update): Promise<void> {
+  await tx
+    .updateTable('accessGrant')
+    .set({
+      ...columns(grant),
+      dueAt: maybeInstantParam(dueAt),
+      ...(configuration !== undefined && { configuration }),
+    })
+    .where('id', '=', grant.id)
+    .execute()
+}
+
+/** Locks the row until the transaction ends. */
+export async function lockGrant(tx: Tx, id: string): Promise<StoredGrant | undefined> {
+  const row = await tx.selectFrom('accessGrant').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  return row && grantFromRow(row)
+}
+
+export async function findGrant(reader: Reader, id: string): Promise<StoredGrant | undefined> {
+  const row = await reader.selectFrom('accessGrant').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && grantFromRow(row)
+}
+
+/** Whose grants: by principal key, resource, or the ticket that the request named. Absent: everyone's. */
+export type GrantFilter = {
+  readonly principals?: readonly string[]
+  readonly resource?: string
+  readonly ticket?: string
+}
+
+/** Every grant that a changed fact may end: those that may be used, now or later. */
+export async function openGrants(reader: Reader, filter: GrantFilter = {}): Promise<StoredGrant[]> {
+  let query = reader
+    .selectFrom('accessGrant')
+    .selectAll('accessGrant')
+    .where('state', 'in', ['scheduled', 'ready', 'provisioning', 'active'])
+  const { principals, resource, ticket } = filter
+  if (principals) query = query.where('principal', 'in', principals)
+  if (resource !== undefined) query = query.where('resource', '=', resource)
+  if (ticket !== undefined) {
+    query = query.where('request', 'in', (eb) =>
+      eb.selectFrom('accessRequest').select('id').where('ticket', '=', ticket),
+    )
+  }
+  return (await query.orderBy('id').execute()).map(grantFromRow)
+}

@@ -1,0 +1,60 @@
+/** Listens for wake-ups from other processes. A broken connection is made anew; what was missed is found by looking. */
+
+import pg from 'pg'
+import type { Logger } from 'pino'
+import type { Hint } from './change.ts'
+import { channel } from './change.ts'
+
+export type Hints = { readonly stop: () => Promise<void> }
+
+type Config = {
+  readonly url: string
+  readonly log: Logger
+  /** Also called without a hint after each reconnection: something may have been missed. */
+  readonly heard: (hint: Hint | undefined) => void
+}
+
+const retryMs = 1_000
+
+export function listenForHints({ url, log, heard }: Config): Hints {
+  let stopped = false
+  let client: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  const connect = async (): Promise<void> => {
+    const mine = new pg.Client({
+      connectionString: url,
+      application_name: 'tidegate-hints',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+    })
+    client = mine
+    let over = false
+    const retry = (error?: Error): void => {
+      if (over) return
+      over = true
+      if (error) log.warn({ err: error }, 'the hint connection broke; hints are missed until it is back')
+      void mine.end().catch(() => undefined)
+      if (!stopped) timer = setTimeout(() => void connect(), retryMs)
+    }
+    mine.on('error', retry)
+    mine.on('end', () => retry())
+    mine.on('notification', ({ payload }) => heard(payload as Hint))
+    try {
+      await mine.connect()
+      await mine.query(`listen ${channel}`)
+      heard(undefined)
+    } catch (error) {
+      retry(error as Error)
+    }
+  }
+
+  void connect()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await client?.end().catch(() => undefined)
+    },
+  }
+}

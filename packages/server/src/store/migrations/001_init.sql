@@ -1,0 +1,287 @@
+-- The first schema. Forward only: what comes later is a new file.
+-- Times are bound by the server, never now(): the clock is a parameter everywhere.
+
+create table installation (
+  only_one       boolean primary key default true check (only_one),
+  created_at     timestamptz not null,
+  -- Something known, sealed under the master key: tells a wrong key from a right one at start.
+  key_check      bytea not null,
+  log_origin     text not null,
+  log_signing_key bytea not null, -- Ed25519 seed, sealed
+  log_verifier_key text not null
+);
+
+-- Declared configuration: one row a version, whole. What a version leaves out does not exist in it.
+create table configuration_version (
+  version    integer primary key check (version >= 1),
+  files      jsonb not null,
+  hash       text not null,
+  applied_at timestamptz not null,
+  applied_by text not null
+);
+
+create table configuration_change (
+  id         text primary key,
+  base       integer not null,
+  files      jsonb not null,
+  plan       jsonb not null,
+  status     text not null check (status in ('applied', 'pending', 'rejected', 'stale')),
+  author     text not null,
+  at         timestamptz not null,
+  settled_by text,
+  settled_at timestamptz,
+  version    integer references configuration_version,
+  -- Four eyes: whoever settles a change that waited by applying it is someone else.
+  waited     boolean not null,
+  check (not (waited and status = 'applied' and settled_by = author))
+);
+
+-- Tokens that configuration does not hold: the first administrator's. Only hashes.
+create table api_token (
+  id         text primary key,
+  principal  text not null,
+  hash       bytea not null unique,
+  created_at timestamptz not null,
+  expires_at timestamptz not null check (expires_at > created_at),
+  revoked_at timestamptz
+);
+
+create table signal (
+  name        text not null,
+  subject     text not null,
+  value       jsonb not null,
+  source      text not null,
+  observed_at timestamptz not null,
+  stale_at    timestamptz not null,
+  primary key (subject, name)
+);
+
+-- A decision with everything it was made from, so that it can be made again.
+create table decision (
+  id             text primary key,
+  at             timestamptz not null,
+  policy_version text not null,
+  outcome        text not null check (outcome in ('permit', 'approve', 'step-up', 'deny')),
+  question       jsonb not null,
+  answer         jsonb not null
+);
+
+create table request_transition (
+  from_status text not null,
+  to_status   text not null,
+  primary key (from_status, to_status)
+);
+insert into request_transition values
+  ('pending', 'approved'), ('pending', 'denied'), ('pending', 'cancelled'), ('pending', 'expired'),
+  ('approved', 'failed');
+
+create table access_request (
+  id            text primary key,
+  principal     text not null,
+  resource      text not null,
+  role          text not null,
+  duration_ms   bigint not null check (duration_ms > 0),
+  reason        text not null check (reason <> ''),
+  ticket        text,
+  task          text,
+  start_at      timestamptz,
+  status        text not null check (status in ('pending', 'approved', 'denied', 'cancelled', 'expired', 'failed')),
+  decision      text not null references decision,
+  filed_at      timestamptz not null,
+  pending_until timestamptz not null,
+  settled_at    timestamptz,
+  grant_id      text unique,
+  version       integer not null default 1,
+  check ((status = 'pending') = (settled_at is null)),
+  check (grant_id is null or status in ('approved', 'failed'))
+);
+create index access_request_principal on access_request (principal, id);
+create index access_request_resource on access_request (resource, id);
+create index access_request_due on access_request (pending_until) where status = 'pending';
+
+create table approval (
+  id       text primary key,
+  request  text not null references access_request,
+  approver text not null,
+  verdict  text not null check (verdict in ('approve', 'deny')),
+  as_specs text[] not null check (cardinality(as_specs) > 0),
+  comment  text,
+  at       timestamptz not null,
+  -- A person counts once, in however many groups.
+  unique (request, approver)
+);
+
+create table grant_transition (
+  from_state text not null,
+  to_state   text not null,
+  primary key (from_state, to_state)
+);
+insert into grant_transition values
+  ('scheduled', 'ready'), ('scheduled', 'ended'),
+  ('ready', 'provisioning'), ('ready', 'ended'),
+  ('provisioning', 'active'), ('provisioning', 'ready'), ('provisioning', 'ending'), ('provisioning', 'ended'),
+  ('active', 'ending'),
+  ('ending', 'ended');
+
+create table access_grant (
+  id              text primary key,
+  request         text not null unique references access_request,
+  principal       text not null,
+  resource        text not null,
+  role            text not null,
+  state           text not null check (state in ('scheduled', 'ready', 'provisioning', 'active', 'ending', 'ended')),
+  duration_ms     bigint not null check (duration_ms > 0),
+  start_at        timestamptz,
+  activate_by     timestamptz not null,
+  activated_at    timestamptz,
+  expires_at      timestamptz,
+  attempt         integer not null default 0,
+  unsure_attempts integer not null default 0 check (unsure_attempts >= 0),
+  end_reason      text,
+  end_at          timestamptz,
+  end_by          text,
+  end_note        text,
+  ended_at        timestamptz,
+  -- The configuration it was last opened under: where to close it when the resource has moved since.
+  configuration   integer references configuration_version,
+  close_failures  integer not null default 0,
+  close_error     text,
+  -- When the reconciler has to look at it next. Null: never again.
+  due_at          timestamptz,
+  check (expires_at > activated_at),
+  check (state not in ('provisioning', 'active') or (activated_at is not null and expires_at is not null and configuration is not null)),
+  check (state not in ('ending', 'ended') or (end_reason is not null and end_at is not null)),
+  check ((state = 'ended') = (ended_at is not null)),
+  check ((state = 'ended') = (due_at is null)),
+  check (state not in ('scheduled', 'ready') or unsure_attempts = 0)
+);
+create index access_grant_due on access_grant (due_at) where due_at is not null;
+create index access_grant_principal on access_grant (principal, id);
+create index access_grant_resource on access_grant (resource, id);
+create index access_grant_open on access_grant (resource) where state in ('provisioning', 'active', 'ending');
+
+alter table access_request add foreign key (grant_id) references access_grant deferrable initially deferred;
+
+create function refuse_illegal_request() returns trigger language plpgsql as $$
+begin
+  if old.status <> new.status
+     and not exists (select from request_transition where from_status = old.status and to_status = new.status) then
+    raise exception 'a request does not go from % to %', old.status, new.status using errcode = 'check_violation';
+  end if;
+  if (old.principal, old.resource, old.role) is distinct from (new.principal, new.resource, new.role) then
+    raise exception 'who a request is for and what it asks for never change' using errcode = 'check_violation';
+  end if;
+  return new;
+end $$;
+create trigger legal before update on access_request for each row execute function refuse_illegal_request();
+
+create function refuse_illegal_grant() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.state not in ('scheduled', 'ready') then
+      raise exception 'a grant does not begin as %', new.state using errcode = 'check_violation';
+    end if;
+    if not exists (select from access_request where id = new.request and status = 'approved') then
+      raise exception 'a grant needs an approved request' using errcode = 'check_violation';
+    end if;
+    return new;
+  end if;
+  if old.state <> new.state
+     and not exists (select from grant_transition where from_state = old.state and to_state = new.state) then
+    raise exception 'a grant does not go from % to %', old.state, new.state using errcode = 'check_violation';
+  end if;
+  if (old.request, old.principal, old.resource, old.role) is distinct from (new.request, new.principal, new.resource, new.role) then
+    raise exception 'who a grant is for and what it gives never change' using errcode = 'check_violation';
+  end if;
+  if old.state = 'active' and new.state = 'active' and new.expires_at > old.expires_at then
+    raise exception 'an active grant does not get longer' using errcode = 'check_violation';
+  end if;
+  return new;
+end $$;
+create trigger legal before insert or update on access_grant for each row execute function refuse_illegal_grant();
+
+create table finding (
+  id           text primary key,
+  kind         text not null,
+  subject      text not null,
+  severity     text not null check (severity in ('low', 'medium', 'high')),
+  message      text not null,
+  opened_at    timestamptz not null,
+  last_seen_at timestamptz not null,
+  closed_at    timestamptz
+);
+create unique index finding_open on finding (kind, subject) where closed_at is null;
+
+create table idempotency (
+  principal  text not null,
+  key        text not null,
+  operation  text not null,
+  input_hash bytea not null,
+  output     jsonb not null,
+  at         timestamptz not null,
+  primary key (principal, key)
+);
+create index idempotency_at on idempotency (at);
+
+-- The log. An entry is written with the change it tells of; its place in the tree comes later, from the sequencer.
+create table audit_entry (
+  serial     bigint generated always as identity primary key,
+  id         text not null unique,
+  type       text not null,
+  at         timestamptz not null,
+  request    text,
+  grant_id   text,
+  body       bytea not null,
+  leaf_index bigint unique
+);
+create index audit_entry_waiting on audit_entry (serial) where leaf_index is null;
+create index audit_entry_request on audit_entry (request, serial) where request is not null;
+create index audit_entry_grant on audit_entry (grant_id, serial) where grant_id is not null;
+create index audit_entry_type on audit_entry (type, serial);
+
+-- What the commitments in entries stand for. Deleting rows here erases; the log still verifies.
+create table audit_disclosure (
+  entry   text not null references audit_entry (id),
+  path    text not null,
+  salt    bytea not null,
+  value   jsonb not null,
+  -- Whose personal data it is, so that it can be found for erasure.
+  subject text,
+  primary key (entry, path)
+);
+create index audit_disclosure_subject on audit_disclosure (subject);
+
+create function refuse_entry_change() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' and old.leaf_index is null
+     and (old.serial, old.id, old.type, old.at, old.body) is not distinct from (new.serial, new.id, new.type, new.at, new.body) then
+    return new;
+  end if;
+  raise exception 'entries do not change' using errcode = 'check_violation';
+end $$;
+create trigger unchanging before update or delete on audit_entry for each row execute function refuse_entry_change();
+
+create table audit_tile (
+  level  smallint not null check (level between 0 and 63),
+  number bigint not null,
+  hashes bytea not null check (octet_length(hashes) between 32 and 8192 and octet_length(hashes) % 32 = 0),
+  primary key (level, number)
+);
+
+create table audit_checkpoint (
+  size bigint primary key,
+  note text not null,
+  at   timestamptz not null
+);
+
+-- When each target is next read and put in order.
+create table target_state (
+  resource text primary key,
+  due_at   timestamptz not null,
+  failures integer not null default 0,
+  error    text,
+  -- The configuration under which it was last found in order, and when.
+  configuration integer,
+  tended_at     timestamptz
+);
+create index target_state_due on target_state (due_at);

@@ -1,0 +1,161 @@
+/** Requests, approvals and decisions in the store. */
+
+import type {
+  AccessRequest,
+  Approval,
+  ApprovalId,
+  Decision,
+  DecisionId,
+  GrantId,
+  Instant,
+  Millis,
+  Question,
+  RequestId,
+  RequestStatus,
+  Verdict,
+} from '@tidegate/core'
+import { parsePrincipalKey, principalKey } from '@tidegate/core'
+import type { Selectable } from 'kysely'
+import type { Reader, Tables, Tx } from './database.ts'
+import { boundInstant, instantParam, maybeInstantParam } from './database.ts'
+
+export function requestFromRow(row: Selectable<Tables['accessRequest']>): AccessRequest {
+  const principal = parsePrincipalKey(row.principal)
+  if (!principal) throw new Error(`Request ${row.id} has the principal ${row.principal}, which is none.`)
+  return {
+    id: row.id as RequestId,
+    principal,
+    resource: row.resource,
+    role: row.role,
+    duration: row.durationMs as Millis,
+    reason: row.reason,
+    status: row.status as RequestStatus,
+    decision: row.decision as DecisionId,
+    filedAt: row.filedAt,
+    pendingUntil: row.pendingUntil,
+    ...(row.ticket !== null && { ticket: row.ticket }),
+    ...(row.task !== null && { task: row.task }),
+    ...(row.startAt !== null && { startAt: row.startAt }),
+    ...(row.settledAt !== null && { settledAt: row.settledAt }),
+    ...(row.grantId !== null && { grant: row.grantId as GrantId }),
+  }
+}
+
+export async function insertRequest(tx: Tx, request: AccessRequest): Promise<void> {
+  await tx
+    .insertInto('accessRequest')
+    .values({
+      id: request.id,
+      principal: principalKey(request.principal),
+      resource: request.resource,
+      role: request.role,
+      durationMs: request.duration,
+      reason: request.reason,
+      ticket: request.ticket ?? null,
+      task: request.task ?? null,
+      startAt: maybeInstantParam(request.startAt),
+      status: request.status,
+      decision: request.decision,
+      filedAt: instantParam(request.filedAt),
+      pendingUntil: instantParam(request.pendingUntil),
+      settledAt: maybeInstantParam(request.settledAt),
+      grantId: request.grant ?? null,
+    })
+    .execute()
+}
+
+/** The row is locked by the caller; the version says to readers that it has moved. */
+export async function updateRequest(tx: Tx, request: AccessRequest): Promise<void> {
+  await tx
+    .updateTable('accessRequest')
+    .set((eb) => ({
+      status: request.status,
+      decision: request.decision,
+      settledAt: maybeInstantParam(request.settledAt),
+      grantId: request.grant ?? null,
+      version: eb('version', '+', 1),
+    }))
+    .where('id', '=', request.id)
+    .execute()
+}
+
+export async function lockRequest(tx: Tx, id: string): Promise<AccessRequest | undefined> {
+  const row = await tx.selectFrom('accessRequest').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  return row && requestFromRow(row)
+}
+
+export async function findRequest(reader: Reader, id: string): Promise<AccessRequest | undefined> {
+  const row = await reader.selectFrom('accessRequest').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && requestFromRow(row)
+}
+
+export async function insertApproval(tx: Tx, approval: Approval): Promise<void> {
+  await tx
+    .insertInto('approval')
+    .values({
+      id: approval.id,
+      request: approval.request,
+      approver: approval.approver,
+      verdict: approval.verdict,
+      asSpecs: [...approval.as],
+      comment: approval.comment ?? null,
+      at: instantParam(approval.at),
+    })
+    .execute()
+}
+
+/** Oldest first: the order in which they count. */
+export async function approvalsOfRequests(reader: Reader, ids: readonly string[]): Promise<Approval[]> {
+  if (ids.length === 0) return []
+  const rows = await reader
+    .selectFrom('approval')
+    .selectAll()
+    .where('request', 'in', ids)
+    .orderBy('at')
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id as ApprovalId,
+    request: row.request as RequestId,
+    approver: row.approver,
+    verdict: row.verdict as Verdict,
+    as: row.asSpecs,
+    at: row.at,
+    ...(row.comment !== null && { comment: row.comment }),
+  }))
+}
+
+export async function insertDecision(tx: Tx, question: Question, answer: Decision): Promise<void> {
+  await tx
+    .insertInto('decision')
+    .values({
+      id: answer.id,
+      at: instantParam(question.now),
+      policyVersion: answer.policyVersion,
+      outcome: answer.outcome,
+      question: JSON.stringify(question),
+      answer: JSON.stringify(answer),
+    })
+    .execute()
+}
+
+export async function findDecisions(reader: Reader, ids: readonly string[]): Promise<Map<string, Decision>> {
+  if (ids.length === 0) return new Map()
+  const rows = await reader.selectFrom('decision').select(['id', 'answer']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, answer }) => [id, answer as Decision]))
+}
+
+/** Ids of pending requests whose time to be answered is over. */
+export async function overdueRequests(tx: Tx, now: Instant, limit: number): Promise<AccessRequest[]> {
+  const rows = await tx
+    .selectFrom('accessRequest')
+    .selectAll()
+    .where('status', '=', 'pending')
+    .where('pendingUntil', '<=', boundInstant(now))
+    .orderBy('pendingUntil')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .execute()
+  return rows.map(requestFromRow)
+}

@@ -1,0 +1,15 @@
+/** Bounds of the work on targets, in one place. */
+
+export const targetLimits = {
+  connector: {
+    connectTimeoutMs: 5_000,
+    /** Shorter than the lifecycle's provisioning timeout, so that an attempt has a result before it counts as interrupted. */
+    operationTimeoutMs: 15_000,
+    maxConnections: 4,
+  },
+  configurationsPerResource: 3,
+  /** Verbs at once, over all targets of this process. */
+  atOnce: 16,
+  /** Verbs at once on one target: one that hangs leaves room for the others. */
+  atOncePerResource: 6,
+} as const
