@@ -48,6 +48,8 @@ export type RunningServer = {
   readonly firstToken?: string
   /** Takes no new work, finishes what is under way, lets go of everything. */
   readonly stop: () => Promise<void>
+  /** Resolves, with what to tell people, when the server cannot go on and has to be started anew. */
+  readonly lost: Promise<string>
   /** Sees to everything that is due by the clock, the log included, and returns. */
   readonly drain: () => Promise<void>
 }
@@ -108,7 +110,14 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     await reconciler.drain()
     while ((await sequencer.integrate()) > 0);
   }
-  return { url: urlOf(app, settings), verifierKey: installation.signer.vkey, stop, drain, ...firstTokenOf(installation) }
+  return {
+    url: urlOf(app, settings),
+    verifierKey: installation.signer.vkey,
+    stop,
+    drain,
+    lost: store.lost,
+    ...firstTokenOf(installation),
+  }
 }
 
 type Background = { url: string; logger: Logger; reconciler: Reconciler; sequencing: Loop }

@@ -13,12 +13,16 @@ export type OpenStore = {
   /** Holds a password. */
   readonly secretUrl: string
   readonly close: () => Promise<void>
+  /** Resolves when the embedded PostgreSQL is gone without having been asked to go. Never for a store of yours. */
+  readonly lost: Promise<string>
 }
+
+const never = new Promise<never>(() => undefined)
 
 const databaseName = 'tidegate'
 
 export async function openStore({ store, maxConnections }: Settings, logger: Logger): Promise<OpenStore> {
-  if (store.kind === 'url') return { secretUrl: store.url, close: async () => undefined }
+  if (store.kind === 'url') return { secretUrl: store.url, close: async () => undefined, lost: never }
   await mkdir(store.dataDir, { recursive: true })
   const lock = await lockDataDir(store.dataDir)
   try {
@@ -35,11 +39,14 @@ async function openEmbedded({ dataDir, lock, maxConnections, logger }: Embedded)
   const settings = { max_connections: String(maxConnections + 60) }
   const postgres = await startEmbeddedPostgres({ dataDir, lock, durable: true, settings })
   let closing = false
-  void postgres.exited.then(({ code, signal }) => {
-    if (!closing) logger.fatal({ code, signal }, `the embedded PostgreSQL is gone; see ${dataDir}/postgres.log`)
+  const lost = postgres.exited.then(({ code, signal }) => {
+    if (closing) return never
+    logger.fatal({ code, signal }, 'the embedded PostgreSQL is gone')
+    return `The embedded PostgreSQL is gone; ${dataDir}/postgres.log may say why.`
   })
   await ensureDatabase(postgres.secretAdminUrl)
   return {
+    lost,
     secretUrl: secretUrlOf({ ...postgres.connection, database: databaseName }),
     async close() {
       closing = true

@@ -1,0 +1,76 @@
+/** Every command, in the order that help and reference show them. */
+
+import type { CommandEntry } from './command.ts'
+import { apply } from './commands/apply.ts'
+import { approve } from './commands/approve.ts'
+import { auditExport } from './commands/audit-export.ts'
+import { auditReceipt } from './commands/audit-receipt.ts'
+import { auditTail } from './commands/audit-tail.ts'
+import { auditVerify } from './commands/audit-verify.ts'
+import { auditVerifyReceipt } from './commands/audit-verify-receipt.ts'
+import { cancel } from './commands/cancel.ts'
+import { changesApprove } from './commands/changes-approve.ts'
+import { changesReject } from './commands/changes-reject.ts'
+import { changesShow } from './commands/changes-show.ts'
+import { changes } from './commands/changes.ts'
+import { connect } from './commands/connect.ts'
+import { demo } from './commands/demo.ts'
+import { deny } from './commands/deny.ts'
+import { done } from './commands/done.ts'
+import { exec } from './commands/exec.ts'
+import { findings } from './commands/findings.ts'
+import { grants } from './commands/grants.ts'
+import { login } from './commands/login.ts'
+import { logout } from './commands/logout.ts'
+import { request } from './commands/request.ts'
+import { requestsShow } from './commands/requests-show.ts'
+import { requests } from './commands/requests.ts'
+import { resources } from './commands/resources.ts'
+import { revoke } from './commands/revoke.ts'
+import { server } from './commands/server.ts'
+import { signal } from './commands/signal.ts'
+import { survey } from './commands/survey.ts'
+import { tokenNew } from './commands/token-new.ts'
+import { whoHadAccess } from './commands/who-had-access.ts'
+import { whoami } from './commands/whoami.ts'
+
+export const commands: readonly CommandEntry[] = [
+  login,
+  logout,
+  whoami,
+  resources,
+  request,
+  connect,
+  exec,
+  grants,
+  done,
+  requests,
+  requestsShow,
+  approve,
+  deny,
+  cancel,
+  revoke,
+  survey,
+  findings,
+  signal,
+  apply,
+  changes,
+  changesShow,
+  changesApprove,
+  changesReject,
+  whoHadAccess,
+  auditTail,
+  auditVerify,
+  auditExport,
+  auditReceipt,
+  auditVerifyReceipt,
+  tokenNew,
+  server,
+  demo,
+]
+
+/** What the first words of commands with two words are about, where they are no command themselves. */
+export const groups: Readonly<Record<string, string>> = {
+  audit: 'Read, verify and keep the audit log',
+  token: 'Make API tokens',
+}

@@ -1,0 +1,266 @@
+/** Commands that are one call: what they send, what they print, what they exit with. */
+
+import { describe, expect, it } from 'vitest'
+import type { Handlers } from '../testing/api-server.ts'
+import { harness, harnessWithServer } from '../testing/context.ts'
+import { activeGrant, changeOf, endedGrant, grantOf, me, pendingRequest, requestOf, token } from '../testing/things.ts'
+
+type Row = {
+  readonly argv: readonly string[]
+  readonly handlers: Handlers
+  /** The last call. */
+  readonly sends: Readonly<Record<string, unknown>>
+  readonly prints: string
+  readonly code?: number
+}
+
+const finding = {
+  id: 'fnd_1',
+  kind: 'close-failing',
+  subject: 'grt_1',
+  severity: 'high',
+  message: 'orders-db cannot be reached',
+  openedAt: '2026-11-21T11:00:00Z',
+  lastSeenAt: '2026-11-21T11:59:30Z',
+} as const
+
+const rows: Readonly<Record<string, Row>> = {
+  whoami: { argv: ['whoami'], handlers: { whoami: () => me }, sends: {}, prints: 'user:alice\ngroups  engineers' },
+  resources: {
+    argv: ['resources', '--label', 'env=production'],
+    handlers: {
+      listResources: () => ({
+        items: [
+          {
+            id: 'orders-db',
+            kind: 'postgres',
+            labels: { env: 'production' },
+            roles: [{ role: 'readonly', risk: 'low', description: 'Reads' }],
+          },
+        ],
+      }),
+    },
+    sends: { label: 'env=production', limit: 100 },
+    prints: 'orders-db/readonly  low   postgres  env=production  Reads',
+  },
+  'requests of one’s own': {
+    argv: ['requests'],
+    handlers: { whoami: () => me, listRequests: () => ({ items: [pendingRequest()] }) },
+    sends: { principal: 'user:alice', limit: 100 },
+    prints: 'req_1    user:alice  orders-db/readonly  30m  waiting for the requester’s manager or team-leads  1m ago',
+  },
+  'requests awaiting me': {
+    argv: ['requests', '--awaiting-me', '--role', 'orders-db/readonly', '--status', 'pending'],
+    handlers: { listRequests: () => ({ items: [pendingRequest()] }) },
+    sends: { awaiting: 'me', role: 'orders-db/readonly', status: 'pending', limit: 100 },
+    prints: 'Look into OPS-17',
+  },
+  'requests show': {
+    argv: ['requests', 'show', 'req_1'],
+    handlers: { getRequest: () => pendingRequest() },
+    sends: { id: 'req_1' },
+    prints: 'reason  Look into OPS-17',
+  },
+  approve: {
+    argv: ['approve', 'req_1', '--comment', 'go'],
+    handlers: { approveRequest: () => requestOf() },
+    sends: { id: 'req_1', comment: 'go' },
+    prints: 'Your yes to user:alice for orders-db/readonly is recorded.',
+  },
+  deny: {
+    argv: ['deny', 'req_1'],
+    handlers: { denyRequest: () => pendingRequest({ status: 'denied' }) },
+    sends: { id: 'req_1' },
+    prints: 'Your no to user:alice',
+  },
+  cancel: {
+    argv: ['cancel', 'req_1'],
+    handlers: { cancelRequest: () => pendingRequest({ status: 'cancelled' }) },
+    sends: { id: 'req_1' },
+    prints: 'Cancelled: request req_1 was taken back.',
+  },
+  grants: {
+    argv: ['grants'],
+    handlers: { whoami: () => me, listGrants: () => ({ items: [activeGrant(), grantOf({ id: 'grt_2' })] }) },
+    sends: { principal: 'user:alice', open: 'true', limit: 100 },
+    prints: 'active  ends 2026-11-21 12:30 (in 30m)\ngrt_2  user:alice  orders-db/readonly  ready   30m once opened',
+  },
+  'grants of everyone, ended ones too': {
+    argv: ['grants', '--all', '--ended', '--resource', 'orders-db'],
+    handlers: { listGrants: () => ({ items: [endedGrant({ endedAt: '2026-11-21T11:10:00Z' })] }) },
+    sends: { resource: 'orders-db', limit: 100 },
+    prints: 'ended 50m ago: its holder was done',
+  },
+  done: {
+    argv: ['done', 'grt_1', '--note', 'fixed'],
+    handlers: { endGrant: () => endedGrant() },
+    sends: { id: 'grt_1', because: 'done', note: 'fixed' },
+    prints: 'Ended: grant grt_1 (orders-db/readonly): its holder was done.',
+  },
+  revoke: {
+    argv: ['revoke', 'grt_1', '--reason', 'stolen laptop'],
+    handlers: { revokeGrant: () => activeGrant({ state: 'ending' }) },
+    sends: { id: 'grt_1', reason: 'stolen laptop' },
+    prints: 'Ending: grant grt_1',
+  },
+  survey: {
+    argv: ['survey', 'orders-db'],
+    handlers: {
+      surveyResource: () => ({
+        resource: 'orders-db',
+        at: '2026-11-21T12:00:00Z',
+        items: [{ holder: 'legacy', kind: 'superuser', what: 'is a superuser', risk: 'admin', canLogin: true }],
+      }),
+    },
+    sends: { id: 'orders-db' },
+    prints: 'legacy  admin  superuser  is a superuser  yes    not known',
+  },
+  findings: {
+    argv: ['findings'],
+    handlers: { listFindings: () => ({ items: [finding] }) },
+    sends: { open: 'true', limit: 100 },
+    prints: 'fnd_1    high      grt_1    1h ago  30s ago    orders-db cannot be reached',
+  },
+  signal: {
+    argv: ['signal', 'network', 'user:alice', 'trusted=true', 'country=49', '--valid-for', '5m'],
+    handlers: { putSignal: () => ({ staleAt: '2026-11-21T12:05:00Z', grantsAskedAgain: 1, grantsEnded: 0 }) },
+    sends: { name: 'network', subject: 'user:alice', value: { trusted: true, country: '49' }, validFor: '5m' },
+    prints: '1 grant was asked about again, 0 ended.',
+  },
+  changes: {
+    argv: ['changes', '--status', 'pending'],
+    handlers: { listChanges: () => ({ items: [changeOf({ status: 'pending' })] }) },
+    sends: { status: 'pending', limit: 100 },
+    prints: 'chg_1   pending  8        user:alice  -',
+  },
+  'changes show': {
+    argv: ['changes', 'show', 'chg_1'],
+    handlers: { getChange: () => changeOf() },
+    sends: { id: 'chg_1' },
+    prints:
+      '  + create group dba  (who may do what)\n  ~ change resource orders-db\n      labels.env: staging → production',
+  },
+  'approve of a change': {
+    argv: ['approve', 'chg_1'],
+    handlers: { approveChange: () => changeOf() },
+    sends: { id: 'chg_1' },
+    prints: 'Applied as version 8.',
+  },
+  'deny of a change': {
+    argv: ['deny', 'chg_1'],
+    handlers: { rejectChange: () => changeOf({ status: 'rejected' }) },
+    sends: { id: 'chg_1' },
+    prints: 'Rejected: change chg_1.',
+  },
+  'who-had-access': {
+    argv: ['who-had-access', '--resource', 'orders-db', '--at', '2026-11-21T03:00:00Z'],
+    handlers: {
+      whoHadAccess: ({ at }) => ({
+        at: at ?? '',
+        items: [
+          {
+            grant: 'grt_1',
+            request: 'req_1',
+            principal: 'user:bob',
+            role: 'orders-db/writer',
+            reason: 'Fix it',
+            from: '2026-11-21T02:50:00Z',
+            to: '2026-11-21T03:10:05Z',
+            endReason: 'expired',
+            approvers: ['user:lead'],
+          },
+        ],
+      }),
+    },
+    sends: { resource: 'orders-db', at: '2026-11-21T03:00:00Z', limit: 100 },
+    prints:
+      'user:bob  orders-db/writer  2026-11-21 02:50:00  2026-11-21 03:10:05 (expired)  user:lead    grt_1  Fix it',
+  },
+}
+
+describe.each(Object.entries(rows))('%s', (_name, { argv, handlers, sends, prints, code = 0 }) => {
+  it('sends what was said, with the token, and prints the answer', async () => {
+    const { run, server, stdout } = await harnessWithServer(handlers)
+    expect(await run(...argv)).toBe(code)
+    const last = server.calls.at(-1)
+    expect(last?.input).toEqual(sends)
+    expect(last?.authorization).toBe(`Bearer ${token}`)
+    expect(stdout()).toContain(prints)
+  })
+
+  it('prints JSON alone with --output json', async () => {
+    const { run, stdout } = await harnessWithServer(handlers)
+    expect(await run('--output', 'json', ...argv)).toBe(code)
+    expect(JSON.parse(stdout())).toBeTypeOf('object')
+  })
+})
+
+describe('a list', () => {
+  it('is read over as many pages as it takes, and says when there is more', async () => {
+    const { run, server, stdout, stderr } = await harnessWithServer({
+      listGrants: ({ cursor, limit }) => ({
+        items: Array.from({ length: limit }, (_, i) => grantOf({ id: `grt_${cursor ?? ''}${i}` })),
+        next: `${cursor ?? ''}n`,
+      }),
+    })
+    expect(await run('grants', '--all', '--limit', '700')).toBe(0)
+    expect(server.calls.map(({ input }) => [input['limit'], input['cursor']])).toEqual([
+      [500, undefined],
+      [200, 'n'],
+    ])
+    expect(stdout().trim().split('\n')).toHaveLength(701)
+    expect(stderr()).toContain('more than these 700')
+  })
+
+  it('that is empty says so on stderr alone', async () => {
+    const { run, stdout, stderr } = await harnessWithServer({ listFindings: () => ({ items: [] }) })
+    expect(await run('findings')).toBe(0)
+    expect(stdout()).toBe('')
+    expect(stderr()).toContain('nothing to look at')
+  })
+})
+
+describe('a signal', () => {
+  it.each([
+    [['device', 'user:alice', 'compliant=yes'], /true or false/],
+    [['device', 'user:alice', 'complaint=true'], /has no field complaint/],
+    [['device', 'user:alice', '__proto__=true'], /has no field/],
+    [['device', 'user:alice', 'compliant'], /KEY=VALUE/],
+  ])('with a slip in it is not sent: %j', async (args, message) => {
+    const { run, server, stderr } = await harnessWithServer({})
+    expect(await run('signal', ...args)).toBe(2)
+    expect(stderr()).toMatch(message)
+    expect(server.calls).toEqual([])
+  })
+})
+
+describe('a new token', () => {
+  it('is printed once, beside its hash and end for the configuration, and asks no server', async () => {
+    const { run, stdout, stderr } = await harness()
+    expect(await run('token', 'new', '--for', '1d')).toBe(0)
+    expect(stdout()).toMatch(/^tdg_[\w-]{43}\n$/)
+    expect(stderr()).toMatch(/tokens:\n {6}- hash: sha256:[0-9a-f]{64}\n {8}expires: 2026-11-22T12:00:00.000Z/)
+    expect(stderr()).not.toContain(stdout().trim())
+  })
+})
+
+describe('approving a change at a terminal', () => {
+  it('shows the plan first, and does nothing on a no', async () => {
+    const { run, server, stderr } = await harnessWithServer(
+      { getChange: () => changeOf({ status: 'pending' }), approveChange: () => changeOf() },
+      { tty: true, env: { NO_COLOR: '1' }, stdin: 'n\n' },
+    )
+    expect(await run('changes', 'approve', 'chg_1')).toBe(3)
+    expect(stderr()).toContain('! Ends grant grt_9 of user:bob.')
+    expect(server.callsOf('approveChange')).toEqual([])
+  })
+
+  it('approves on a yes', async () => {
+    const { run, server } = await harnessWithServer(
+      { getChange: () => changeOf({ status: 'pending' }), approveChange: () => changeOf() },
+      { tty: true, stdin: 'y\n' },
+    )
+    expect(await run('approve', 'chg_1')).toBe(0)
+    expect(server.callsOf('approveChange')).toHaveLength(1)
+  })
+})

@@ -1,0 +1,187 @@
+/** `tidegate connect` */
+
+import type { Client } from '@tidegate/api'
+import { keepAuthorityFile, withAuthorityFile } from '../access/authority.ts'
+import { findProgram, runProgram } from '../access/child.ts'
+import { endGrant } from '../access/end.ts'
+import { childEnvironment, chooseDatabase, connectionUri } from '../access/environment.ts'
+import { obtainGrant } from '../access/obtain.ts'
+import type { Opened } from '../access/open.ts'
+import { openGrant } from '../access/open.ts'
+import { defineCommand } from '../command.ts'
+import type { Invocation } from '../context.ts'
+import { isInteractive } from '../context.ts'
+import type { Exit } from '../exit-codes.ts'
+import { Failure } from '../failure.ts'
+import type { Interruption } from '../interruption.ts'
+import { withInterruption } from '../interruption.ts'
+import type { Line } from '../output.ts'
+import { command } from '../output.ts'
+import { confirm } from '../prompt.ts'
+import { connectToServer } from '../server.ts'
+import type { Duration } from '../values.ts'
+import { duration, role, text } from '../values.ts'
+import type { Grant } from '../words/grant.ts'
+import { timeWords } from '../words/grant.ts'
+import { when } from '../words/times.ts'
+
+type Input = {
+  readonly role: string
+  readonly for: Duration | undefined
+  readonly reason: string | undefined
+  readonly ticket: string | undefined
+  readonly wait: boolean
+  readonly timeout: Duration
+  readonly database: string | undefined
+  readonly print: boolean
+  readonly keep: boolean
+  readonly end: boolean
+}
+
+export const connect = defineCommand({
+  name: ['connect'],
+  summary: 'Open a session with a role: psql, or a connection URI for the tool at hand',
+  details: [
+    'Uses a grant of yours for this role that has time left, or asks for one and waits for its answer. Then opens it and runs psql with the credential in its environment, never in its arguments. Without psql, or with --print, it prints a connection URI, which holds the secret.',
+    'When psql ends it asks whether to end the grant; with no terminal it ends it. Ctrl-C while waiting leaves the request; in psql it is psql’s.',
+    'Exits with the code of psql.',
+  ],
+  arguments: { role: { value: role, about: 'RESOURCE/ROLE, as `tidegate resources` lists them.' } },
+  options: {
+    for: { about: 'How long, where a request is made; 1h where it is not given.', value: duration },
+    reason: { about: 'What for, where a request is made; asked for at a terminal.', value: text('TEXT') },
+    ticket: { about: 'The ticket it is for.', value: text('TICKET') },
+    wait: { about: 'Wait for a target that is down, where its resource waits for it.' },
+    timeout: { about: 'How long to wait for an answer, and for a target.', value: duration, default: '10m' },
+    database: { about: 'The database, where the role is on several.', value: text('NAME') },
+    print: { about: 'Print a connection URI, and leave the grant open.', conflicts: ['end'] },
+    keep: { about: 'Leave the grant open afterwards, without asking.', conflicts: ['end'] },
+    end: { about: 'End the grant afterwards, without asking.' },
+  },
+  examples: [
+    { line: 'tidegate connect orders-db/readonly --reason "Look into OPS-17"', about: 'Open psql' },
+    { line: 'tidegate connect orders-db/readonly --keep', about: 'Come back to it later' },
+    { line: 'tidegate connect orders-db/readonly --print', about: 'A URI for another tool' },
+  ],
+  run: async (invocation, input) => {
+    const psql = input.print ? undefined : await findProgram('psql', invocation.env['PATH'])
+    refuseSilentSecret(invocation, { psql, print: input.print })
+    return withInterruption(invocation, async (interruption) => {
+      const client = await connectToServer(invocation)
+      const wish = { ...input, duration: input.for, wait: true, reuse: ['ready', 'active'] as const }
+      const obtained = await obtainGrant(invocation, { client, interruption }, wish)
+      if (obtained.outcome === 'none') return obtained.exit
+      const session = { client, interruption, input, grant: obtained.grant }
+      return useGrant(invocation, session, (opened) =>
+        psql === undefined ? printUri(invocation, session, opened) : runPsql(invocation, session, { opened, psql }),
+      )
+    })
+  },
+})
+
+/** Where stdout is a pipe or a file, a secret goes into it only when that was asked for. */
+function refuseSilentSecret(
+  { stdout }: Invocation,
+  { psql, print }: { readonly psql: string | undefined; readonly print: boolean },
+): void {
+  if (psql !== undefined || print || stdout.isTTY === true) return
+  throw new Failure('usage', 'There is no psql in PATH, and stdout is not a terminal.', {
+    remedy: 'Install psql, or add --print to write a connection URI with its secret to stdout.',
+  })
+}
+
+type Session = {
+  readonly client: Client
+  readonly interruption: Interruption
+  readonly input: Input
+  readonly grant: Grant
+}
+
+async function useGrant(
+  invocation: Invocation,
+  session: Session,
+  use: (opened: Opened) => Promise<Exit>,
+): Promise<Exit> {
+  const { client, interruption, input } = session
+  const waitForTarget = input.wait ? input.timeout.length : undefined
+  let grant = session.grant
+  let used = false
+  try {
+    const opened = await openGrant(invocation, { client, grant, interruption, waitForTarget })
+    grant = opened.grant
+    const exit = await use(opened)
+    used = true
+    return exit
+  } finally {
+    if (!used) await cleanUp(invocation, { ...session, grant })
+    else if (!input.print) await finish(invocation, { ...session, grant })
+  }
+}
+
+async function printUri(invocation: Invocation, { input }: Session, { grant, credential }: Opened): Promise<Exit> {
+  const { out } = invocation
+  const database = chooseDatabase(credential, input.database)
+  const caFile = await keepAuthorityFile(invocation, credential)
+  out.warn('What is printed now holds a secret. It is shown this once.')
+  out.result({ grant, credential }, () => [connectionUri({ credential, database, caFile })])
+  out.note(...staysLines(invocation, grant))
+  return 'ok'
+}
+
+async function runPsql(
+  invocation: Invocation,
+  { interruption, input }: Session,
+  { opened, psql }: { readonly opened: Opened; readonly psql: string },
+): Promise<number> {
+  const { credential, grant } = opened
+  const database = chooseDatabase(credential, input.database)
+  invocation.out.note(`${grant.role} is open; it ends ${when(invocation, grant.expiresAt)}.`)
+  return withAuthorityFile(invocation, credential, async (caFile) => {
+    interruption.signal.throwIfAborted()
+    const env = childEnvironment(invocation.env, { credential, database, caFile, grant: grant.id })
+    // Ctrl-C cancels a query in psql; the terminal sends it there by itself.
+    const passOn = (signal: string): boolean => signal !== 'SIGINT'
+    return runProgram(invocation, { file: psql, args: [], env, interruption, passOn })
+  })
+}
+
+/** A grant that could not be used is not left open; one that never opened stays ready, with its approval. */
+async function cleanUp(invocation: Invocation, { client, grant }: Session): Promise<void> {
+  const now = await look(client, grant)
+  if (now !== undefined && hasEnded(now)) return
+  if (now?.state === 'ready') invocation.out.note(...staysLines(invocation, now))
+  else await endGrant(invocation, { client, grant: now ?? grant, because: 'done' })
+}
+
+async function finish(invocation: Invocation, session: Session): Promise<void> {
+  const { client, grant } = session
+  const now = (await look(client, grant)) ?? grant
+  if (hasEnded(now)) invocation.out.note(`Grant ${now.id} ${timeWords(invocation, now)}.`)
+  else if (await shallEnd(invocation, session)) await endGrant(invocation, { client, grant: now, because: 'done' })
+  else invocation.out.note(...staysLines(invocation, now))
+}
+
+async function shallEnd(invocation: Invocation, { input, interruption }: Session): Promise<boolean> {
+  if (input.keep || input.end) return input.end
+  // Ctrl-C was psql's. After any other signal nobody is there to answer.
+  const isAlone = interruption.received().some((signal) => signal !== 'SIGINT')
+  if (isAlone || !isInteractive(invocation)) return true
+  const cancel = new AbortController()
+  const stop = interruption.listen(() => cancel.abort())
+  try {
+    return await confirm({ ...invocation, cancelled: cancel.signal }, 'End the grant now?', { byDefault: true })
+  } finally {
+    stop()
+  }
+}
+
+/** As it is now; `undefined` where the server does not say. */
+const look = async (client: Client, { id }: Grant): Promise<Grant | undefined> =>
+  client.getGrant({ id }).catch(() => undefined)
+
+const hasEnded = ({ state }: Grant): boolean => state === 'ended' || state === 'ending'
+
+const staysLines = (invocation: Invocation, grant: Grant): readonly Line[] => [
+  `Grant ${grant.id} stays: ${timeWords(invocation, grant)}.`,
+  ['  End it: ', command(`tidegate done ${grant.id}`)],
+]

@@ -1,0 +1,32 @@
+/**
+ * Text as it may reach a terminal. Reasons, comments and names come from other people: left as they are, they could
+ * move the cursor, recolour what follows, or read backwards, and so rewrite what an approver sees.
+ */
+
+/** Line breaks and tabs, which would fake lines and columns of ours. */
+const layout = /[\t\n\v\f\r\u0085\u2028\u2029]+/g
+/** Control and format characters and lone surrogates; the two joiners stay, as scripts and emoji need them. */
+const invisible = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu
+
+/** One line of plain text: layout becomes a space, everything else that does not print is left out. */
+export const plain = (text: string): string => text.replace(layout, ' ').replace(invisible, '')
+
+const tokenForm = /tdg_[\w-]{20,}/g
+
+/** For messages about input: whoever pastes a token into the wrong place does not find it in a log afterwards. */
+export const withoutTokens = (text: string): string => text.replace(tokenForm, 'tdg_…')
+
+/** JSON escapes what is below U+0020 by itself; the rest of what a terminal acts on is escaped here. */
+export const jsonText = (value: unknown, indent: number): string =>
+  JSON.stringify(value, undefined, indent).replace(/(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+
+/** At most `width` characters, the last of them an ellipsis where something was cut. */
+export function shorten(text: string, width: number): string {
+  const characters = [...plain(text)]
+  return characters.length <= width ? characters.join('') : `${characters.slice(0, width - 1).join('')}…`
+}

@@ -1,0 +1,113 @@
+/** The verb `open`. */
+
+import { formatInstant } from '@tidegate/core'
+import type { Credential, Lease, OpenOutcome, Target } from '../contract.ts'
+import { type Attempt, attempt, type Session } from './attempt.ts'
+import { readAuthority } from './client.ts'
+import { type PostgresConfig, primaryDatabase } from './config.ts'
+import { failureOf, isDuplicate, targetError } from './failure.ts'
+import { groupName, loginName, marks } from './names.ts'
+import type { Pool } from './pool.ts'
+import { databasesOf, type Privileges, roleProblems } from './privileges.ts'
+import { makePassword } from './scram.ts'
+import {
+  type Fragment,
+  identifierList,
+  integer,
+  keywords,
+  nothing,
+  joined,
+  sqlFile,
+  type Variables,
+} from './sql-file.ts'
+
+const openSql = sqlFile('open.sql')
+const reopenSql = sqlFile('reopen.sql')
+const leaveSql = sqlFile('leave.sql')
+const loginSql = sqlFile('login.sql')
+
+type PostgresTarget = Target<PostgresConfig, Privileges>
+
+export async function open(target: PostgresTarget, pool: Pool, lease: Lease): Promise<OpenOutcome> {
+  const { config, roles, limits } = target
+  const role = roles.find(({ name }) => name === lease.role)
+  const problems = role === undefined ? [`the resource has no role ${lease.role}`] : roleProblems(config, [role])
+  if (role === undefined || problems.length > 0)
+    return failureOf(targetError('misconfigured', problems.join('; ')), true)
+  return attempt({ pool, timeoutMs: limits.operationTimeoutMs }, async (run): Promise<OpenOutcome> => {
+    // Before anything is sent: a credential without its authority would be of no use.
+    const ca = await readAuthority(target)
+    const { password, verifier } = await makePassword(target.random)
+    await makeLogin(run, config, loginVariables(target, lease, verifier))
+    const credential: Credential = {
+      kind: 'postgres-login',
+      host: config.host,
+      port: config.port,
+      databases: databasesOf(config, role.privileges),
+      user: loginName(config, lease.grant),
+      secret: password,
+      tls: config.tls,
+      ...(ca !== undefined && { ca }),
+      expiresAt: lease.expiresAt,
+    }
+    return { outcome: 'opened', credential }
+  })
+}
+
+type LoginVariables = Variables & { readonly login: string; readonly group: string }
+
+const loginVariables = ({ config, resource }: PostgresTarget, lease: Lease, verifier: string): LoginVariables => ({
+  login: loginName(config, lease.grant),
+  group: groupName(config, lease.role),
+  verifier,
+  expires_at: formatInstant(lease.expiresAt),
+  connections: integer(config.connectionLimit),
+  search_path: identifierList(config.searchPath),
+  mark: marks.login(resource, lease.grant),
+})
+
+const makeLogin = (run: Attempt, config: PostgresConfig, variables: LoginVariables): Promise<void> =>
+  run.on(primaryDatabase(config), async (session) => {
+    const membership = membershipOptions(session)
+    try {
+      await session.write(openSql({ ...variables, membership }))
+    } catch (error) {
+      if (!isDuplicate(error)) throw error
+      await replaceSecret(session, variables, membership)
+    }
+  })
+
+/** Before 16 a member could always become the role; from 16 on it can be kept from that. */
+export const membershipOptions = ({ serverVersion }: Pick<Session, 'serverVersion'>): Fragment =>
+  serverVersion >= 160_000 ? joined([keywords('WITH INHERIT TRUE'), keywords('SET FALSE')], ', ') : nothing
+
+/** Reads the login first: attributes that someone gave it are a reason to stop, memberships are put right. */
+const replaceSecret = (session: Session, variables: LoginVariables, membership: Fragment): Promise<void> =>
+  session.transaction(async ({ read, write }) => {
+    const { login, group } = variables
+    const [found] = await read(loginSql(), [login])
+    if (found === undefined)
+      throw targetError('fault', `the login ${login} was dropped while it was being opened; open it again`)
+    const attributes = found['attributes'] as readonly string[]
+    if (attributes.length > 0) {
+      throw targetError(
+        'refused',
+        `someone gave the login ${login} ${attributes.join(', ')} on the target; end this grant`,
+      )
+    }
+    const others = (found['groups'] as readonly string[]).filter((other) => other !== group)
+    await write(
+      [
+        ...others.map((other) => leaveSql({ group: other, member: login })),
+        reopenSql({ ...variables, membership }),
+      ].join('\n'),
+    )
+    const [after] = await read(loginSql(), [login])
+    const left = (after?.['groups'] as readonly string[]).filter((other) => other !== group)
+    if (left.length > 0) {
+      throw targetError(
+        'refused',
+        `the login ${login} is also a member of ${left.join(', ')}, by someone else's hand; revoke that on the target`,
+      )
+    }
+  })

@@ -1,0 +1,2 @@
+-- Removes the group role of a role that is no longer configured. PostgreSQL refuses while anything depends on it.
+DROP ROLE :"group";

@@ -1,0 +1,2 @@
+-- Makes a group role a member of a role of the target. membership: as in open.sql.
+GRANT :"role" TO :"group" :membership;

@@ -1,0 +1,2 @@
+-- Takes a role out of another.
+REVOKE :"group" FROM :"member";
