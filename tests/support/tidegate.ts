@@ -7,8 +7,10 @@ import type { Instant } from '@tidegate/core'
 import type { RunningServer, Settings } from '@tidegate/server'
 import { createLogger, startServer } from '@tidegate/server'
 import { onTestFinished } from 'vitest'
+import { secretUrlOf } from '../../packages/server/src/embedded/connection.ts'
 import { createClock } from './clock.ts'
 import { createTestDatabase } from './databases.ts'
+import type { TestDatabase } from './databases.ts'
 import type { Target } from './target.ts'
 import { createTarget } from './target.ts'
 
@@ -17,73 +19,105 @@ export type Person = { readonly client: Client; readonly token: string }
 export type World = {
   readonly server: RunningServer
   readonly clock: ReturnType<typeof createClock>
+  readonly store: TestDatabase
   readonly target: Target
   readonly admin: Client
   readonly as: (id: string) => Client
   readonly tokenOf: (id: string) => string
   readonly settings: Settings
   readonly files: Files
+  /** Another server on the same store, with the same key and clock; stopped with the world, if it is not before. */
+  readonly startAnother: () => Promise<RunningServer>
+  /** The client of a principal, at another server. */
+  readonly at: (server: RunningServer, id: string) => Client
 }
 
 export type Files = { path: string; text: string }[]
-
-export const people = ['alice', 'bob', 'carol', 'dora', 'sam'] as const
 
 export function makeToken(): { token: string; hash: string } {
   const token = `tdg_${randomBytes(32).toString('base64url')}`
   return { token, hash: `sha256:${createHash('sha256').update(token).digest('hex')}` }
 }
 
-type Options = {
-  readonly files?: (parts: { target: Target; hashOf: (id: string) => string }) => Files
+/** Where something stands between the server and a cluster. */
+type Address = { readonly host: string; readonly port: number }
+
+export type WorldOptions = {
+  readonly files?: (parts: Parts) => Files
   readonly background?: boolean
   /** Absent: the test's clock; `system`: the real one. */
   readonly time?: 'system'
+  /** The server reaches its store here. Absent: where it is. */
+  readonly storeAt?: Address
+  /** The server and the holders of grants reach the target here. Absent: where it is. */
+  readonly targetAt?: Address
+  /** Beyond the target's own password. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly logger?: ReturnType<typeof createLogger>
 }
 
 /** Everything is let go of when the test, or the file's `beforeAll`, is over. */
-export async function createWorld(options: Options = {}): Promise<World & { readonly stop: () => Promise<void> }> {
-  const [store, target] = await Promise.all([createTestDatabase('store'), createTarget()])
+export async function createWorld(options: WorldOptions = {}): Promise<World & { readonly stop: () => Promise<void> }> {
+  const [store, made] = await Promise.all([createTestDatabase('store'), createTarget()])
+  const target = { ...made, ...options.targetAt }
   // Targets have clocks of their own, and refuse a login whose end is behind them.
   const clock = createClock(Date.now())
-  const settings: Settings = {
-    listen: { host: '127.0.0.1', port: 0 },
-    store: { kind: 'url', url: store.url },
-    key: { from: 'value', text: randomBytes(32).toString('base64') },
-    secretsDir: '/nonexistent',
-    logLevel: 'silent',
-    sweepEvery: 300_000 as Settings['sweepEvery'],
-    reaskEvery: 60_000 as Settings['reaskEvery'],
-    maxConnections: 8,
+  const settings = settingsFor(secretUrlOf({ ...store.connection, ...options.storeAt }))
+  const servers: RunningServer[] = []
+  const start = async (): Promise<RunningServer> => {
+    const server = await startServer({
+      settings,
+      env: { ORDERS_DB_ADMIN_PASSWORD: target.admin.password, ...options.env },
+      logger: options.logger ?? createLogger('silent'),
+      background: options.background ?? false,
+      ...(options.time !== 'system' && { runtime: { now: () => clock.now() as Instant, random: randomBytes } }),
+    })
+    servers.push(server)
+    return server
   }
-  const server = await startServer({
-    settings,
-    env: { ORDERS_DB_ADMIN_PASSWORD: target.admin.password },
-    logger: createLogger('silent'),
-    background: options.background ?? false,
-    ...(options.time !== 'system' && { runtime: { now: () => clock.now() as Instant, random: randomBytes } }),
-  })
-  const tokens = new Map([...people, 'device-manager', 'ci'].map((id) => [id, makeToken()]))
-  const tokenOf = (id: string): string => tokens.get(id)?.token ?? ''
-  const hashOf = (id: string): string => tokens.get(id)?.hash ?? ''
-  const clientOf = (token: string): Client => createClient({ url: server.url, token })
-  const admin = clientOf(server.firstToken ?? '')
-  const files = (options.files ?? defaultFiles)({ target, hashOf })
-  await admin.applyConfig({ files })
   const stop = async (): Promise<void> => {
-    await server.stop()
+    await Promise.all(servers.map((server) => server.stop()))
     await Promise.all([store.drop(), target.drop()])
   }
-  return { server, clock, target, admin, as: (id) => clientOf(tokenOf(id)), tokenOf, settings, files, stop }
+  const server = await start()
+  const { tokenOf, hashOf } = createTokens()
+  const at = ({ url }: RunningServer, id: string): Client => createClient({ url, token: tokenOf(id) })
+  const admin = createClient({ url: server.url, token: server.firstToken ?? '' })
+  const files = (options.files ?? defaultFiles)({ target, hashOf })
+  await admin.applyConfig({ files })
+  const as = (id: string): Client => at(server, id)
+  return { server, clock, store, target, admin, as, tokenOf, settings, files, startAnother: start, at, stop }
 }
 
-export async function createWorldForTest(options: Options = {}): Promise<World> {
+/** Each id has one token, made when it is first named. */
+function createTokens(): { tokenOf: (id: string) => string; hashOf: (id: string) => string } {
+  const tokens = new Map<string, ReturnType<typeof makeToken>>()
+  const of = (id: string): ReturnType<typeof makeToken> => {
+    const token = tokens.get(id) ?? makeToken()
+    tokens.set(id, token)
+    return token
+  }
+  return { tokenOf: (id) => of(id).token, hashOf: (id) => of(id).hash }
+}
+
+const settingsFor = (url: string): Settings => ({
+  listen: { host: '127.0.0.1', port: 0 },
+  store: { kind: 'url', url },
+  key: { from: 'value', text: randomBytes(32).toString('base64') },
+  secretsDir: '/nonexistent',
+  logLevel: 'silent',
+  sweepEvery: 300_000 as Settings['sweepEvery'],
+  reaskEvery: 60_000 as Settings['reaskEvery'],
+  maxConnections: 8,
+})
+
+export async function createWorldForTest(options: WorldOptions = {}): Promise<World> {
   const world = await createWorld(options)
   onTestFinished(() => world.stop())
   return world
 }
 
-type Parts = { target: Target; hashOf: (id: string) => string }
+export type Parts = { readonly target: Target; readonly hashOf: (id: string) => string }
 
 export const defaultFiles = (parts: Parts): Files => [
   { path: 'people.yaml', text: peopleYaml(parts) },

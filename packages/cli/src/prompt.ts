@@ -8,36 +8,51 @@ import { limits } from './limits.ts'
 /** `cancelled`: an abort is an answer that was not given. */
 type Terminal = Pick<Context, 'stdin' | 'stderr'> & { readonly cancelled?: AbortSignal }
 
-/** One line, trimmed; `undefined` when they would rather not say (end of input, Ctrl-C). */
-export function ask({ stdin, stderr, cancelled }: Terminal, question: string): Promise<string | undefined> {
+/**
+ * One line, trimmed and read; asked again for what cannot be read. `undefined` when they would rather not say (end of
+ * input, Ctrl-C).
+ */
+function askFor<T>(
+  { stdin, stderr, cancelled }: Terminal,
+  question: string,
+  read: (answer: string) => T | undefined,
+): Promise<T | undefined> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: stdin, output: stderr, terminal: stdin.isTTY === true })
-    const settle = (answer: string | undefined): void => {
+    const settle = (answer: T | undefined): void => {
       resolve(answer)
       lines.close()
     }
+    const put = (): void =>
+      lines.question(question, (text) => {
+        const answer = read(text.trim())
+        if (answer === undefined) put()
+        else settle(answer)
+      })
     cancelled?.addEventListener('abort', () => settle(undefined), { once: true })
     lines.on('close', () => settle(undefined))
     lines.on('SIGINT', () => {
       stderr.write('\n')
       settle(undefined)
     })
-    lines.question(question, (answer) => settle(answer.trim()))
+    put()
   })
 }
+
+export const ask = async (terminal: Terminal, question: string): Promise<string | undefined> =>
+  askFor(terminal, question, (answer) => answer)
 
 /** No answer, an empty one included, is the default; what is neither yes nor no is asked again. */
 export async function confirm(
   terminal: Terminal,
   question: string,
-  { byDefault }: { byDefault: boolean },
+  { byDefault }: { readonly byDefault: boolean },
 ): Promise<boolean> {
-  for (;;) {
-    const answer = await ask(terminal, `${question} ${byDefault ? '[Y/n]' : '[y/N]'} `)
-    if (answer === undefined || answer === '') return byDefault
-    if (/^y(es)?$/i.test(answer)) return true
-    if (/^no?$/i.test(answer)) return false
-  }
+  const answer = await askFor(terminal, `${question} ${byDefault ? '[Y/n]' : '[y/N]'} `, (text) => {
+    if (text === '') return byDefault
+    return /^y(es)?$/i.test(text) ? true : /^no?$/i.test(text) ? false : undefined
+  })
+  return answer ?? byDefault
 }
 
 /** A secret from the terminal, not shown, or the whole of a piped stdin. Never from an argument list. */

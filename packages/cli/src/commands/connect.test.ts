@@ -215,6 +215,7 @@ describe('a connection URI', () => {
   it('is not put into a pipe unless that was asked for, and nothing is opened for it', async () => {
     const { run, stdout, server } = await connectHarness({ psql: false })
     expect(await run(...connect)).toBe(2)
+    expect(await run(...connect, '--end')).toBe(2)
     expect(stdout()).toBe('')
     expect(server.calls).toEqual([])
   })

@@ -65,7 +65,7 @@ export const connect = defineCommand({
   ],
   run: async (invocation, input) => {
     const psql = input.print ? undefined : await findProgram('psql', invocation.env['PATH'])
-    refuseSilentSecret(invocation, { psql, print: input.print })
+    if (psql === undefined && !input.print) refuseWithoutPsql(invocation, input)
     return withInterruption(invocation, async (interruption) => {
       const client = await connectToServer(invocation)
       const wish = { ...input, duration: input.for, wait: true, reuse: ['ready', 'active'] as const }
@@ -80,12 +80,10 @@ export const connect = defineCommand({
 })
 
 /** Where stdout is a pipe or a file, a secret goes into it only when that was asked for. */
-function refuseSilentSecret(
-  { stdout }: Invocation,
-  { psql, print }: { readonly psql: string | undefined; readonly print: boolean },
-): void {
-  if (psql !== undefined || print || stdout.isTTY === true) return
-  throw new Failure('usage', 'There is no psql in PATH, and stdout is not a terminal.', {
+function refuseWithoutPsql({ stdout }: Invocation, { end }: Input): void {
+  if (stdout.isTTY === true && !end) return
+  const why = end ? 'so there is no session for --end to wait for' : 'and stdout is not a terminal'
+  throw new Failure('usage', `There is no psql in PATH, ${why}.`, {
     remedy: 'Install psql, or add --print to write a connection URI with its secret to stdout.',
   })
 }
@@ -124,7 +122,7 @@ async function printUri(invocation: Invocation, { input }: Session, { grant, cre
   const caFile = await keepAuthorityFile(invocation, credential)
   out.warn('What is printed now holds a secret. It is shown this once.')
   out.result({ grant, credential }, () => [connectionUri({ credential, database, caFile })])
-  out.note(...staysLines(invocation, grant))
+  if (input.print) out.note(...staysLines(invocation, grant))
   return 'ok'
 }
 

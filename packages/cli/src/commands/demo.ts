@@ -52,18 +52,20 @@ async function playAll(invocation: Invocation, stage: Stage): Promise<Played> {
   const narrator = createNarrator(invocation)
   const figures: Figure[] = []
   const failures: string[] = []
+  const figure: Play['figure'] = (what, ms) => {
+    narrator.took(what, ms)
+    figures.push({ what, ms })
+  }
   const timed: Play['timed'] = async (what, work) => {
     const begun = performance.now()
     const result = await work()
-    const ms = performance.now() - begun
-    narrator.took(what, ms)
-    figures.push({ what, ms })
+    figure(what, performance.now() - begun)
     return result
   }
   for (const [index, { title, play }] of story.entries()) {
     narrator.heading(index + 1, title)
     try {
-      await play({ stage, narrator, timed })
+      await play({ stage, narrator, timed, figure })
     } catch (error) {
       const message = error instanceof Error ? error.message : 'something unknown was thrown'
       narrator.failed(message)

@@ -4,9 +4,9 @@ import type { AlignOutcome, Target } from '../contract.ts'
 import { type Change, changesFor, difference, type Held, type Problem, type TargetObject, wantedIn } from './acl.ts'
 import { type Attempt, attempt, type Session } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
-import { failureOf, isServerError, rolledBack, targetError } from './failure.ts'
+import { failureOf, isAnswer, targetError } from './failure.ts'
 import { isOurs, planGroups, planMemberships, readGroups, unusedGroups, type Within } from './groups.ts'
-import { membershipOptions } from './open.ts'
+import { claim, handOver, leftOf } from './hand-over.ts'
 import type { Pool } from './pool.ts'
 import { type Privileges, roleProblems } from './privileges.ts'
 import { sqlFile } from './sql-file.ts'
@@ -15,7 +15,6 @@ const databasesSql = sqlFile('align-databases.sql')
 const objectsSql = sqlFile('align-objects.sql')
 const heldSql = sqlFile('align-held.sql')
 const straysSql = sqlFile('align-strays.sql')
-const claimSql = sqlFile('close-2-claim.sql')
 const handOverSql = sqlFile('align-hand-over.sql')
 const dropGroupSql = sqlFile('align-drop-group.sql')
 
@@ -86,13 +85,12 @@ async function alignStrays(target: PostgresTarget, within: Within, groups: reado
   const { databases, owner } = target.config
   const strays = (await within.read(straysSql(), [groups, databases])) as readonly Stray[]
   const owners = new Set(strays.filter(({ kind }) => kind === 'owned').map(({ group }) => group))
-  const changes = [...owners].map((group) => ({
-    sql: [claimSql({ login: group, membership: membershipOptions(within) }), handOverSql({ group, owner })].join('\n'),
-    words: `hand what ${group} owns to ${owner}`,
-  }))
-  await apply(within, changes)
+  for (const group of owners) {
+    await claim(within, group)
+    await within.write(handOverSql({ group, owner }))
+  }
   return {
-    changes: changes.map(({ words }) => words),
+    changes: [...owners].map((group) => `hand what ${group} owns to ${owner}`),
     problems: strays
       .filter(({ kind }) => kind !== 'owned')
       .map(({ group, kind, what }): Problem => ({
@@ -169,17 +167,23 @@ const stillThere = (changes: readonly Change[]): readonly Problem[] =>
 
 /** A role that cannot be dropped is a line in the report: its privileges are gone already. */
 async function dropUnused(target: PostgresTarget, run: Attempt): Promise<Aligned> {
-  return run.on(primaryDatabase(target.config), async (session) => {
-    const changes: string[] = []
-    for (const { name } of unusedGroups(target, await readGroups(target, session))) {
-      try {
-        await session.write(dropGroupSql({ group: name }))
-        changes.push(`drop group role ${name}`)
-      } catch (error) {
-        if (!rolledBack(error) || !isServerError(error)) throw error
-        changes.push(`group role ${name} is not used any more and could not be dropped: ${error.message}`)
+  const primary = primaryDatabase(target.config)
+  const unused = unusedGroups(target, await run.on(primary, (session) => readGroups(target, session)))
+  const changes: string[] = []
+  for (const { name } of unused) {
+    try {
+      const left = await run.on(primary, (session) => leftOf(session, name))
+      if (left.length > 0) {
+        await run.on(primary, (session) => claim(session, name))
+        await handOver(run, target.config, { role: name, left })
       }
+      await run.on(primary, (session) => session.write(dropGroupSql({ group: name })))
+      changes.push(`drop group role ${name}`)
+    } catch (error) {
+      if (!isAnswer(error)) throw error
+      const { message } = failureOf(error, false)
+      changes.push(`group role ${name} is not used any more and could not be dropped: ${message}`)
     }
-    return { changes, problems: [] }
-  })
+  }
+  return { changes, problems: [] }
 }

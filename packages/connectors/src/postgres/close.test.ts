@@ -215,6 +215,27 @@ test('a holder cannot extend the grant, lift its limit, become the group, or mak
   await target.connector.close(lease.grant)
 })
 
+describe('a holder cannot hold the close up', () => {
+  test.each([
+    ['a change of its own role', 'ALTER ROLE CURRENT_USER PASSWORD $$mine$$'],
+    ['a setting of its own role', 'ALTER ROLE CURRENT_USER SET search_path TO public'],
+    ['something it made', 'SELECT lo_create(0)'],
+    ['a lock on a table', 'LOCK TABLE orders IN ROW EXCLUSIVE MODE'],
+    ['an advisory lock', 'SELECT pg_advisory_lock(1)'],
+  ])('with %s in a transaction that it leaves open', async (_, text) => {
+    const lease = newLease('wide')
+    const credential = await opened(lease)
+    const sessions = await Promise.all([target.loginAs(credential), target.loginAs(credential)])
+    const ended = Promise.all(sessions.map(endOf))
+    const [first, second] = sessions
+    await first?.query(`BEGIN; ${text}`)
+    // Waits behind the first, to be next.
+    second?.query(`BEGIN; ${text}`).catch(() => undefined)
+    expect(await target.connector.close(lease.grant)).toEqual({ outcome: 'closed', existed: true, sessionsEnded: 2 })
+    await ended
+  })
+})
+
 test('more sessions than configured are refused by the target', async () => {
   const lease = newLease('narrow')
   const credential = await opened(lease)

@@ -3,25 +3,23 @@
 import type { GrantId } from '@tidegate/core'
 import type { CloseOutcome, Target } from '../contract.ts'
 import { limits } from '../limits.ts'
-import { type Attempt, attempt, type Session } from './attempt.ts'
+import { attempt, type Session } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
-import { hasState, isDuplicate, states, targetError } from './failure.ts'
+import { hasState, isDuplicate, isHeldUp, states, targetError } from './failure.ts'
 import { loginName } from './names.ts'
-import { membershipOptions } from './open.ts'
+import { claim, handOver, type Left, leftOf } from './hand-over.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
-import { quoteLiteral, sqlFile } from './sql-file.ts'
+import { sqlFile } from './sql-file.ts'
 
 const shutSql = sqlFile('close-1-shut.sql')
 const absentSql = sqlFile('close-1-absent.sql')
-const claimSql = sqlFile('close-2-claim.sql')
 const sessionsSql = sqlFile('close-3-sessions.sql')
 const startingSql = sqlFile('close-3-starting.sql')
-const leftSql = sqlFile('close-4-left.sql')
-const handOverSql = sqlFile('close-5-hand-over.sql')
 const dropSql = sqlFile('close-6-drop.sql')
 const goneSql = sqlFile('close-7-gone.sql')
 const loginSql = sqlFile('login.sql')
+const leaveSql = sqlFile('leave.sql')
 
 export const close = (target: Target<PostgresConfig, Privileges>, pool: Pool, grant: GrantId): Promise<CloseOutcome> =>
   attempt({ pool, timeoutMs: target.limits.operationTimeoutMs }, async (run): Promise<CloseOutcome> => {
@@ -30,7 +28,7 @@ export const close = (target: Target<PostgresConfig, Privileges>, pool: Pool, gr
     const endWithinMs = Math.min(limits.sessionsEndWithinMs, target.limits.operationTimeoutMs / 2)
     const shut = await run.on(primaryDatabase(config), (session) => shutAndClear(session, { login, endWithinMs }))
     if (shut === 'absent') return { outcome: 'closed', existed: false, sessionsEnded: 0 }
-    await handOver(run, config, { login, left: shut.left })
+    await handOver(run, config, { role: login, left: shut.left })
     await run.on(primaryDatabase(config), (session) => dropAndReadBack(session, { login, oid: shut.oid }))
     return { outcome: 'closed', existed: true, sessionsEnded: shut.sessionsEnded }
   })
@@ -40,32 +38,58 @@ type Cleared = { readonly oid: string; readonly sessionsEnded: number; readonly 
 type Ending = { readonly login: string; readonly endWithinMs: number }
 
 async function shutAndClear(session: Session, { login, endWithinMs }: Ending): Promise<Cleared | 'absent'> {
-  if ((await shutLogin(session, login)) === 'absent') return 'absent'
+  const shut = await shutLogin(session, { login, endWithinMs })
+  if (shut.state === 'absent') return 'absent'
   const [found] = await session.read(loginSql(), [login])
   // Another call of this verb is faster; it is for the next call to see what came of it.
   if (found === undefined)
     throw targetError('fault', `the login ${login} was dropped by someone else meanwhile; close again`)
-  await session.write(claimSql({ login, membership: membershipOptions(session) }))
-  const sessionsEnded = await endSessions(session, { login, endWithinMs })
-  const left = (await session.read(leftSql(), [login])) as readonly Left[]
-  return { oid: String(found['oid']), sessionsEnded, left }
+  await claim(session, login)
+  const sessionsEnded = shut.sessionsEnded + (await endSessions(session, { login, endWithinMs }))
+  return { oid: String(found['oid']), sessionsEnded, left: await leftOf(session, login) }
 }
 
-async function shutLogin(session: Session, login: string): Promise<'shut' | 'absent'> {
-  try {
-    await session.write(shutSql({ login }))
-    return 'shut'
-  } catch (error) {
-    if (!hasState(error, states.undefinedObject)) throw error
+async function shutLogin(session: Session, { login, endWithinMs }: Ending): Promise<Shut> {
+  let sessionsEnded = 0
+  for (let rest = shutAttempts; ; rest--) {
+    try {
+      await session.write(shutSql({ login }))
+      return { state: 'shut', sessionsEnded }
+    } catch (error) {
+      if (hasState(error, states.undefinedObject)) {
+        if (await isAbsent(session, login)) return { state: 'absent', sessionsEnded }
+      } else if (isHeldUp(error) && rest > 0) {
+        sessionsEnded += await disarm(session, { login, endWithinMs })
+      } else throw error
+    }
   }
+}
+
+type Shut = { readonly state: 'shut' | 'absent'; readonly sessionsEnded: number }
+
+const shutAttempts = 5
+
+/** False: it came meanwhile. */
+async function isAbsent(session: Session, login: string): Promise<boolean> {
   try {
     await session.write(absentSql({ login }))
-    return 'absent'
+    return true
   } catch (error) {
-    if (!isDuplicate(error)) throw error
+    if (isDuplicate(error)) return false
+    throw error
   }
-  await session.write(shutSql({ login }))
-  return 'shut'
+}
+
+/**
+ * The holder keeps the login from being shut with a transaction that is in the way. So its privileges go first, which
+ * nobody can hold up, and then its sessions; who comes back in before the login is shut can do nothing any more.
+ */
+async function disarm(session: Session, { login, endWithinMs }: Ending): Promise<number> {
+  const [found] = await session.read(loginSql(), [login])
+  for (const group of (found?.['groups'] ?? []) as readonly string[])
+    await session.write(leaveSql({ group, member: login }))
+  await claim(session, login)
+  return endSessions(session, { login, endWithinMs })
 }
 
 /** Returns how many sessions were ended. */
@@ -93,42 +117,6 @@ const stillRunning = (login: string, pids: readonly unknown[]) =>
     'timeout',
     `sessions of ${login} do not end: process ${pids.join(', ')} on the target; ask its operator to end them`,
   )
-
-/** Something that keeps the login from being dropped. */
-type Left = {
-  readonly kind: 'objects' | 'prepared'
-  /** Null: the cluster as a whole. */
-  readonly database: string | null
-  /** Of a prepared transaction. */
-  readonly name: string | null
-  readonly reachable: boolean
-}
-
-async function handOver(
-  run: Attempt,
-  config: PostgresConfig,
-  { login, left }: { readonly login: string; readonly left: readonly Left[] },
-): Promise<void> {
-  const prepared = left.filter(({ kind }) => kind === 'prepared')
-  if (prepared.length > 0) {
-    const names = prepared.map(({ name, database }) => `ROLLBACK PREPARED ${quoteLiteral(name ?? '')} in ${database}`)
-    throw targetError(
-      'refused',
-      `${login} left prepared transactions behind; a superuser has to end them: ${names.join(', ')}`,
-    )
-  }
-  const closed = left.filter(({ reachable }) => !reachable).map(({ database }) => database)
-  if (closed.length > 0) {
-    throw targetError(
-      'refused',
-      `${login} has objects or privileges in ${closed.join(', ')}, where the admin login cannot connect; let it`,
-    )
-  }
-  const { owner } = config
-  for (const database of new Set(left.map((one) => one.database ?? primaryDatabase(config)))) {
-    await run.on(database, (session) => session.write(handOverSql({ login, owner })))
-  }
-}
 
 async function dropAndReadBack(
   session: Session,

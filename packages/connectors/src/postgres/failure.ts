@@ -24,6 +24,10 @@ export const hasState = (error: unknown, state: string): error is pg.DatabaseErr
 export const isDuplicate = (error: unknown): boolean =>
   hasState(error, states.duplicateObject) || hasState(error, states.uniqueViolation)
 
+/** Another transaction changes the same thing, or has just done so. PostgreSQL has no state of its own for the latter. */
+export const isHeldUp = (error: unknown): boolean =>
+  hasState(error, '55P03') || (hasState(error, 'XX000') && error.message.includes('concurrently'))
+
 export const states = {
   duplicateObject: '42710',
   /** Instead of `duplicateObject`, where the other was made by a transaction that ended only meanwhile. */
@@ -33,6 +37,9 @@ export const states = {
 
 /** PostgreSQL says `ERROR` after it has rolled back. After `FATAL` or a lost connection, nobody knows. */
 export const rolledBack = (error: unknown): boolean => isServerError(error) && error.severity === 'ERROR'
+
+/** The target, or what we found there, said no: the connection is well, and nothing is left open. */
+export const isAnswer = (error: unknown): boolean => rolledBack(error) || isTargetError(error)
 
 type Explanation = { readonly cause: Cause; readonly say: (error: pg.DatabaseError) => string }
 

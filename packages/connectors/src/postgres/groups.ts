@@ -5,7 +5,7 @@ import type { Change, Problem } from './acl.ts'
 import type { Session } from './attempt.ts'
 import { type PostgresConfig } from './config.ts'
 import { grantOfLogin, groupName, marks } from './names.ts'
-import { membershipOptions } from './open.ts'
+import { membershipOptions } from './membership.ts'
 import { isSuperuserLike, membershipsOf, type Privileges } from './privileges.ts'
 import { sqlFile } from './sql-file.ts'
 

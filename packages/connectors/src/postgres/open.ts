@@ -6,20 +6,12 @@ import { type Attempt, attempt, type Session } from './attempt.ts'
 import { readAuthority } from './client.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { failureOf, isDuplicate, targetError } from './failure.ts'
+import { membershipOptions } from './membership.ts'
 import { groupName, loginName, marks } from './names.ts'
 import type { Pool } from './pool.ts'
 import { databasesOf, type Privileges, roleProblems } from './privileges.ts'
 import { makePassword } from './scram.ts'
-import {
-  type Fragment,
-  identifierList,
-  integer,
-  keywords,
-  nothing,
-  joined,
-  sqlFile,
-  type Variables,
-} from './sql-file.ts'
+import { type Fragment, identifierList, integer, sqlFile, type Variables } from './sql-file.ts'
 
 const openSql = sqlFile('open.sql')
 const reopenSql = sqlFile('reopen.sql')
@@ -76,10 +68,6 @@ const makeLogin = (run: Attempt, config: PostgresConfig, variables: LoginVariabl
       await replaceSecret(session, variables, membership)
     }
   })
-
-/** Before 16 a member could always become the role; from 16 on it can be kept from that. */
-export const membershipOptions = ({ serverVersion }: Pick<Session, 'serverVersion'>): Fragment =>
-  serverVersion >= 160_000 ? joined([keywords('WITH INHERIT TRUE'), keywords('SET FALSE')], ', ') : nothing
 
 /** Reads the login first: attributes that someone gave it are a reason to stop, memberships are put right. */
 const replaceSecret = (session: Session, variables: LoginVariables, membership: Fragment): Promise<void> =>

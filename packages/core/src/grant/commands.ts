@@ -50,10 +50,9 @@ export function activate(grant: Grant, { now, allowed }: { now: Instant; allowed
 export function opened(grant: Grant, { now, attempt }: { now: Instant; attempt: number }): GrantOutcome {
   if (grant.attempt !== attempt) return { refused: 'stale-attempt' }
   if (grant.state === 'ending' || grant.state === 'ended') return { refused: 'grant-ended', end: grant.end }
+  if (grant.state !== 'provisioning' && grant.state !== 'active') return { refused: 'wrong-state', state: grant.state }
   if (hasExpired(grant, now)) return { refused: 'grant-ended', end: { reason: 'expired', at: now } }
-  if (grant.state === 'active') return events([])
-  if (grant.state !== 'provisioning') return { refused: 'wrong-state', state: grant.state }
-  return events([{ type: 'grant.opened', at: now }])
+  return events(grant.state === 'active' ? [] : [{ type: 'grant.opened', at: now }])
 }
 
 type OpenFailure = { now: Instant; attempt: number; cause: string; leftNothing: boolean; giveUp: boolean }
@@ -97,7 +96,8 @@ export function closed(grant: Grant, { now, sessionsEnded }: { now: Instant; ses
 
 /** Policy gives less than it did: the grant ends earlier, never later. */
 export function shorten(grant: Grant, { now, allowed }: { now: Instant; allowed: Millis }): GrantOutcome {
-  if (grant.activatedAt === undefined || grant.expiresAt === undefined) return events([])
+  const running = grant.state === 'provisioning' || grant.state === 'active'
+  if (!running || grant.activatedAt === undefined || grant.expiresAt === undefined) return events([])
   const expiresAt = after(grant.activatedAt, allowed)
   return expiresAt < grant.expiresAt ? events([{ type: 'grant.shortened', at: now, expiresAt }]) : events([])
 }
@@ -129,9 +129,9 @@ export function timePassed(grant: Grant, { now, provisioningTimeout }: Clock): G
 /** @property provisioningTimeout an attempt to open without a result for this long counts as interrupted */
 type Clock = { readonly now: Instant; readonly provisioningTimeout: Millis }
 
-/** An instant is outside the grant from `expiresAt` on, that instant included. */
+/** An instant is outside the grant from `expiresAt` on, that instant included. A clock without an end has run out. */
 export const hasExpired = (grant: Pick<Grant, 'expiresAt'>, now: Instant): boolean =>
-  grant.expiresAt !== undefined && now >= grant.expiresAt
+  grant.expiresAt === undefined || now >= grant.expiresAt
 
 /** The grant gives access at this instant. The only place that says so. */
 export const givesAccess = (grant: Grant, now: Instant): boolean => grant.state === 'active' && !hasExpired(grant, now)

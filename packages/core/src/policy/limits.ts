@@ -3,12 +3,13 @@ export const policyLimits = {
   policies: 5_000,
   fileSizeBytes: 1_048_576,
   /**
-   * Operators and nesting of one policy. Cedar walks an expression by recursion on a small fixed stack: at about 200
-   * operators in a chain, or 100 brackets in each other, WebAssembly traps, and every later call in the process fails
-   * with it. So a policy that could get near never reaches Cedar.
+   * Operators and nesting of one policy. Cedar walks an expression by recursion, on V8's stack and a small one of its
+   * own. Once V8 has optimised it, about 100 operators in a chain overflow the first (200 the second), be it while
+   * parsing or only when a question is asked; and after that every call in the process may fail. So a policy that could
+   * get near never reaches Cedar. Sixty operators are some fifteen conditions; more permits or forbids say the same.
    */
-  operators: 150,
-  nesting: 20,
+  operators: 60,
+  nesting: 10,
   idLength: 100,
   adviceLength: 500,
   approversPerStage: 20,

@@ -11,13 +11,13 @@ import { formatInstant, principalKey } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Caller } from '../identity/identity.ts'
-import { firstAdministrator } from '../identity/tokens.ts'
+import { findPrincipal, firstAdministrator, firstTokenWorks, isAdministrator } from '../identity/tokens.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import { scheduleTending } from '../reconciler/tend.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader, Tables, Tx } from '../store/database.ts'
-import { boundInstant, instantParam } from '../store/database.ts'
+import { instantParam } from '../store/database.ts'
 import { openGrants } from '../store/grants.ts'
 import { parseConfiguration } from './parse.ts'
 import type { Plan } from './plan.ts'
@@ -53,28 +53,36 @@ export async function planConfiguration(deps: Deps, reader: Reader, files: reado
 const invalid = (problems: readonly FieldProblem[]): ApiError =>
   new ApiError('invalid-input', { detail: 'The configuration was not applied; nothing has changed.', problems })
 
-/** Policy never locks out its administrators: someone must be left who can change it back. */
+/** Policy never locks out its administrators: whoever is needed to change it back must be left. */
 async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Promise<FieldProblem | undefined> {
-  const { administrators } = after.declared.settings
-  for (const { principal, expires } of after.tokens.values()) {
-    const holder = after.principals.get(principalKey(principal))
-    if (holder?.kind === 'user' && holder.groups.includes(administrators) && expires > now) return undefined
+  const { administrators, fourEyes } = after.declared.settings
+  const left = await workingAdministrators(reader, after, now)
+  const needed = fourEyes ? 2 : 1
+  if (left.size >= needed) return undefined
+  if (left.size === 0) {
+    return {
+      field: 'settings.administrators',
+      message: `No one in the group ${administrators} has a token that works: nobody could change this back.`,
+      remedy: 'Put a user with an unexpired token into that group.',
+    }
   }
-  const declared = after.principals.get(principalKey(firstAdministrator))
-  const stillAdministrator = declared === undefined || declared.groups.includes(administrators)
-  const first = await reader
-    .selectFrom('apiToken')
-    .select('id')
-    .where('principal', '=', principalKey(firstAdministrator))
-    .where('revokedAt', 'is', null)
-    .where('expiresAt', '>', boundInstant(now))
-    .executeTakeFirst()
-  if (first && stillAdministrator) return undefined
   return {
-    field: 'settings.administrators',
-    message: `No one in the group ${administrators} has a token that works: nobody could change this back.`,
-    remedy: 'Put a user with an unexpired token into that group.',
+    field: 'settings.fourEyes',
+    message: `Only one person in the group ${administrators} has a token that works: no change could be approved.`,
+    remedy: 'Put a second user with an unexpired token into that group, or leave four eyes off.',
   }
+}
+
+/** Ids of the users who could administer under this configuration, now. */
+async function workingAdministrators(reader: Reader, after: Snapshot, now: Instant): Promise<Set<string>> {
+  const ids = new Set<string>()
+  for (const { principal, expires } of after.tokens.values()) {
+    const holder = findPrincipal(after, principal)
+    if (expires > now && holder && isAdministrator(holder, after)) ids.add(holder.id)
+  }
+  const first = findPrincipal(after, firstAdministrator)
+  if (first && isAdministrator(first, after) && (await firstTokenWorks(reader, after, now))) ids.add(first.id)
+  return ids
 }
 
 /** What it does to access that is open now, as far as can be said without asking the question again. */

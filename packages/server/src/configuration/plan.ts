@@ -1,6 +1,8 @@
 /** What a configuration would change, in words: the plan is what a second person sees. */
 
 import type { Output } from '@tidegate/api'
+import { formatDuration, formatInstant } from '@tidegate/core'
+import type { DeclaredToken } from './schema.ts'
 import type { Declared, Snapshot } from './snapshot.ts'
 
 export type Plan = Output<'planConfig'>
@@ -63,10 +65,17 @@ function thingsOf(snapshot: Snapshot): Things {
   const add = (kind: Kind, id: string, value: object): void =>
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
   const { settings, users, services, agents, groups, resources } = snapshot.declared
-  if (snapshot.version > 0 || snapshot.files.length > 0) add('settings', 'settings', settings)
-  for (const { id, ...rest } of users) add('user', id, rest)
-  for (const { id, ...rest } of services) add('service', id, rest)
-  for (const { id, ...rest } of agents) add('agent', id, rest)
+  if (snapshot.version > 0 || snapshot.files.length > 0) {
+    const { requestTimeout, activationWindow } = settings
+    const lengths = {
+      requestTimeout: formatDuration(requestTimeout),
+      activationWindow: formatDuration(activationWindow),
+    }
+    add('settings', 'settings', { ...settings, ...lengths })
+  }
+  for (const { id, tokens, ...rest } of users) add('user', id, { ...rest, tokens: tokens.map(tokenWords) })
+  for (const { id, tokens, ...rest } of services) add('service', id, { ...rest, tokens: tokens.map(tokenWords) })
+  for (const { id, tokens, ...rest } of agents) add('agent', id, { ...rest, tokens: tokens.map(tokenWords) })
   for (const { id, members } of groups) add('group', id, { members: [...members].sort() })
   for (const { id, roles, ...rest } of resources) {
     add('resource', id, rest)
@@ -75,6 +84,15 @@ function thingsOf(snapshot: Snapshot): Things {
   for (const { id, text } of snapshot.policies.policies) add('policy', id, { text })
   return things
 }
+
+const inWords = (value: unknown): string => {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value.join(', ')
+  return JSON.stringify(value)
+}
+
+/** Enough of the hash to tell tokens apart. */
+const tokenWords = ({ hash, expires }: DeclaredToken): string => `${hash.slice(0, 23)}… until ${formatInstant(expires)}`
 
 /** `labels.env: production`. Lists of plain values stay on one line. Holds no secret: configuration has only references and hashes. */
 function flatten(value: object, prefix = ''): Map<string, string> {
@@ -85,7 +103,7 @@ function flatten(value: object, prefix = ''): Map<string, string> {
     if (typeof member === 'object' && member !== null && !Array.isArray(member)) {
       for (const [inner, text] of flatten(member, `${path}.`)) fields.set(inner, text)
     } else {
-      fields.set(path, typeof member === 'string' ? member : JSON.stringify(member))
+      fields.set(path, inWords(member))
     }
   }
   return fields

@@ -63,6 +63,8 @@ const settings = z.strictObject({
   auditors: groupId.optional(),
   /** Changes to who may do what wait for a second administrator. */
   fourEyes: z.boolean().default(false),
+  /** `retired`: the token printed at the first start no longer works. Say so once administrators have their own. */
+  firstAdministrator: z.enum(['enabled', 'retired']).default('enabled'),
   /** For hours and weekdays in policies. */
   timeZone: timeZone.default('UTC'),
   /** A request nobody answers expires after this. */

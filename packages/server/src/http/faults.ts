@@ -11,7 +11,7 @@ const tryAgain = new Set(['40001', '40P01', '55P03', '57014', '25P03'])
 
 export function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error
-  const { code, statusCode, message } = error as { code?: unknown; statusCode?: unknown; message?: unknown }
+  const { code, statusCode, message } = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: unknown }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new ApiError('body-too-large', { detail: `A body is at most ${limits.bodyBytes} bytes.` })
   }

@@ -9,7 +9,8 @@ import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { Configurations } from '../configuration/configurations.ts'
 import type { Snapshot, TokenEntry } from '../configuration/snapshot.ts'
 import type { Runtime } from '../runtime.ts'
-import type { Database } from '../store/database.ts'
+import type { Database, Reader } from '../store/database.ts'
+import { boundInstant } from '../store/database.ts'
 import type { Caller, Identity } from './identity.ts'
 
 const form = /^Bearer (tdg_[A-Za-z0-9_-]{43})$/
@@ -27,7 +28,7 @@ export function createTokenIdentity({ db, runtime, configurations }: Deps): Iden
       if (token === undefined) return undefined
       const hash = hashToken(token)
       const snapshot = await configurations.current(db)
-      const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, hash))
+      const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, snapshot, hash))
       if (!entry || runtime.now() >= entry.expires) return undefined
       const principal = findPrincipal(snapshot, entry.principal)
       return principal && callerOf(principal, { snapshot, entry, now: runtime.now() })
@@ -35,7 +36,8 @@ export function createTokenIdentity({ db, runtime, configurations }: Deps): Iden
   }
 }
 
-async function storedToken(db: Database, hash: Buffer): Promise<TokenEntry | undefined> {
+async function storedToken(db: Database, snapshot: Snapshot, hash: Buffer): Promise<TokenEntry | undefined> {
+  if (snapshot.declared.settings.firstAdministrator === 'retired') return undefined
   const row = await db
     .selectFrom('apiToken')
     .select(['principal', 'expiresAt'])
@@ -48,6 +50,22 @@ async function storedToken(db: Database, hash: Buffer): Promise<TokenEntry | und
 
 /** The first administrator exists before any configuration does, and in every one that does not declare that id. */
 export const firstAdministrator: PrincipalRef = { kind: 'user', id: 'admin' }
+
+/** The token of the first start is still good: not retired, revoked or expired. */
+export async function firstTokenWorks(reader: Reader, snapshot: Snapshot, now: Instant): Promise<boolean> {
+  if (snapshot.declared.settings.firstAdministrator === 'retired') return false
+  const row = await reader
+    .selectFrom('apiToken')
+    .select('id')
+    .where('principal', '=', principalKey(firstAdministrator))
+    .where('revokedAt', 'is', null)
+    .where('expiresAt', '>', boundInstant(now))
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export const isAdministrator = (principal: Principal, snapshot: Snapshot): boolean =>
+  principal.kind === 'user' && principal.groups.includes(snapshot.declared.settings.administrators)
 
 export function findPrincipal(snapshot: Snapshot, ref: PrincipalRef): Principal | undefined {
   const declared = snapshot.principals.get(principalKey(ref))
@@ -66,15 +84,14 @@ export const tokenAuthentication = (at: Instant): Authentication => ({
 type Proof = { readonly snapshot: Snapshot; readonly entry: TokenEntry; readonly now: Instant }
 
 function callerOf(principal: Principal, { snapshot, entry, now }: Proof): Caller {
-  const { administrators, auditors } = snapshot.declared.settings
-  const person = principal.kind === 'user'
-  const administrator = person && principal.groups.includes(administrators)
-  const auditor = administrator || (person && auditors !== undefined && principal.groups.includes(auditors))
+  const { auditors } = snapshot.declared.settings
+  const administrator = isAdministrator(principal, snapshot)
+  const reader = principal.kind === 'user' && auditors !== undefined && principal.groups.includes(auditors)
   return {
     principal,
     authentication: tokenAuthentication(now),
     administrator,
-    auditor,
+    auditor: administrator || reader,
     expiresAt: entry.expires,
   }
 }

@@ -14,6 +14,7 @@ import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import { overdueRequests } from '../store/requests.ts'
 import { stepGrant } from './grant-step.ts'
+import { runCrew } from './crew.ts'
 import { housekeeping } from './housekeeping.ts'
 import { reconcilerLimits } from './limits.ts'
 import { createLoop } from './loop.ts'
@@ -84,29 +85,27 @@ function everySoOften({ runtime, log }: ReconcilerDeps, every: number, work: () 
 }
 
 async function passGrants(deps: ReconcilerDeps): Promise<void> {
-  await expireRequests(deps)
   const busy = new Map<string, number>()
+  const count = (resource: string, by: 1 | -1): void => void busy.set(resource, (busy.get(resource) ?? 0) + by)
   const saturated = (): string[] =>
-    [...busy].filter(([, count]) => count >= reconcilerLimits.perResource).map(([resource]) => resource)
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      let mine: string | undefined
-      const step = await stepGrant(deps, {
-        saturated,
-        picked(resource) {
-          mine = resource
-          busy.set(resource, (busy.get(resource) ?? 0) + 1)
-        },
-      }).finally(() => {
-        if (mine !== undefined) busy.set(mine, (busy.get(mine) ?? 1) - 1)
-      })
-      if (step === 'nothing-due') return
-    }
-  }
-  // Most passes find nothing: one look before a crowd of workers.
-  const due = await nextDeadline(deps.db)
-  if (due === undefined || due > deps.runtime.now()) return
-  await Promise.all(Array.from({ length: reconcilerLimits.workers }, worker))
+    [...busy].filter(([, underWay]) => underWay >= reconcilerLimits.perResource).map(([resource]) => resource)
+  await runCrew({
+    most: reconcilerLimits.workers,
+    async work(hire) {
+      const mine: string[] = []
+      const picked = (resource: string): void => {
+        mine.push(resource)
+        count(resource, 1)
+        hire()
+      }
+      try {
+        return (await stepGrant(deps, { saturated, picked })) === 'done'
+      } finally {
+        for (const resource of mine) count(resource, -1)
+      }
+    },
+  })
+  await expireRequests(deps)
 }
 
 async function expireRequests(deps: ReconcilerDeps): Promise<void> {
@@ -124,12 +123,15 @@ async function expireRequests(deps: ReconcilerDeps): Promise<void> {
 }
 
 async function passTargets(deps: ReconcilerDeps): Promise<void> {
-  const worker = async (): Promise<void> => {
-    for (let more = true; more;) more = (await tendOne(deps)) !== undefined
-  }
   const due = await nextTending(deps.db)
   if (due === undefined || due > deps.runtime.now()) return
-  await Promise.all(Array.from({ length: reconcilerLimits.tendAtOnce }, worker))
+  await runCrew({
+    most: reconcilerLimits.tendAtOnce,
+    async work(hire) {
+      hire()
+      return (await tendOne(deps)) !== undefined
+    },
+  })
 }
 
 async function nextDeadline(db: Database): Promise<Instant | undefined> {

@@ -1,4 +1,4 @@
-/** Where the master key comes from: `TIDEGATE_KEY`, or a key file that is made on first start. */
+/** Where the master key comes from: `TIDEGATE_KEY`, a key file, or the data folder's own, which is made on first start. */
 
 import { randomBytes } from 'node:crypto'
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
@@ -8,13 +8,14 @@ import type { MasterKey } from './envelope.ts'
 
 export type KeySource =
   | { readonly from: 'value'; readonly text: string }
-  | { readonly from: 'file'; readonly path: string }
+  /** `make`: it is made where there is none. Not so for one that someone named: a slip in its path is not a first start. */
+  | { readonly from: 'file'; readonly path: string; readonly make: boolean }
 
 const keyBytes = 32
 
 export async function loadMasterKey(source: KeySource): Promise<MasterKey> {
   if (source.from === 'value') return decode(source.text, 'TIDEGATE_KEY')
-  const text = await readKeyFile(source.path)
+  const text = await readKeyFile(source)
   return decode(text.trim(), source.path)
 }
 
@@ -24,7 +25,7 @@ function decode(text: string, where: string): MasterKey {
   throw new StartRefusal(`${where} is not 32 bytes in base64.`, 'Make one with: openssl rand -base64 32')
 }
 
-async function readKeyFile(path: string): Promise<string> {
+async function readKeyFile({ path, make }: { path: string; make: boolean }): Promise<string> {
   try {
     const { mode } = await stat(path)
     if ((mode & 0o077) !== 0) {
@@ -35,8 +36,13 @@ async function readKeyFile(path: string): Promise<string> {
     }
     return await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return createKeyFile(path)
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    if (code === 'ENOENT' && make) return createKeyFile(path)
+    throw new StartRefusal(
+      `The key file ${path} cannot be read (${code}).`,
+      `Name the file that holds the key. For a new store, make one: (umask 077; openssl rand -base64 32 > ${path})`,
+    )
   }
 }
 

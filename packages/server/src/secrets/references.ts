@@ -5,7 +5,7 @@
  */
 
 import { readFile, realpath } from 'node:fs/promises'
-import { isAbsolute, join, relative } from 'node:path'
+import { isAbsolute, join, relative, sep } from 'node:path'
 
 export type ReferenceSources = {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -20,7 +20,8 @@ export async function resolveReference(reference: string, sources: ReferenceSour
   const [scheme, rest] = split(reference)
   if (scheme === 'env') return fromEnv(rest, sources.env)
   if (scheme === 'file') return fromFile(rest, sources.secretsDir)
-  throw new Error(`The secret reference ${reference} is neither env:NAME nor file:PATH.`)
+  // Not repeated: whoever writes no reference may have written the secret itself.
+  throw new Error('A secret reference is neither env:NAME nor file:PATH.')
 }
 
 function split(reference: string): [string, string] {
@@ -32,7 +33,7 @@ function fromEnv(name: string, env: ReferenceSources['env']): string {
   const own = name === 'DATABASE_URL' || (name.startsWith('TIDEGATE_') && !name.startsWith('TIDEGATE_SECRET_'))
   if (own)
     throw new Error(`env:${name} is Tidegate's own; a resource may not use it. Name it TIDEGATE_SECRET_… or otherwise.`)
-  const value = env[name]
+  const value = Object.hasOwn(env, name) ? env[name] : undefined
   if (value === undefined || value === '')
     throw new Error(`The environment variable ${name} is not set where the server runs.`)
   return value
@@ -43,7 +44,7 @@ async function fromFile(path: string, secretsDir: string): Promise<string> {
   try {
     const [folder, file] = await Promise.all([realpath(secretsDir), realpath(wanted)])
     const inside = relative(folder, file)
-    if (inside.startsWith('..') || isAbsolute(inside)) {
+    if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
       throw new Error(`file:${path} is outside ${secretsDir}. Put it there, or set TIDEGATE_SECRETS_DIR.`)
     }
     const text = await readFile(file, 'utf8')

@@ -39,7 +39,7 @@ export const settingRows = {
     env: 'TIDEGATE_KEY_FILE',
     file: 'keyFile',
     about:
-      'File with the master key, mode 0600. With the embedded store it is made on first start, in the data folder.',
+      'File with the master key, mode 0600. Unset, with the embedded store: `key` in the data folder, made on first start.',
   },
   tlsCert: {
     env: 'TIDEGATE_TLS_CERT',
@@ -117,7 +117,7 @@ async function readSettingsFile(path: string): Promise<Record<string, unknown>> 
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new StartRefusal(`The settings file ${path} cannot be read (${cause.code}).`, 'Name a file that exists.')
   })
-  const value: unknown = parseYaml(text) ?? {}
+  const value = parseSettings(path, text)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new StartRefusal(
       `The settings file ${path} is not a mapping.`,
@@ -136,15 +136,23 @@ async function readSettingsFile(path: string): Promise<Record<string, unknown>> 
   return value as Record<string, unknown>
 }
 
+function parseSettings(path: string, text: string): unknown {
+  try {
+    return parseYaml(text) ?? {}
+  } catch {
+    throw new StartRefusal(`The settings file ${path} is not YAML.`, 'Write lines such as `listen: 127.0.0.1:7070`.')
+  }
+}
+
 export function readSettings(env: Env, file: Readonly<Record<string, unknown>>): Settings {
   const get = (name: Name): string | undefined => {
     const row: SettingRow = settingRows[name]
-    const fromFile = row.file === undefined ? undefined : file[row.file]
-    return nonEmpty(env[row.env]) ?? (fromFile === undefined ? row.default : String(fromFile))
+    return nonEmpty(env[row.env]) ?? fromFile(row, file) ?? row.default
   }
   const listen = readListen(get('listen') ?? '')
   const tls = readTls(get('tlsCert'), get('tlsKey'))
-  if (!tls && !isLoopback(listen.host) && readBoolean('behindTls', get('behindTls')) !== true) {
+  const behindTls = readBoolean('behindTls', get('behindTls'))
+  if (!tls && !behindTls && !isLoopback(listen.host)) {
     throw new StartRefusal(
       `TIDEGATE_LISTEN=${listen.host} is reachable from outside and has no TLS.`,
       'Set TIDEGATE_TLS_CERT and TIDEGATE_TLS_KEY, or TIDEGATE_BEHIND_TLS=true when something in front ends TLS.',
@@ -170,6 +178,15 @@ export function readSettings(env: Env, file: Readonly<Record<string, unknown>>):
 }
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text)
+
+/** A name without a value is half a setting: it is refused, where a variable that is empty counts as unset. */
+function fromFile(row: SettingRow, file: Readonly<Record<string, unknown>>): string | undefined {
+  if (row.file === undefined || !Object.hasOwn(file, row.file)) return undefined
+  const value = file[row.file]
+  if ((typeof value === 'string' && value !== '') || typeof value === 'number' || typeof value === 'boolean')
+    return String(value)
+  throw new StartRefusal(`${row.file} in the settings file (${row.env}) has no single value.`, 'Give it one, or leave it out.')
+}
 
 const refuse = (name: Name, message: string, remedy: string): never => {
   throw new StartRefusal(`${settingRows[name].env}: ${message}`, remedy)
@@ -212,11 +229,12 @@ function readStore({ databaseUrl, data, key, keyFile }: StoreInput): Pick<Settin
     key !== undefined
       ? { from: 'value', text: key }
       : keyFile !== undefined
-        ? { from: 'file', path: resolve(keyFile) }
+        ? { from: 'file', path: resolve(keyFile), make: false }
         : undefined
   if (databaseUrl === undefined) {
     const dataDir = resolve(data)
-    return { store: { kind: 'embedded', dataDir }, key: named ?? { from: 'file', path: join(dataDir, 'key') } }
+    const own: KeySource = { from: 'file', path: join(dataDir, 'key'), make: true }
+    return { store: { kind: 'embedded', dataDir }, key: named ?? own }
   }
   if (!/^postgres(ql)?:\/\//.test(databaseUrl))
     return refuse('databaseUrl', 'not a postgres:// URL.', 'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE.')

@@ -34,6 +34,7 @@ JOIN (
   JOIN pg_roles o ON o.oid = d.defaclrole
   LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
   CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+  WHERE a.grantee <> d.defaclrole
 ) h ON h.grantee = g.oid
 WHERE g.rolname = ANY ($1::text[])
 ORDER BY 1, 2, 3, 4, 5, 6;

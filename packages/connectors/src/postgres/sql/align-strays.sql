@@ -10,7 +10,8 @@ LEFT JOIN pg_database d ON d.oid = s.dbid
 WHERE s.refclassid = 'pg_authid'::regclass
   AND g.rolname = ANY ($1::text[])
   AND (
-    (s.dbid IN (0, this.oid) AND s.deptype = 'o')
+-- What a group would give on objects that it makes is left alone: it makes none.
+    (s.dbid IN (0, this.oid) AND s.deptype = 'o' AND s.classid <> 'pg_default_acl'::regclass)
     OR (
       s.dbid IN (0, this.oid) AND s.deptype = 'a'
       AND s.classid NOT IN (

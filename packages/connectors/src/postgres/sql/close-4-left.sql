@@ -1,4 +1,4 @@
--- Fourth step: what stands in the way of dropping the login. $1: its name.
+-- Fourth step: what stands in the way of dropping a role. $1: its name.
 -- `database` is null for what belongs to the cluster as a whole.
 SELECT 'objects' AS kind, d.datname::text AS database, NULL AS name,
   coalesce(d.datallowconn AND has_database_privilege(d.oid, 'CONNECT'), true) AS reachable
