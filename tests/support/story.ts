@@ -36,14 +36,15 @@ export async function inStore(
   }
 }
 
-/** One text for everything that is in the store, but for what only tells that someone looked. Equal: nothing changed. */
-export async function stateOf(store: Pick<TestDatabase, 'url'>): Promise<string> {
-  const tables = await inStore(store, `select table_name as name from information_schema.tables where table_schema = 'tidegate' order by 1`)
-  const rows = await Promise.all(
-    tables.map(async ({ name }) => {
-      const [row] = await inStore(store, `select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as sum from ${String(name)} t`)
-      return `${String(name)} ${String(row?.['sum'])}`
-    }),
+/** One line for every table, of everything in it: equal before and after, when nothing changed. */
+export async function stateOf(store: Pick<TestDatabase, 'url'>): Promise<string[]> {
+  const tables = await inStore(
+    store,
+    `select table_name from information_schema.tables where table_schema = 'tidegate'`,
   )
-  return rows.join('\n')
+  const sums = tables.map(({ table_name: name }) => {
+    const table = String(name)
+    return `select '${table} ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' order by t::text)), '') as line from ${table} t`
+  })
+  return (await inStore(store, `${sums.join(' union all ')} order by line`)).map(({ line }) => String(line))
 }

@@ -66,7 +66,7 @@ export function encode(
   const url = new URL(base.replace(/\/+$/, '') + path)
   if (operation.method !== 'GET') return { url, body: JSON.stringify(rest) }
   for (const [name, value] of Object.entries(rest)) {
-    if (value !== undefined) url.searchParams.set(name, String(value))
+    if (value !== undefined) url.searchParams.set(name, typeof value === 'string' ? value : JSON.stringify(value))
   }
   return { url, body: undefined }
 }

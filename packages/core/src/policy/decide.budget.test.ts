@@ -7,7 +7,7 @@ import { policyLimits } from './limits.ts'
 
 vi.mock('@cedar-policy/cedar-wasm/nodejs', async (original) => {
   const cedar = await original<{ statefulIsAuthorized: typeof statefulIsAuthorized }>()
-  return { ...cedar, statefulIsAuthorized: vi.fn(cedar.statefulIsAuthorized) }
+  return { ...cedar, statefulIsAuthorized: vi.fn<typeof statefulIsAuthorized>(cedar.statefulIsAuthorized) }
 })
 
 test.each([user('alice'), agentFor(user('alice'))])(

@@ -23,7 +23,7 @@ export type LoadResult =
   /** Never empty; by path, line and column. */
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
-/** Design §6. No files give a set that denies everything. */
+/** Design §6. No files give a set that denies everything. Throws only where the policy engine itself fails. */
 export function loadPolicies(files: readonly PolicyFile[], options: LoadOptions): LoadResult {
   const parsedFiles = files.map(parseFile)
   const parsed = parsedFiles.flatMap((file) => file.policies)

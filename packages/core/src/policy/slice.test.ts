@@ -87,7 +87,7 @@ describe('slices', () => {
         const whole = unsliced(sliced)
         for (const one of asked) expect(decide(sliced, one, 'dec_a')).toEqual(decide(whole, one, 'dec_a'))
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 

@@ -25,7 +25,7 @@ export function resolveMembership(groups: readonly DeclaredGroup[]): Map<string,
   }
   const resolved = [...parents.keys()]
     .filter((key) => !key.startsWith('group:'))
-    .map((key) => [key, [...ancestors(key, parents)].sort()] as const)
+    .map((key) => [key, [...ancestors(key, parents)].toSorted()] as const)
   return new Map(resolved)
 }
 

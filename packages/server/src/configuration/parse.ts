@@ -22,7 +22,7 @@ type Options = { readonly version: number; readonly kinds: ReadonlyMap<string, C
 export function parseConfiguration(sources: readonly SourceFile[], { version, kinds }: Options): ParseResult {
   const unnamed = checkSources(sources)
   if (unnamed.length > 0) return { ok: false, problems: unnamed }
-  const files = [...sources].sort((a, b) => (a.path < b.path ? -1 : 1))
+  const files = sources.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const read = readFiles(files.filter(({ path }) => !isPolicy(path)))
   const declared = merge(read.files)
   const resources = readResources(read.files, kinds)
@@ -109,7 +109,7 @@ function* places<K extends 'users' | 'services' | 'agents' | 'groups' | 'resourc
 ): Generator<{ item: Declared[K][number]; at: (path: Path) => string }> {
   for (const file of files) {
     for (const [index, item] of file.declared[kind].entries()) {
-      yield { item: item as Declared[K][number], at: (path) => file.at([kind, index, ...path]) }
+      yield { item, at: (path) => file.at([kind, index, ...path]) }
     }
   }
 }
@@ -122,41 +122,42 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
     group: new Set(declared.groups.map(({ id }) => id)),
   }
   const problems: FieldProblem[] = []
-  const must = (known: ReadonlySet<string>, id: string | undefined, at: string, what: string): void => {
-    if (id !== undefined && !known.has(id)) problems.push({ field: at, message: `There is no ${what} ${id}.` })
+  const must = (kind: keyof typeof ids, id: string | undefined, field: string): void => {
+    if (id === undefined || ids[kind].has(id)) return
+    problems.push({ field, message: `There is no ${kind} ${id}.`, remedy: 'Declare it, or correct the name.' })
   }
-  for (const { item, at } of places(files, 'users')) must(ids.user, item.manager, at(['manager']), 'user')
-  for (const { item, at } of places(files, 'services')) must(ids.user, item.owner, at(['owner']), 'user')
-  for (const { item, at } of places(files, 'agents')) must(ids.user, item.user, at(['user']), 'user')
-  for (const { item, at } of places(files, 'resources')) must(ids.group, item.owner, at(['owner']), 'group')
+  for (const { item, at } of places(files, 'users')) must('user', item.manager, at(['manager']))
+  for (const { item, at } of places(files, 'services')) must('user', item.owner, at(['owner']))
+  for (const { item, at } of places(files, 'agents')) must('user', item.user, at(['user']))
+  for (const { item, at } of places(files, 'resources')) must('group', item.owner, at(['owner']))
   for (const { item, at } of places(files, 'groups')) {
     for (const [index, text] of item.members.entries()) {
       const { kind, id } = readMember(text)
-      must(ids[kind], id, at(['members', index]), kind)
+      must(kind, id, at(['members', index]))
     }
   }
   for (const file of files) {
-    must(ids.group, file.declared.settings?.administrators, file.at(['settings', 'administrators']), 'group')
-    must(ids.group, file.declared.settings?.auditors, file.at(['settings', 'auditors']), 'group')
+    must('group', file.declared.settings?.administrators, file.at(['settings', 'administrators']))
+    must('group', file.declared.settings?.auditors, file.at(['settings', 'auditors']))
   }
   return [...problems, ...checkUnique(files)]
 }
 
 function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
   const problems: FieldProblem[] = []
-  const once = (seen: Set<string>, key: string, at: string, message: string): void => {
-    if (seen.has(key)) problems.push({ field: at, message, remedy: 'Keep one.' })
+  const once = (seen: Set<string>, key: string, twice: { field: string; message: string }): void => {
+    if (seen.has(key)) problems.push({ ...twice, remedy: 'Keep one.' })
     seen.add(key)
   }
   for (const kind of ['users', 'services', 'agents', 'groups', 'resources'] as const) {
     const seen = new Set<string>()
-    for (const { item, at } of places(files, kind)) once(seen, item.id, at(['id']), `${item.id} is declared twice.`)
+    for (const { item, at } of places(files, kind)) once(seen, item.id, { field: at(['id']), message: `${item.id} is declared twice.` })
   }
   const hashes = new Set<string>()
   for (const kind of ['users', 'services', 'agents'] as const) {
     for (const { item, at } of places(files, kind)) {
       for (const [index, { hash }] of item.tokens.entries()) {
-        once(hashes, hash, at(['tokens', index, 'hash']), 'Two principals have the same token.')
+        once(hashes, hash, { field: at(['tokens', index, 'hash']), message: 'This token is declared twice.' })
       }
     }
   }

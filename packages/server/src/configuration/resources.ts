@@ -63,7 +63,7 @@ function readResource(
   const resource: Resource = {
     id: declared.id,
     kind: declared.kind,
-    labels: Object.fromEntries(Object.entries(declared.labels).sort(([a], [b]) => (a < b ? -1 : 1))),
+    labels: Object.fromEntries(Object.entries(declared.labels).toSorted(([a], [b]) => (a < b ? -1 : 1))),
     whenUnreachable: declared.whenUnreachable,
     ...(declared.owner !== undefined && { owner: declared.owner }),
   }

@@ -2,7 +2,7 @@
 
 import { ApiError, limits, openApiDocument, toProblem } from '@tidegate/api'
 import Fastify, { LogController } from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Identity } from '../identity/identity.ts'
@@ -28,7 +28,7 @@ export type AppDeps = {
 export function createApp(deps: AppDeps): FastifyInstance {
   const { services, identity, logger, tls } = deps
   const app = Fastify({
-    loggerInstance: logger as FastifyBaseLogger,
+    loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
     routerOptions: { maxParamLength: limits.idLength },

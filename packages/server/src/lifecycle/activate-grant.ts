@@ -61,7 +61,8 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
     throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   }
   await insertDecision(unit.tx, question, decision)
-  const saved = await saveGrant(unit, grant, outcome.events, { decision, configuration: snapshot.version })
+  const { events } = outcome
+  const saved = await saveGrant(unit, grant, { events, decision, configuration: snapshot.version })
   return { grant: saved, entry }
 }
 
@@ -117,7 +118,7 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   const opened = grantCommands.opened(grant, { now, attempt })
   // Whatever ended it meanwhile has seen to its closing, which waits for our lock.
   if ('refused' in opened) return { refusal: activationRefusal(opened) }
-  const saved = await saveGrant({ ...unit, now }, grant, opened.events)
+  const saved = await saveGrant({ ...unit, now }, grant, { events: opened.events })
   return { grant: { ...grant, ...saved }, credential: outcome.credential }
 }
 
@@ -143,7 +144,7 @@ async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Fai
   const failure = { now: unit.now, attempt, cause: outcome.cause, leftNothing: outcome.notDone, giveUp: !waits }
   const result = grantCommands.openFailed(grant, failure)
   if ('events' in result) {
-    await saveGrant(unit, grant, result.events)
+    await saveGrant(unit, grant, { events: result.events })
     if (!waits) await failRequest(unit, grant, outcome.message)
   }
   const role = roleKey({ resource: grant.resource, name: grant.role })
@@ -154,5 +155,5 @@ async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Fai
 async function failRequest(unit: Unit, grant: Grant, note: string): Promise<void> {
   const request = await lockRequest(unit.tx, grant.request)
   const outcome = request && requestCommands.fail(request, { now: unit.now, note })
-  if (request && outcome && 'events' in outcome) await saveRequest(unit, request, outcome.events)
+  if (request && outcome && 'events' in outcome) await saveRequest(unit, request, { events: outcome.events })
 }

@@ -35,5 +35,5 @@ function shorterLimits(snapshot: Snapshot, duration: Millis): Millis[] {
   for (const policy of snapshot.policies.policies) {
     if (policy.effect === 'permit' && policy.maxDuration < duration) limits.add(policy.maxDuration)
   }
-  return [...limits].sort((a, b) => b - a)
+  return [...limits].toSorted((a, b) => b - a)
 }

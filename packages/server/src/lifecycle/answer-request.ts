@@ -44,7 +44,8 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   const outcome = requestCommands.answer(request, { approval, earlier, decision, grant: newId(runtime, 'grant') })
   if ('refused' in outcome) throw refusal(outcome, request)
   await insertDecision(tx, question, decision)
-  const saved = await saveRequest(unit, { ...request, decision: decision.id }, outcome.events, decision)
+  const decided = { ...request, decision: decision.id }
+  const saved = await saveRequest(unit, decided, { events: outcome.events, decision })
   if (saved.status === 'approved') await createGrant(unit, saved, { snapshot })
   return saved
 }
@@ -104,5 +105,5 @@ export async function cancelRequest(
   if (!own) throw new ApiError('not-found')
   const outcome = requestCommands.cancel(request, unit.now)
   if ('refused' in outcome) throw settled(request)
-  return saveRequest(unit, request, outcome.events)
+  return saveRequest(unit, request, { events: outcome.events })
 }

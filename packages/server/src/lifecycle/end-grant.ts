@@ -21,6 +21,6 @@ export async function endGrant(
   if (!grant) return undefined
   const outcome = grantCommands.end(grant, end)
   if ('refused' in outcome) return grant
-  const saved: Grant = await saveGrant(unit, grant, outcome.events, decision ? { decision } : {})
+  const saved: Grant = await saveGrant(unit, grant, { events: outcome.events, decision })
   return { ...grant, ...saved }
 }

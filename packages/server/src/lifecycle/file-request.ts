@@ -67,7 +67,7 @@ export async function fileRequest(
   }
   await insertRequest(tx, request)
   const events = requestCommands.file(decision, { now, grant: newId(runtime, 'grant') })
-  const settled = await saveRequest(unit, request, events, decision)
+  const settled = await saveRequest(unit, request, { events, decision })
   if (settled.grant) await createGrant(unit, settled, { snapshot })
   else unit.hint('due')
   return { request: settled, decision }

@@ -66,7 +66,7 @@ async function reassessGrant(
   const shorter = grantCommands.shorten(grant, { now: unit.now, allowed })
   if ('refused' in shorter || shorter.events.length === 0) return 'kept'
   await insertDecision(unit.tx, question, decision)
-  await saveGrant(unit, grant, shorter.events, { decision })
+  await saveGrant(unit, grant, { events: shorter.events, decision })
   return 'shortened'
 }
 
@@ -127,7 +127,8 @@ async function reassessRequest(lifecycle: Lifecycle, unit: Unit, id: string): Pr
   if (decision.outcome !== 'permit') return false
   await insertDecision(tx, question, decision)
   const approved = { type: 'request.approved', at: now, by: 'policy', grant: newId(runtime, 'grant') } as const
-  const saved = await saveRequest(unit, { ...request, decision: decision.id }, [approved], decision)
+  const decided = { ...request, decision: decision.id }
+  const saved = await saveRequest(unit, decided, { events: [approved], decision })
   await createGrant(unit, saved, { snapshot })
   return true
 }

@@ -10,36 +10,36 @@ import { reconcilerLimits } from '../reconciler/limits.ts'
 import { insertApproval, updateRequest } from '../store/requests.ts'
 import { lifecycleLimits } from './limits.ts'
 
-type Because = {
+type GrantChange = {
+  readonly events: readonly GrantEvent[]
   /** The decision that the change rests on, where there is one. */
-  readonly decision?: Decision
+  readonly decision?: Decision | undefined
   readonly configuration?: number
 }
 
 export async function saveGrant(
   unit: Unit,
   before: Grant,
-  events: readonly GrantEvent[],
-  because: Because = {},
+  { events, decision, configuration }: GrantChange,
 ): Promise<Grant> {
   if (events.length === 0) return before
   let grant = before
   for (const event of events) {
     grant = evolveGrant(grant, event)
-    unit.record(grantEntry(grant, event, because.decision))
+    unit.record(grantEntry(grant, event, decision))
   }
   const dueAt = grantCommands.dueAt(grant, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
-  const { configuration } = because
   await updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) })
   if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint('due')
   return grant
 }
 
+type RequestChange = { readonly events: readonly RequestEvent[]; readonly decision?: Decision }
+
 export async function saveRequest(
   unit: Unit,
   before: AccessRequest,
-  events: readonly RequestEvent[],
-  decision?: Decision,
+  { events, decision }: RequestChange,
 ): Promise<AccessRequest> {
   let request = before
   for (const event of events) {

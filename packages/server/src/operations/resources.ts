@@ -30,7 +30,7 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
             name === undefined || (name in resource.labels && (value === undefined || resource.labels[name] === value)),
         )
         .map((entry) => ({ id: entry.resource.id, entry }))
-        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         .filter(({ id }) => cursor === undefined || id > cursor)
       return pageOf(rows, limit, ({ entry }) => resourceView(entry))
     },

@@ -16,14 +16,16 @@ export async function runCrew({ most, work }: Crew): Promise<void> {
     hired++
     workers.push(labour())
   }
+  const failures: unknown[] = []
   const labour = async (): Promise<void> => {
-    while (await work(hire));
+    try {
+      while (await work(hire));
+    } catch (error) {
+      failures.push(error)
+    }
   }
   hire()
   // The list grows while it is gone through.
-  const failures: unknown[] = []
-  for (let i = 0; i < workers.length; i++) {
-    await workers[i]?.catch((error: unknown) => failures.push(error))
-  }
+  for (let i = 0; i < workers.length; i++) await workers[i]
   if (failures.length > 0) throw failures[0]
 }

@@ -40,7 +40,7 @@ export async function stepGrant(deps: Activation, { saturated, picked }: Pick): 
       provisioningTimeout: lifecycleLimits.provisioningTimeout,
     })
     if ('refused' in outcome) throw new Error(`Time alone was refused for ${grant.id}.`)
-    if (outcome.events.length > 0) await saveGrant(unit, grant, outcome.events)
+    if (outcome.events.length > 0) await saveGrant(unit, grant, { events: outcome.events })
     else if (grant.state === 'ending') await close(deps, unit, grant)
     else await postpone(unit.tx, grant, dueAgain(grant, unit.now))
     return 'done'
@@ -77,7 +77,7 @@ async function close(deps: Activation, unit: Unit, grant: StoredGrant): Promise<
   if (outcome.outcome === 'failed') return recordFailure(then, grant, outcome.message)
   const closed = grantCommands.closed(grant, { now: then.now, sessionsEnded: outcome.sessionsEnded })
   if ('refused' in closed) throw new Error(`Grant ${grant.id} was closed and could not be recorded so.`)
-  await saveGrant(then, grant, closed.events)
+  await saveGrant(then, grant, { events: closed.events })
   if (grant.closing.failures > 0) await closeFinding(then, { kind: 'close-failing', subject: `grant:${grant.id}` })
 }
 

@@ -114,7 +114,7 @@ async function expireRequests(deps: ReconcilerDeps): Promise<void> {
       const overdue = await overdueRequests(unit.tx, unit.now, reconcilerLimits.overdueRequestsAtOnce)
       for (const request of overdue) {
         const outcome = requestCommands.requestTimePassed(request, unit.now)
-        if ('events' in outcome) await saveRequest(unit, request, outcome.events)
+        if ('events' in outcome) await saveRequest(unit, request, { events: outcome.events })
       }
       return overdue.length
     })

@@ -178,13 +178,9 @@ export const boundInstant = (at: Instant): RawBuilder<Instant> => sql<Instant>`$
 const { builtins } = pg.types
 
 /** Instants come back as numbers, and 64-bit integers too: ours stay far below 2^53. */
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-    if (oid === builtins.TIMESTAMPTZ) return (text: string) => Date.parse(isoForm(text))
-    if (oid === builtins.INT8) return Number
-    return pg.types.getTypeParser(oid, format ?? 'text')
-  }) as pg.CustomTypesConfig['getTypeParser'],
-}
+const types = new pg.TypeOverrides()
+types.setTypeParser(builtins.TIMESTAMPTZ, (text: string) => Date.parse(isoForm(text)))
+types.setTypeParser(builtins.INT8, Number)
 
 /** PostgreSQL writes `2026-11-21 09:00:00.123+00` with the session in UTC. */
 const isoForm = (text: string): string => text.replace(' ', 'T').replace(/([+-]\d{2})$/, '$1:00')

@@ -34,7 +34,7 @@ export function listenForHints({ url, log, heard }: Config): Hints {
       if (over) return
       over = true
       if (error) log.warn({ err: error }, 'the hint connection broke; hints are missed until it is back')
-      void mine.end().catch(() => undefined)
+      void quietEnd(mine)
       if (!stopped) timer = setTimeout(() => void connect(), retryMs)
     }
     mine.on('error', retry)
@@ -54,7 +54,12 @@ export function listenForHints({ url, log, heard }: Config): Hints {
     async stop() {
       stopped = true
       clearTimeout(timer)
-      await client?.end().catch(() => undefined)
+      if (client) await quietEnd(client)
     },
   }
+}
+
+/** A connection that is broken cannot be ended in order, and need not be. */
+async function quietEnd(client: pg.Client): Promise<void> {
+  await client.end().catch(() => undefined)
 }

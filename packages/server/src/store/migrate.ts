@@ -15,7 +15,7 @@ const lockId = 7_243_001
 export type Migration = { readonly name: string; readonly sql: string; readonly hash: string }
 
 export async function loadMigrations(): Promise<Migration[]> {
-  const names = (await readdir(folder)).filter((name) => /^\d{3}_\w+\.sql$/.test(name)).sort()
+  const names = (await readdir(folder)).filter((name) => /^\d{3}_\w+\.sql$/.test(name)).toSorted()
   return Promise.all(
     names.map(async (name) => {
       const sql = await readFile(new URL(name, folder), 'utf8')

@@ -1,0 +1,182 @@
+/** Who may call what, for every operation there is: a new one is in these tests as soon as it is in the table. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Auth, Operation } from '@tidegate/api'
+import { operations } from '@tidegate/api'
+import type { Answer } from './support/http.ts'
+import { problemOf, send } from './support/http.ts'
+import { stateOf } from './support/story.ts'
+import type { Parts, World } from './support/tidegate.ts'
+import { createWorld, defaultFiles, makeToken } from './support/tidegate.ts'
+
+let world: Awaited<ReturnType<typeof createWorld>>
+
+/** With an agent, a token that is over, one that configuration takes back, and machines in the groups of people. */
+const peopleWith = ({ hashOf }: Parts, { erin }: { erin: boolean }): string => `
+users:
+  - { id: late, tokens: [{ hash: '${hashOf('late')}', expires: '2020-01-01T00:00:00Z' }] }
+  - { id: erin, tokens: ${erin ? `[{ hash: '${hashOf('erin')}', expires: '2099-01-01T00:00:00Z' }]` : '[]'} }
+${erin ? `  - { id: frank, tokens: [{ hash: '${hashOf('frank')}', expires: '2099-01-01T00:00:00Z' }] }` : ''}
+services:
+  - { id: robot, tokens: [{ hash: '${hashOf('robot')}', expires: '2099-01-01T00:00:00Z' }] }
+agents:
+  - { id: helper, user: dora, tokens: [{ hash: '${hashOf('helper')}', expires: '2099-01-01T00:00:00Z' }] }
+`
+
+/** `dora` administers and `sam` audits; the machines in their groups are still machines. */
+const withMachines = (files: World['files']): World['files'] =>
+  files.map(({ path, text }) => ({
+    path,
+    text: text
+      .replace(
+        'id: tidegate-admins, members: [dora]',
+        'id: tidegate-admins, members: [dora, service:robot, agent:helper]',
+      )
+      .replace('id: security, members: [sam]', 'id: security, members: [sam, service:robot, agent:helper]'),
+  }))
+
+const filesWith = (parts: Parts, extra: { erin: boolean }): World['files'] => [
+  ...withMachines(defaultFiles(parts)),
+  { path: 'more-people.yaml', text: peopleWith(parts, extra) },
+]
+
+beforeAll(async () => {
+  let parts: Parts | undefined
+  world = await createWorld({
+    files: (given) => {
+      parts = given
+      return filesWith(given, { erin: true })
+    },
+  })
+  // Erin's token and Frank himself are taken back.
+  if (parts) await world.admin.applyConfig({ files: filesWith(parts, { erin: false }) })
+})
+afterAll(() => world.stop())
+
+const table = Object.entries(operations) as [string, Operation][]
+
+const call = (operation: Operation, headers: Record<string, string>): Promise<Answer> =>
+  send(world.server.url, {
+    method: operation.method,
+    path: operation.path.replaceAll(/\{\w+\}/g, 'nothing'),
+    headers,
+    ...(operation.method !== 'GET' && { body: '{}' }),
+  })
+
+const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+
+/** Everything that is not a token of someone, now. */
+const strangers = (): Record<string, Record<string, string>> => ({
+  'no header': {},
+  'an empty header': { authorization: '' },
+  'a scheme alone': { authorization: 'Bearer' },
+  'another scheme': { authorization: `Basic ${Buffer.from('dora:secret').toString('base64')}` },
+  'a token without its scheme': { authorization: world.tokenOf('dora') },
+  'a token that is cut': bearer(world.tokenOf('dora').slice(0, -1)),
+  'a token with a tail': bearer(`${world.tokenOf('dora')}A`),
+  'two tokens': bearer(`${world.tokenOf('dora')} ${world.tokenOf('dora')}`),
+  'the hash of a token': bearer(makeToken().hash),
+  'an unknown token': bearer(makeToken().token),
+  'an expired token': bearer(world.tokenOf('late')),
+  'a token that configuration took back': bearer(world.tokenOf('erin')),
+  'a token of someone whom configuration removed': bearer(world.tokenOf('frank')),
+})
+
+test('every operation refuses whoever is not known, always in the same words, and changes nothing', async () => {
+  const before = await stateOf(world.store)
+  const bodies = new Set<string>()
+  const answers: Record<string, number> = {}
+  for (const [id, operation] of table) {
+    if (operation.auth === 'anyone') continue
+    for (const [how, headers] of Object.entries(strangers())) {
+      const answer = await call(operation, headers)
+      answers[`${id} with ${how}`] = answer.status
+      bodies.add(answer.text)
+      expect(answer.headers['www-authenticate'], id).toBe('Bearer realm="tidegate"')
+    }
+  }
+  expect(Object.entries(answers).filter(([, status]) => status !== 401)).toEqual([])
+  expect(Object.keys(answers).length).toBeGreaterThan(300)
+  expect([...bodies].map((text) => (JSON.parse(text) as { code: string }).code)).toEqual(['unauthenticated'])
+  expect(await stateOf(world.store)).toEqual(before)
+})
+
+/** For each word of the table: who is not enough. `anyone` and `principal` refuse nobody who is known. */
+const notEnough: Record<Auth, readonly string[]> = {
+  anyone: [],
+  principal: [],
+  person: ['ci', 'robot', 'helper'],
+  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam'],
+  auditor: ['ci', 'robot', 'helper', 'alice', 'bob'],
+  'signal-source': ['helper', 'alice', 'sam', 'dora'],
+}
+
+const enough: Record<Auth, readonly string[]> = {
+  anyone: ['alice'],
+  principal: ['alice', 'ci', 'helper', 'sam', 'dora'],
+  person: ['alice', 'sam', 'dora'],
+  administrator: ['dora'],
+  auditor: ['sam', 'dora'],
+  'signal-source': ['device-manager'],
+}
+
+test('every operation refuses whoever is not enough for it, a machine in the group of people included, and changes nothing', async () => {
+  const before = await stateOf(world.store)
+  const codes: Record<string, string> = {}
+  for (const [id, operation] of table) {
+    for (const who of notEnough[operation.auth]) {
+      codes[`${id} as ${who}`] = problemOf(await call(operation, bearer(world.tokenOf(who)))).code
+    }
+  }
+  expect(Object.entries(codes).filter(([, code]) => code !== 'forbidden')).toEqual([])
+  expect(Object.keys(codes).length).toBeGreaterThan(50)
+  expect(await stateOf(world.store)).toEqual(before)
+})
+
+test('every operation lets through whoever is enough for it, to have the input looked at', async () => {
+  const statuses: Record<string, number> = {}
+  for (const [id, operation] of table) {
+    for (const who of enough[operation.auth])
+      statuses[`${id} as ${who}`] = (await call(operation, bearer(world.tokenOf(who)))).status
+  }
+  expect(Object.entries(statuses).filter(([, status]) => ![200, 201, 400, 404].includes(status))).toEqual([])
+})
+
+test('a service sends no signal that configuration does not name it for, even where it is named for another', async () => {
+  const before = await stateOf(world.store)
+  const device = { name: 'device', subject: 'user:alice', value: { compliant: false, managed: true } } as const
+  await expect(world.as('ci').putSignal(device)).rejects.toMatchObject({ code: 'forbidden' })
+  const risk = { name: 'risk', subject: 'user:alice', value: { level: 'high' } } as const
+  await expect(world.as('device-manager').putSignal(risk)).rejects.toMatchObject({ code: 'forbidden' })
+  expect(await stateOf(world.store)).toEqual(before)
+})
+
+test('a token is refused from the very instant of its end', async () => {
+  const { admin, clock, server } = world
+  const { tokenExpiresAt } = await admin.whoami({})
+  clock.set(Date.parse(tokenExpiresAt as string) - 1)
+  expect((await admin.whoami({})).administrator).toBe(true)
+  clock.advance(1)
+  await expect(admin.whoami({})).rejects.toMatchObject({ code: 'unauthenticated' })
+  expect((await send(server.url, { path: '/healthz' })).status).toBe(200)
+})
+
+test('what one may not see is not found, exactly as what is not there', async () => {
+  const request = await world
+    .as('alice')
+    .createRequest({ role: 'orders-db/writer', duration: '1h', reason: 'Fix order 7' })
+  const path = `/v1/requests/${request.id}`
+  const hidden = await send(world.server.url, { path, token: world.tokenOf('ci') })
+  const absent = await send(world.server.url, { path: '/v1/requests/req_nothing', token: world.tokenOf('ci') })
+  expect(hidden.status).toBe(404)
+  expect(hidden.text).toBe(absent.text)
+  for (const operation of ['approve', 'deny', 'cancel']) {
+    const answer = await send(world.server.url, {
+      method: 'POST',
+      path: `${path}/${operation}`,
+      token: world.tokenOf('late'),
+      body: '{}',
+    })
+    expect(answer.status).toBe(401)
+  }
+})
