@@ -17,7 +17,10 @@ const arrows: Readonly<Record<string, Arrow>> = {
   connectors: { to: ['core'], because: 'a connector knows its target, and neither how we store nor who calls' },
   gateway: { to: ['core', 'audit', 'api'], because: 'it stands in the path of sessions and holds none of our keys' },
   server: { to: ['core', 'audit', 'api', 'connectors'], because: 'nothing that ends sessions depends on who asks' },
-  cli: { to: ['api', 'audit', 'server', 'gateway'], because: 'it is an ordinary client, that can also start the rest' },
+  cli: {
+    to: ['core', 'api', 'audit', 'server', 'gateway'],
+    because: 'it is an ordinary client, that can also start the rest; of core it has the words for times and reasons',
+  },
   console: { to: ['api'], because: 'the page is an ordinary client and has no privileges of its own' },
 }
 

@@ -23,7 +23,11 @@ const connect = async (credential: Credential): Promise<pg.Client> => {
 test('a permitted request opens, is used, expires in the middle of a session, and leaves nothing', async () => {
   const { as, clock, server, target } = await createWorldForTest()
   const alice = as('alice')
-  const request = await alice.createRequest({ role: 'orders-db/readonly', duration: '15m', reason: 'Looking into order 7' })
+  const request = await alice.createRequest({
+    role: 'orders-db/readonly',
+    duration: '15m',
+    reason: 'Looking into order 7',
+  })
   expect(request.status).toBe('approved')
   const { grant, credential } = await alice.activateGrant({ id: request.grant as string })
   expect(grant.state).toBe('active')

@@ -115,11 +115,6 @@ export const errors = {
     title: 'The idempotency key was used for something else.',
     remedy: 'Use a new key for a new request.',
   },
-  'rate-limited': {
-    status: 429,
-    title: 'Too many calls.',
-    remedy: 'Wait as long as `Retry-After` says.',
-  },
   unavailable: {
     status: 503,
     title: 'The store cannot be reached.',

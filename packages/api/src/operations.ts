@@ -90,8 +90,8 @@ export const operations = {
     input: z.strictObject({
       role: s.roleText,
       duration: s.duration,
-      ticket: z.string().trim().min(1).max(200).optional(),
-      task: z.string().trim().min(1).max(200).optional(),
+      ticket: s.ticketText.optional(),
+      task: s.taskText.optional(),
     }),
     output: s.decision,
     errors: ['unknown-role'],
@@ -105,8 +105,8 @@ export const operations = {
       role: s.roleText,
       duration: s.duration,
       reason: s.reasonText,
-      ticket: z.string().trim().min(1).max(200).optional(),
-      task: z.string().trim().min(1).max(200).optional(),
+      ticket: s.ticketText.optional(),
+      task: s.taskText.optional(),
       startAt: s.instant.optional(),
     }),
     output: s.accessRequest,
@@ -265,9 +265,8 @@ export const operations = {
     summary: 'Say a fact about a principal or a ticket; live grants that rest on it are asked about again',
     input: z.strictObject({
       name: s.signalName,
-      /** `user:alice`, `service:ci`, `ticket:OPS-17`. */
-      subject: z.string().min(3).max(200),
-      value: z.record(z.string(), z.union([z.boolean(), z.string().max(200), z.number().int()])),
+      subject: s.signalSubject,
+      value: s.signalValue,
       observedAt: s.instant.optional(),
       validFor: s.duration.optional(),
     }),
@@ -373,7 +372,6 @@ export const commonErrors: readonly ErrorCode[] = [
   'body-too-large',
   'unauthenticated',
   'forbidden',
-  'rate-limited',
   'unavailable',
   'internal',
 ]

@@ -23,28 +23,43 @@ export const duration = z
   })
   .meta({ examples: ['30m', 'PT2H'] })
 
-export const idText = z.string().min(1).max(limits.idLength)
+/** No id has anything else, and stores choke on some of it. */
+const visible = /^[\x21-\x7e]*$/
+
+export const idText = z
+  .string()
+  .min(1)
+  .max(limits.idLength)
+  .regex(visible, { error: 'An id is visible ASCII characters, without blanks.' })
 export const roleText = z
   .string()
   .max(2 * limits.idLength + 1)
-  .regex(/^[^/\s]+\/[^/\s]+$/, { error: 'Write a role as RESOURCE/ROLE, such as orders-db/readonly.' })
+  .regex(/^[!-.0-~]+\/[!-.0-~]+$/, { error: 'Write a role as RESOURCE/ROLE, such as orders-db/readonly.' })
   .meta({ examples: ['orders-db/readonly'] })
 
-export const principalText = z.string().refine((text) => parsePrincipalKey(text) !== undefined, {
-  error: 'Write KIND:ID, such as user:alice or service:ci.',
-})
+export const principalText = z
+  .string()
+  .max(limits.idLength + 'service:'.length)
+  .refine((text) => visible.test(text) && parsePrincipalKey(text) !== undefined, {
+    error: 'Write KIND:ID, such as user:alice or service:ci.',
+  })
 
+/** Control characters would let a text rewrite its reader's terminal; half a character cannot be stored. */
 const freeText = (max: number) =>
   z
     .string()
     .trim()
     .min(1, { error: 'Say something; blank does not count.' })
     .max(max)
-    // oxlint-disable-next-line no-control-regex -- control characters would let a reason rewrite a reader's terminal
-    .regex(/^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$/, { error: 'Leave out control characters.' })
+    .regex(/^(?:[\t\n]|[^\p{Cc}\p{Cs}])*$/u, { error: 'Leave out control characters.' })
+
+/** As free text, on one line. */
+const lineText = (max: number) => freeText(max).regex(/^[^\t\n]*$/, { error: 'Write it on one line, without tabs.' })
 
 export const reasonText = freeText(limits.reasonLength)
 export const commentText = freeText(limits.commentLength)
+export const ticketText = lineText(limits.ticketLength)
+export const taskText = lineText(limits.taskLength)
 
 export const signalUse = z.object({
   name: z.string(),
@@ -214,10 +229,16 @@ export const holding = z.object({
 })
 
 export const signalName = z.enum(keysOf<SignalName>(signalKinds))
+/** `user:alice`, `service:ci`, `ticket:OPS-17`. */
+export const signalSubject = lineText(limits.ticketLength)
+export const signalValue = z.record(
+  z.string().max(limits.idLength),
+  z.union([z.boolean(), lineText(200), z.number().int()]),
+)
 
 export const configFile = z.object({
   /** Relative to the directory that was applied; shown in messages. */
-  path: z.string().min(1).max(500),
+  path: lineText(500),
   text: z.string(),
 })
 
@@ -278,5 +299,5 @@ export const page = <T extends z.ZodType>(item: T) =>
 
 export const paging = {
   limit: z.coerce.number().int().min(1).max(limits.pageSizeMax).default(limits.pageSizeDefault),
-  cursor: z.string().max(limits.idLength).optional(),
+  cursor: idText.optional(),
 }

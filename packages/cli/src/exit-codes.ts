@@ -53,7 +53,6 @@ export const exitOfError = {
   'change-settled': 'refused',
   'second-person-needed': 'refused',
   'idempotency-mismatch': 'failure',
-  'rate-limited': 'unavailable',
   unavailable: 'unavailable',
   internal: 'failure',
 } as const satisfies Record<ErrorCode, ExitName>

@@ -39,7 +39,6 @@ const remediesHere: Partial<Record<ErrorCode, string>> = {
   'not-an-approver': '`tidegate requests show` names who can answer at its present stage.',
   'change-stale': 'Run `tidegate apply` again: it plans on the present version.',
   'change-settled': 'Run `tidegate apply` again to make a new change.',
-  'rate-limited': 'Try again in a while.',
 }
 
 export function show(error: unknown): Shown {

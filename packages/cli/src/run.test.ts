@@ -38,7 +38,7 @@ describe('the command table', () => {
   it('has defaults that it can read, and conflicts that there are', () => {
     for (const entry of commands) {
       for (const [name, option] of Object.entries(entry.options)) {
-        if (option.default !== undefined) expect(option.value?.read(option.default), `${flagOf(name)}`).toBeDefined()
+        if (option.default !== undefined) expect(option.value?.read(option.default), flagOf(name)).toBeDefined()
         for (const other of option.conflicts ?? []) expect(Object.keys(entry.options)).toContain(other)
       }
     }

@@ -4,12 +4,14 @@ import { ApiError } from '@tidegate/api'
 import type { Client } from '@tidegate/api'
 import type { Context, Invocation } from './context.ts'
 import { limits, patience } from './limits.ts'
+import type { ServerSettings } from './settings.ts'
 import { serverSettings } from './settings.ts'
 
-export async function connectToServer(invocation: Invocation): Promise<Client> {
-  const settings = await serverSettings(invocation)
-  return invocation.createClient({ ...settings, fetch: wholeAnswers(invocation.fetch) })
-}
+export const connectToServer = async (invocation: Invocation): Promise<Client> =>
+  clientFor(invocation, await serverSettings(invocation))
+
+export const clientFor = ({ createClient, fetch }: Context, settings: ServerSettings): Client =>
+  createClient({ ...settings, fetch: wholeAnswers(fetch) })
 
 /** An answer that breaks off, never comes, or never ends is the same to callers as none: the client says `unavailable`. */
 function wholeAnswers(send: typeof fetch): typeof fetch {

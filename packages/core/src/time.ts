@@ -22,21 +22,21 @@ export const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b)
 /** RFC 3339 in UTC with milliseconds, as everywhere in the API and the log. */
 export const formatInstant = (at: Instant): string => new Date(at).toISOString()
 
-const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
+const rfc3339 = /^(\d{4}-\d{2}-\d{2})T(?:[01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
 
 /** Reads an RFC 3339 instant with an explicit offset; `undefined` for anything else, an impossible date included. */
 export function parseInstant(text: string): Instant | undefined {
-  const match = rfc3339.exec(text)
-  if (!match) return undefined
-  const [year = 0, month = 0, day = 0, hour = 0] = match.slice(1, 5).map(Number)
-  // `Date.parse` makes 2 March of 30 February, and the next day of 24:00: neither is what anyone meant.
-  if (day > daysIn(year, month) || hour > 23) return undefined
+  const date = rfc3339.exec(text)?.[1]
+  // A date that does not exist would be read as one in the next month, and an offset can lead out of what can be written.
+  if (date === undefined || !isDate(date)) return undefined
   const ms = Date.parse(text)
-  return Number.isNaN(ms) ? undefined : instant(ms)
+  return Number.isNaN(ms) || !rfc3339.test(formatInstant(instant(ms))) ? undefined : instant(ms)
 }
 
-/** The last day of the month before the next. Twenty Gregorian cycles later, because `Date.UTC` takes year 26 for 1926. */
-const daysIn = (year: number, month: number): number => new Date(Date.UTC(year + 8_000, month, 0)).getUTCDate()
+function isDate(date: string): boolean {
+  const ms = Date.parse(`${date}T00:00:00Z`)
+  return !Number.isNaN(ms) && formatInstant(instant(ms)).startsWith(date)
+}
 
 const isoDuration = /^P(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
 const shortDuration = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/

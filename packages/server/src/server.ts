@@ -3,6 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { connectorKinds } from '@tidegate/connectors'
+import { after } from '@tidegate/core'
+import type { Millis } from '@tidegate/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createConfigurations } from './configuration/configurations.ts'
@@ -21,6 +23,7 @@ import { systemRuntime } from './runtime.ts'
 import { loadMasterKey } from './secrets/master-key.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import { createDatabase, createPool } from './store/database.ts'
+import type { Hint } from './store/change.ts'
 import type { Hints } from './store/hints.ts'
 import { listenForHints } from './store/hints.ts'
 import { migrate } from './store/migrate.ts'
@@ -29,6 +32,9 @@ import { openStore } from './store/open-store.ts'
 import { targetLimits } from './targets/limits.ts'
 import { createTargets } from './targets/targets.ts'
 import { version } from './version.ts'
+
+/** How long the sequencer waits for more entries before it makes a checkpoint of those that are there. */
+const gatherEntries = 100 as Millis
 
 export type ServerOptions = {
   readonly settings: Settings
@@ -102,7 +108,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     ...(settings.tls && { tls: await readTls(settings.tls) }),
   })
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const background = { url: store.secretUrl, logger, reconciler, sequencing }
+  const background = { url: store.secretUrl, logger, now: runtime.now, reconciler, sequencing }
   const hints = options.background === false ? undefined : startBackground(background)
   const stopping = (): void => void (ready = false)
   const stop = stopper({ app, hints, reconciler, sequencing, targets, store, databases: [db, workDb], stopping })
@@ -120,12 +126,12 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   }
 }
 
-type Background = { url: string; logger: Logger; reconciler: Reconciler; sequencing: Loop }
+type Background = Hearing & { readonly url: string; readonly logger: Logger }
 
-function startBackground({ url, logger, reconciler, sequencing }: Background): Hints {
+function startBackground({ url, logger, now, reconciler, sequencing }: Background): Hints {
   reconciler.start()
   sequencing.start()
-  return listenForHints({ url, log: logger, heard: (hint) => wake(hint, { reconciler, sequencing }) })
+  return listenForHints({ url, log: logger, heard: (hint) => hear(hint, { now, reconciler, sequencing }) })
 }
 
 const firstTokenOf = ({ firstToken }: Installation): { firstToken?: string } =>
@@ -143,12 +149,14 @@ function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log:
   })
 }
 
-function wake(
-  hint: string | undefined,
-  { reconciler, sequencing }: { reconciler: Reconciler; sequencing: Loop },
-): void {
-  if (hint !== 'entries') reconciler.wake()
-  if (hint === undefined || hint === 'entries') sequencing.wake()
+type Hearing = { readonly now: Runtime['now']; readonly reconciler: Reconciler; readonly sequencing: Loop }
+
+/** Without a hint: some may have been missed, so everything is looked at. */
+function hear(hint: Hint | undefined, { now, reconciler, sequencing }: Hearing): void {
+  if (hint === undefined || hint.to === 'due') reconciler.expect('due', hint?.at ?? now())
+  if (hint === undefined || hint.to === 'targets') reconciler.expect('targets', hint?.at ?? now())
+  // Entries come in crowds: a little later, one batch takes them all.
+  if (hint === undefined || hint.to === 'entries') sequencing.expect(after(hint?.at ?? now(), gatherEntries))
 }
 
 async function readTls({ certFile, keyFile }: NonNullable<Settings['tls']>): Promise<{ cert: string; key: string }> {

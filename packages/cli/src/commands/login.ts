@@ -2,6 +2,7 @@
 
 import { defineCommand } from '../command.ts'
 import { readSecret } from '../prompt.ts'
+import { clientFor } from '../server.ts'
 import { configPath, checkToken, mayCarryToken, saveLogin, serverUrl } from '../settings.ts'
 
 export const login = defineCommand({
@@ -19,7 +20,7 @@ export const login = defineCommand({
     const url = await serverUrl(invocation)
     mayCarryToken(url, invocation.env)
     const token = checkToken(await readSecret(invocation, `Token for ${url}: `))
-    const me = await invocation.createClient({ url, token, fetch: invocation.fetch }).whoami({})
+    const me = await clientFor(invocation, { url, token }).whoami({})
     await saveLogin(invocation, { url, token })
     invocation.out.result({ url, principal: me.principal }, () => [
       `Logged in to ${url} as ${me.principal}; kept in ${configPath(invocation)}.`,

@@ -1,12 +1,11 @@
 /** `tidegate resources` */
 
 import { defineCommand } from '../command.ts'
-import { dim, styled, table } from '../output.ts'
+import { dim, table } from '../output.ts'
 import { collect, limitOption, printPage } from '../pages.ts'
 import { connectToServer } from '../server.ts'
 import { text } from '../values.ts'
-
-const riskStyles = { low: 'green', elevated: 'yellow', admin: 'red' } as const
+import { riskPart } from '../words/risk.ts'
 
 export const resources = defineCommand({
   name: ['resources'],
@@ -32,7 +31,7 @@ export const resources = defineCommand({
             roles.map((role) => [
               // The server writes a role in full or by its name on the resource.
               role.role.includes('/') ? role.role : `${id}/${role.role}`,
-              styled(riskStyles[role.risk], role.risk),
+              riskPart(role.risk),
               kindName,
               dim(
                 Object.entries(labels)

@@ -1,7 +1,6 @@
 /** `tidegate server` */
 
 import type { RunningServer } from '@tidegate/server'
-import { createLogger, isEmbeddedError, loadSettings, StartRefusal, startServer } from '@tidegate/server'
 import { defineCommand } from '../command.ts'
 import type { Invocation } from '../context.ts'
 import { Failure } from '../failure.ts'
@@ -42,16 +41,18 @@ export const server = defineCommand({
 })
 
 async function start(env: Invocation['env'], config: string | undefined): Promise<RunningServer> {
+  // Every other command is a client, and does not wait for the server's code to load.
+  const server = await import('@tidegate/server')
   try {
-    const settings = await loadSettings(env, config)
-    return await startServer({ settings, env, logger: createLogger(settings.logLevel) })
+    const settings = await server.loadSettings(env, config)
+    return await server.startServer({ settings, env, logger: server.createLogger(settings.logLevel) })
   } catch (error) {
-    throw asRefusal(error)
+    throw asRefusal(server, error)
   }
 }
 
 /** What people can do something about is told as such; anything else is a fault of ours. */
-function asRefusal(error: unknown): unknown {
+function asRefusal({ StartRefusal, isEmbeddedError }: typeof import('@tidegate/server'), error: unknown): unknown {
   if (error instanceof StartRefusal) return new Failure('usage', error.message, { remedy: error.remedy })
   if (isEmbeddedError(error, 'data-dir-in-use')) return new Failure('failure', error.message)
   const { code, message } = error as NodeJS.ErrnoException

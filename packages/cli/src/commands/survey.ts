@@ -1,12 +1,11 @@
 /** `tidegate survey` */
 
 import { defineCommand } from '../command.ts'
-import { styled, table } from '../output.ts'
+import { table } from '../output.ts'
 import { connectToServer } from '../server.ts'
 import { text } from '../values.ts'
+import { riskPart } from '../words/risk.ts'
 import { relative } from '../words/times.ts'
-
-const riskStyles = { low: 'green', elevated: 'yellow', admin: 'red' } as const
 
 export const survey = defineCommand({
   name: ['survey'],
@@ -24,7 +23,7 @@ export const survey = defineCommand({
             ['HOLDER', 'RISK', 'KIND', 'WHAT', 'LOGIN', 'LAST SEEN'],
             found.items.map(({ holder, risk, kind, what, canLogin, lastSeenAt }) => [
               holder,
-              styled(riskStyles[risk], risk),
+              riskPart(risk),
               kind,
               what,
               canLogin ? 'yes' : 'no',

@@ -48,5 +48,5 @@ const day = 24 * 60 * minute
 /** Down to the unit that matters at that distance. */
 function rounded(ms: number): Millis {
   const unit = ms < minute ? 1_000 : ms < 2 * day ? minute : day
-  return (Math.floor(ms / unit) * unit) as Millis
+  return (Math.round(ms / unit) * unit) as Millis
 }

@@ -68,7 +68,7 @@ function createProbe(memory: MemoryTarget, now: () => number): Probe {
 function openSession(memory: MemoryTarget, user: string) {
   let end: () => void = () => undefined
   const closed = new Promise<void>((resolve) => (end = resolve))
-  const [grant] = [...memory.logins.keys()].filter((one) => one === user)
+  const grant = [...memory.logins.keys()].find((one) => one === user)
   if (grant === undefined) throw new Error('there is no such login')
   const session: MemorySession = { grant, end }
   memory.sessions.add(session)

@@ -74,8 +74,8 @@ function wantedOf(place: Place, { name, privileges }: RoleSpec<Privileges>): Wan
     (item): item is ObjectItem => !('memberOf' in item) && (item.database ?? database) === database,
   )
   const uses = [
-    ...(databasesOf(config, privileges).includes(database) ? [implied(place, 'database', database, 'CONNECT')] : []),
-    ...[...new Set(items.map(({ schema }) => schema))].map((schema) => implied(place, 'schema', schema, 'USAGE')),
+    ...(databasesOf(config, privileges).includes(database) ? [implied(place, 'database', database)] : []),
+    ...[...new Set(items.map(({ schema }) => schema))].map((schema) => implied(place, 'schema', schema)),
     ...items.flatMap((item) => ofItem(place, item)),
   ]
   const holdings = new Map<string, Holding>()
@@ -96,9 +96,13 @@ type Use =
     }
   | { readonly missing: string }
 
-function implied({ objects }: Place, kind: 'database' | 'schema', name: string, privilege: string): Use {
+const impliedPrivilege = { database: 'CONNECT', schema: 'USAGE' } as const
+
+function implied({ objects }: Place, kind: 'database' | 'schema', name: string): Use {
   const object = objects.find((one) => one.kind === kind && one.name === name)
-  return object === undefined ? { missing: `${kind} ${name}` } : { object, privileges: [privilege], implied: true }
+  return object === undefined
+    ? { missing: `${kind} ${name}` }
+    : { object, privileges: [impliedPrivilege[kind]], implied: true }
 }
 
 function ofItem({ objects }: Place, item: ObjectItem): readonly Use[] {

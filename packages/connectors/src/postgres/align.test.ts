@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
-import { newLease, openTarget, roleOf, type UnderTest, type Wanted } from '../../test/postgres-target.ts'
+import { newLease, openTarget, roleOf, type UnderTest, type Wanted } from '../testing/postgres-target.ts'
 
 let harness: Harness
 const open: UnderTest[] = []
@@ -162,6 +162,16 @@ describe('takes what is not configured', () => {
       [target.group('reader')],
     )
     expect(row).toEqual({ all: false, id: true })
+  })
+
+  test('ownership, after which the admin holds no more than before', async () => {
+    const target = await given({ roles: [roleOf('reader', [orders])] })
+    await aligned(target)
+    const standing = async () => (await target.connector.survey()).filter(({ holder }) => holder === harness.admin.user)
+    const before = (await standing()).map(({ what }) => what)
+    await target.ask(written(target, 'ALTER TABLE shop.products OWNER TO :group'))
+    expect(await aligned(target)).toContain(`hand what ${target.group('reader')} owns to ${harness.owner}`)
+    expect((await standing()).map(({ what }) => what)).toEqual(before)
   })
 
   test('what was passed on by a holder', async () => {

@@ -16,6 +16,7 @@ const objectsSql = sqlFile('align-objects.sql')
 const heldSql = sqlFile('align-held.sql')
 const straysSql = sqlFile('align-strays.sql')
 const handOverSql = sqlFile('align-hand-over.sql')
+const leaveSql = sqlFile('leave.sql')
 const dropGroupSql = sqlFile('align-drop-group.sql')
 
 type PostgresTarget = Target<PostgresConfig, Privileges>
@@ -88,6 +89,7 @@ async function alignStrays(target: PostgresTarget, within: Within, groups: reado
   for (const group of owners) {
     await claim(within, group)
     await within.write(handOverSql({ group, owner }))
+    await within.write(leaveSql({ group, member: target.config.user }))
   }
   return {
     changes: [...owners].map((group) => `hand what ${group} owns to ${owner}`),

@@ -37,7 +37,7 @@ export const openClientOf =
     let lost = false
     client.on('error', () => (lost = true))
     client.on('end', () => (lost = true))
-    const destroy = (): void => void streamOf(client).destroy()
+    const destroy = (): void => streamOf(client).destroy()
     signal.throwIfAborted()
     signal.addEventListener('abort', destroy, { once: true })
     try {

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newGrant, newLease, openTarget, type UnderTest } from '../../test/postgres-target.ts'
+import { newGrant, newLease, openTarget, type UnderTest } from '../testing/postgres-target.ts'
 import type { Credential, Lease } from '../contract.ts'
 
 let target: UnderTest
@@ -251,6 +251,24 @@ test('an open login that someone made more of is not given a new secret', async 
   await target.ask(`ALTER ROLE "${user}" CREATEDB`)
   expect(await target.connector.open(lease)).toMatchObject({ outcome: 'failed', notDone: true, cause: 'refused' })
   await target.ask(`ALTER ROLE "${user}" NOCREATEDB`)
+  await target.connector.close(lease.grant)
+})
+
+test('no password is ever part of what is sent', async () => {
+  const lease = newLease('narrow')
+  const { secret } = await opened(lease)
+  const all = target.sent.join('\n')
+  expect(all).toContain(lease.grant)
+  expect(all).not.toContain(secret)
+  expect(all).not.toContain(target.harness.admin.password)
+  await target.connector.close(lease.grant)
+})
+
+test('an open grant leaves no entry in any access list, so that a thousand weigh nothing', async () => {
+  const lease = newLease('narrow')
+  const { user } = await opened(lease)
+  const dependents = 'SELECT FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid WHERE r.rolname = $1'
+  expect(await target.ask(dependents, [user])).toEqual([])
   await target.connector.close(lease.grant)
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
-import { roleOf } from '../../test/postgres-target.ts'
+import { roleOf } from '../testing/postgres-target.ts'
 import { configSchema } from './config.ts'
 import { postgres } from './kind.ts'
 import { privilegesSchema, roleProblems } from './privileges.ts'

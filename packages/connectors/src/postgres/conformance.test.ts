@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
-import { narrowAndWide, newGrant, openTarget, type UnderTest } from '../../test/postgres-target.ts'
+import { narrowAndWide, newGrant, openTarget, type UnderTest } from '../testing/postgres-target.ts'
 import { type Fixture, type Probe, type ProbeSession, testConnector } from '../conformance.ts'
 import type { Credential } from '../contract.ts'
 

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
-import { newGrant, newLease, openTarget, type Wanted } from '../../test/postgres-target.ts'
+import { newGrant, newLease, openTarget, type Wanted } from '../testing/postgres-target.ts'
 import { isTargetFault } from '../contract.ts'
 import { failureOf, targetError } from './failure.ts'
 

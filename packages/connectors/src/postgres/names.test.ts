@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
-import { newLease, openTarget, roleOf } from '../../test/postgres-target.ts'
+import { newLease, openTarget, roleOf } from '../testing/postgres-target.ts'
 import { quoteIdentifier } from './sql-file.ts'
 
 let harness: Harness

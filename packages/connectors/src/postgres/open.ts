@@ -91,7 +91,7 @@ const replaceSecret = (session: Session, variables: LoginVariables, membership: 
       ].join('\n'),
     )
     const [after] = await read(loginSql(), [login])
-    const left = (after?.['groups'] as readonly string[]).filter((other) => other !== group)
+    const left = ((after?.['groups'] ?? []) as readonly string[]).filter((other) => other !== group)
     if (left.length > 0) {
       throw targetError(
         'refused',

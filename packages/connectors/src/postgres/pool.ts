@@ -111,7 +111,7 @@ function createSlots(count: number): Slots {
         }
         const giveUp = (): void => {
           waiting.delete(go)
-          reject(signal.reason)
+          reject(reasonOf(signal))
         }
         waiting.add(go)
         signal.addEventListener('abort', giveUp, { once: true })
@@ -127,3 +127,5 @@ function createSlots(count: number): Slots {
     },
   }
 }
+
+const reasonOf = ({ reason }: AbortSignal): Error => (reason instanceof Error ? reason : new Error('cut short'))

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { openTarget } from '../../test/postgres-target.ts'
+import { openTarget } from '../testing/postgres-target.ts'
 import { makePassword, scramVerifier } from './scram.ts'
 
 test('a verifier checks the exchange of RFC 7677, section 3', async () => {

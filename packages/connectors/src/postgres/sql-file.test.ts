@@ -40,10 +40,10 @@ describe('rendering', () => {
     expect(renderSql('SELECT $1::text, a.b::regclass', {})).toBe('SELECT $1::text, a.b::regclass'))
 
   test('refuses a missing value, a value too many, and one of another form', () => {
-    expect(() => renderSql('DROP ROLE :"login"', {})).toThrow('login has no value')
+    expect(() => renderSql('DROP ROLE :"login"', {})).toThrow(':"login" has no value')
     expect(() => renderSql('SELECT 1', { login: 'x' })).toThrow('no such variable: login')
-    expect(() => renderSql('LIMIT :limit', { limit: '5; DROP ROLE x' })).toThrow('limit has no value of its form')
-    expect(() => renderSql('DROP ROLE :"toString"', {})).toThrow('toString has no value')
+    expect(() => renderSql('LIMIT :limit', { limit: '5; DROP ROLE x' })).toThrow(':limit has no value of its form')
+    expect(() => renderSql('DROP ROLE :"toString"', {})).toThrow(':"toString" has no value')
   })
 
   test('does not look for variables inside a value', () =>

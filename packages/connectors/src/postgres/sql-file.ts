@@ -22,20 +22,25 @@ export function sqlFile(name: string): (variables?: Variables) => string {
 /** Throws for a variable without a value and for a value without a variable: both are slips in our own code. */
 export function renderSql(text: string, variables: Variables): string {
   const unused = new Set(Object.keys(variables))
-  const rendered = withoutComments(text).replace(variable, (_, identifier, literal, bare) => {
-    const name: string = identifier ?? literal ?? bare
-    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
+  const rendered = withoutComments(text).replace(variable, (written: string) => {
+    const name = written.replaceAll(/[:"']/g, '')
     unused.delete(name)
-    if (typeof value === 'string' && identifier !== undefined) return quoteIdentifier(value)
-    if (typeof value === 'string' && literal !== undefined) return quoteLiteral(value)
-    if (typeof value === 'object' && bare !== undefined) return value.sql
-    throw new TypeError(`the variable ${name} has no value of its form`)
+    return renderVariable(written, Object.hasOwn(variables, name) ? variables[name] : undefined)
   })
   if (unused.size > 0) throw new TypeError(`no such variable: ${[...unused].join(', ')}`)
   return rendered
 }
 
-const variable = /(?<![:\w]):(?:"(\w+)"|'(\w+)'|(\w+))/g
+/** As in psql: `:"name"`, `:'name'` or `:name`. */
+const variable = /(?<![:\w]):(?:"\w+"|'\w+'|\w+)/g
+
+function renderVariable(written: string, value: string | Fragment | undefined): string {
+  const [, form] = written
+  if (typeof value === 'string' && form === '"') return quoteIdentifier(value)
+  if (typeof value === 'string' && form === "'") return quoteLiteral(value)
+  if (typeof value === 'object' && form !== '"' && form !== "'") return value.sql
+  throw new TypeError(`${written} has no value of its form`)
+}
 
 /** A comment may name a variable, and a value with a line break in it would end the comment. */
 const withoutComments = (text: string): string =>

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newLease, openTarget, type UnderTest } from '../../test/postgres-target.ts'
+import { newLease, openTarget, type UnderTest } from '../testing/postgres-target.ts'
 import type { StandingPrivilege } from '../contract.ts'
 
 const name = (what: string): string => `${what}_${randomBytes(4).toString('hex')}`

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Target as Harness } from '../../../../tests/support/target.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../server/src/embedded/start.ts'
-import { newLease, openTarget, roleOf, type Wanted } from '../../test/postgres-target.ts'
+import { newLease, openTarget, roleOf, type Wanted } from '../testing/postgres-target.ts'
 
 const run = promisify(execFile)
 

@@ -174,7 +174,6 @@ async function install(unit: Unit, after: Snapshot, by: string): Promise<void> {
       appliedBy: by,
     })
     .execute()
-  unit.hint('configuration')
 }
 
 /** Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question. */

@@ -5,7 +5,7 @@ import type { FieldProblem } from '@tidegate/api'
 import { limits } from '@tidegate/api'
 import type { ConnectorKind } from '@tidegate/connectors'
 import type { Agent, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
-import { loadPolicies, principalKey } from '@tidegate/core'
+import { loadPolicies, positionAt, principalKey } from '@tidegate/core'
 import { readMember, resolveMembership } from './membership.ts'
 import type { Path, ReadFile } from './read.ts'
 import { readFiles } from './read.ts'
@@ -45,12 +45,24 @@ export function parseConfiguration(sources: readonly SourceFile[], { version, ki
 
 const isPolicy = (path: string): boolean => path.endsWith('.cedar')
 
+/** A zero, or half a character: neither can be stored, and no editor means them. */
+const notText = /\0|\p{Cs}/u
+
 function checkSources(sources: readonly SourceFile[]): FieldProblem[] {
   const problems: FieldProblem[] = []
   if (sources.length > limits.configFiles)
     problems.push({ field: 'files', message: `More than ${limits.configFiles} files.` })
   const seen = new Set<string>()
-  for (const { path } of sources) {
+  for (const { path, text } of sources) {
+    const binary = notText.exec(text)
+    if (binary) {
+      const { line, column } = positionAt(text, binary.index)
+      problems.push({
+        field: `${path}:${line}:${column}`,
+        message: 'A character stands here that no text has.',
+        remedy: 'Save the file as UTF-8 text.',
+      })
+    }
     if (seen.has(path)) problems.push({ field: path, message: 'The file is named twice.' })
     seen.add(path)
     if (!/\.(ya?ml|cedar)$/.test(path)) {
@@ -151,7 +163,8 @@ function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
   }
   for (const kind of ['users', 'services', 'agents', 'groups', 'resources'] as const) {
     const seen = new Set<string>()
-    for (const { item, at } of places(files, kind)) once(seen, item.id, { field: at(['id']), message: `${item.id} is declared twice.` })
+    for (const { item, at } of places(files, kind))
+      once(seen, item.id, { field: at(['id']), message: `${item.id} is declared twice.` })
   }
   const hashes = new Set<string>()
   for (const kind of ['users', 'services', 'agents'] as const) {

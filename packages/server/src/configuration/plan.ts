@@ -21,8 +21,11 @@ const insensitive: ReadonlySet<string> = new Set([
   'user.email',
 ])
 
-/** Everything a snapshot declares, flat: kind → id → field → value in words. */
-type Fields = ReadonlyMap<string, string>
+/**
+ * Everything a snapshot declares, flat: kind → id → field → value. What has changed is told by `exact`, and only shown
+ * in `words`: two values that read the same are not the same, and a second person waits behind the difference.
+ */
+type Fields = ReadonlyMap<string, { readonly exact: string; readonly words: string }>
 type Things = ReadonlyMap<string, { readonly kind: Kind; readonly id: string; readonly fields: Fields }>
 
 export function planItems(before: Snapshot, after: Snapshot): PlanItem[] {
@@ -33,7 +36,7 @@ export function planItems(before: Snapshot, after: Snapshot): PlanItem[] {
     const was = old.get(key)
     const details = was
       ? changedFields(was.fields, thing.fields)
-      : [...thing.fields].map(([name, value]) => `${name}: ${value}`)
+      : [...thing.fields].filter(([, { exact }]) => !isEmpty(exact)).map(([name, { words }]) => `${name}: ${words}`)
     if (was && details.length === 0) continue
     const names = was ? changedNames(was.fields, thing.fields) : undefined
     items.push({
@@ -55,10 +58,14 @@ const isSensitive = (kind: Kind, names: readonly string[] | undefined): boolean 
   names === undefined || names.some((name) => !insensitive.has(`${kind}.${name}`))
 
 const changedNames = (before: Fields, after: Fields): string[] =>
-  [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name))
+  [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name)?.exact !== after.get(name)?.exact)
 
 const changedFields = (before: Fields, after: Fields): string[] =>
-  changedNames(before, after).map((name) => `${name}: ${before.get(name) ?? '—'} → ${after.get(name) ?? '—'}`)
+  changedNames(before, after).map(
+    (name) => `${name}: ${before.get(name)?.words ?? '—'} → ${after.get(name)?.words ?? '—'}`,
+  )
+
+const isEmpty = (exact: string): boolean => exact === '[]' || exact === '{}'
 
 function thingsOf(snapshot: Snapshot): Things {
   const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
@@ -73,10 +80,10 @@ function thingsOf(snapshot: Snapshot): Things {
     }
     add('settings', 'settings', { ...settings, ...lengths })
   }
-  for (const { id, tokens, ...rest } of users) add('user', id, { ...rest, tokens: tokens.map(tokenWords) })
-  for (const { id, tokens, ...rest } of services) add('service', id, { ...rest, tokens: tokens.map(tokenWords) })
-  for (const { id, tokens, ...rest } of agents) add('agent', id, { ...rest, tokens: tokens.map(tokenWords) })
-  for (const { id, members } of groups) add('group', id, { members: [...members].sort() })
+  for (const { id, ...rest } of users) add('user', id, rest)
+  for (const { id, ...rest } of services) add('service', id, rest)
+  for (const { id, ...rest } of agents) add('agent', id, rest)
+  for (const { id, members } of groups) add('group', id, { members: members.toSorted() })
   for (const { id, roles, ...rest } of resources) {
     add('resource', id, rest)
     for (const { name, ...role } of roles) add('role', `${id}/${name}`, role)
@@ -85,29 +92,30 @@ function thingsOf(snapshot: Snapshot): Things {
   return things
 }
 
-const inWords = (value: unknown): string => {
+const inWords = (path: string, value: unknown): string => {
   if (typeof value === 'string') return value
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value.join(', ')
-  return JSON.stringify(value)
+  if (!Array.isArray(value) || value.length === 0) return JSON.stringify(value)
+  if (path === 'tokens') return (value as DeclaredToken[]).map(tokenWords).join(', ')
+  return value.every((one) => typeof one === 'string') ? value.join(', ') : JSON.stringify(value)
 }
 
-/** Enough of the hash to tell tokens apart. */
+/** Enough of the hash to tell tokens apart at a glance. */
 const tokenWords = ({ hash, expires }: DeclaredToken): string => `${hash.slice(0, 23)}… until ${formatInstant(expires)}`
 
 /** `labels.env: production`. Lists of plain values stay on one line. Holds no secret: configuration has only references and hashes. */
-function flatten(value: object, prefix = ''): Map<string, string> {
-  const fields = new Map<string, string>()
-  for (const [name, member] of Object.entries(value)) {
-    if (member === undefined || (Array.isArray(member) && member.length === 0)) continue
+function flatten(value: object, prefix = ''): Fields {
+  const fields = new Map<string, { exact: string; words: string }>()
+  for (const [name, member] of Object.entries(value) as [string, unknown][]) {
+    if (member === undefined) continue
     const path = `${prefix}${name}`
-    if (typeof member === 'object' && member !== null && !Array.isArray(member)) {
-      for (const [inner, text] of flatten(member, `${path}.`)) fields.set(inner, text)
-    } else {
-      fields.set(path, inWords(member))
-    }
+    if (isMapping(member)) for (const [inner, field] of flatten(member, `${path}.`)) fields.set(inner, field)
+    else fields.set(path, { exact: JSON.stringify(member), words: inWords(path, member) })
   }
   return fields
 }
+
+const isMapping = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
 
 /** Whether the second administrator has to see it. */
 export const needsSecondPerson = (before: Snapshot, items: readonly PlanItem[]): boolean =>

@@ -1,8 +1,9 @@
 /** Reads YAML files into what they declare, with the position of everything, so that a problem can point at it. */
 
 import type { FieldProblem } from '@tidegate/api'
-import type { LineCounter, Document } from 'yaml'
-import { isNode, LineCounter as Lines, parseDocument } from 'yaml'
+import { positionAt } from '@tidegate/core'
+import type { Document } from 'yaml'
+import { isNode, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { configurationFile } from './schema.ts'
 import type { DeclaredFile } from './schema.ts'
@@ -32,14 +33,14 @@ export function readFiles(sources: readonly SourceFile[]): Read {
 }
 
 function readFile(source: SourceFile): ReadFile | { readonly problems: readonly FieldProblem[] } {
-  const lines = new Lines()
-  const document = parseDocument(source.text, { lineCounter: lines, prettyErrors: false, stringKeys: true })
-  const at = (path: Path): string => position(source.path, { document, lines, path })
+  const document = parseDocument(source.text, { prettyErrors: false, stringKeys: true })
+  const at = (path: Path): string => place(source, offsetOf(document, path))
   if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => {
-      const { line, col } = lines.linePos(error.pos[0])
-      return { field: `${source.path}:${line}:${col}`, message: error.message, remedy: 'Correct the YAML.' }
-    })
+    const problems = document.errors.map(({ pos: [offset], message }) => ({
+      field: place(source, offset),
+      message,
+      remedy: 'Correct the YAML.',
+    }))
     return { problems }
   }
   const value: unknown = safely(() => document.toJS({ maxAliasCount: 100 }))
@@ -65,15 +66,17 @@ export function problemOf(issue: z.core.$ZodIssue, at: (path: Path) => string, u
 export const formatPath = (path: Path): string =>
   path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('')
 
-type Place = { document: Document; lines: LineCounter; path: Path }
+/** Counted as in policies, so that an editor finds both. */
+function place({ path, text }: SourceFile, offset: number): string {
+  const { line, column } = positionAt(text, offset)
+  return `${path}:${line}:${column}`
+}
 
-function position(file: string, { document, lines, path }: Place): string {
+/** Where the deepest part of the path that is in the text begins. */
+function offsetOf(document: Document, path: Path): number {
   for (let length = path.length; length >= 0; length--) {
     const node = document.getIn(path.slice(0, length), true)
-    if (isNode(node) && node.range) {
-      const { line, col } = lines.linePos(node.range[0])
-      return `${file}:${line}:${col}`
-    }
+    if (isNode(node) && node.range) return node.range[0]
   }
-  return `${file}:1:1`
+  return 0
 }

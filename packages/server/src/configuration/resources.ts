@@ -60,6 +60,11 @@ function readResource(
   const roles = readRoles(declared, { kind, at })
   problems.push(...roles.problems)
   if (!config.success || problems.length > 0) return { problems }
+  const specs = [...roles.entries.values()].map(({ spec }) => spec)
+  const together = kind
+    .problems(config.data, specs)
+    .map((message) => ({ field: at([]), message: `${declared.id}: ${message}` }))
+  if (together.length > 0) return { problems: together }
   const resource: Resource = {
     id: declared.id,
     kind: declared.kind,

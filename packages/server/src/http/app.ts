@@ -31,7 +31,10 @@ export function createApp(deps: AppDeps): FastifyInstance {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
-    routerOptions: { maxParamLength: limits.idLength },
+    // Room to spare: the schema refuses what is too long, and names the field.
+    routerOptions: { maxParamLength: 8 * limits.idLength },
+    // What the router cannot read never gets to a route, nor to the handler of errors.
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply as unknown as FastifyReply),
     requestTimeout: 60_000,
     keepAliveTimeout: 30_000,
     forceCloseConnections: 'idle',

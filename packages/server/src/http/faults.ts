@@ -15,6 +15,8 @@ export function toApiError(error: unknown): ApiError | undefined {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new ApiError('body-too-large', { detail: `A body is at most ${limits.bodyBytes} bytes.` })
   }
+  if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return new ApiError('not-found', { detail: 'There is no such path.' })
   if (statusCode === 413)
     return new ApiError('body-too-large', { detail: `A body is at most ${limits.bodyBytes} bytes.` })
   if (statusCode === 400 || statusCode === 415) return new ApiError('not-json')

@@ -1,14 +1,15 @@
 /** An approver answers; a requester takes back. The question is asked again before a yes counts. */
 
 import { ApiError } from '@tidegate/api'
-import type { AccessRequest, Approval, Decision, Principal, Verdict } from '@tidegate/core'
+import type { AccessRequest, Approval, ApprovalPath, Decision, Principal, Verdict } from '@tidegate/core'
 import { eligibility, openSpecs, requestCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import { tokenAuthentication } from '../identity/tokens.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
-import { approvalsOfRequests, insertDecision, lockRequest } from '../store/requests.ts'
+import type { Tx } from '../store/database.ts'
+import { approvalsOfRequests, findDecisions, insertDecision, lockRequest } from '../store/requests.ts'
 import type { Lifecycle } from './context.ts'
 import { createGrant } from './file-request.ts'
 import { ask, askedFor } from './question.ts'
@@ -37,7 +38,14 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
     request: request.id,
     approver: answer.caller.principal.id,
     verdict: answer.verdict,
-    as: eligibleAs({ requester, approver: answer.caller.principal, snapshot, request, decision, earlier }),
+    as: eligibleAs({
+      requester,
+      approver: answer.caller.principal,
+      snapshot,
+      request,
+      earlier,
+      paths: await openPaths(tx, request, decision),
+    }),
     at: now,
     ...(answer.comment !== undefined && { comment: answer.comment }),
   }
@@ -55,22 +63,26 @@ type Standing = {
   readonly approver: Principal
   readonly snapshot: Snapshot
   readonly request: AccessRequest
-  readonly decision: Decision
+  readonly paths: readonly ApprovalPath[]
   readonly earlier: readonly Approval[]
 }
 
+/** Where policy asks nobody any more, whoever it asked last may still settle the request. */
+async function openPaths(tx: Tx, request: AccessRequest, decision: Decision): Promise<readonly ApprovalPath[]> {
+  if (decision.outcome === 'approve') return decision.paths
+  const last = (await findDecisions(tx, [request.decision])).get(request.decision)
+  return last?.outcome === 'approve' ? last.paths : []
+}
+
 /** Under what the caller answers. Throws for who may not; a person who answered already is told that first. */
-function eligibleAs({ requester, approver, snapshot, request, decision, earlier }: Standing): readonly string[] {
+function eligibleAs({ requester, approver, snapshot, request, paths, earlier }: Standing): readonly string[] {
   const resource = snapshot.resources.get(request.resource)?.resource
   if (!resource) throw new ApiError('not-found')
-  const paths = decision.outcome === 'approve' ? decision.paths : []
   const open = openSpecs(paths, requestCommands.approvalsOf(earlier))
   const result = eligibility({ requester, approver, resource, open })
   if (result.eligible) return result.as
   if (result.why === 'own-request') throw new ApiError('own-request')
   if (earlier.some((one) => one.approver === approver.id)) throw new ApiError('already-answered')
-  if (decision.outcome !== 'approve')
-    throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   throw new ApiError('not-an-approver', { detail: `It waits for: ${open.join(', ')}.` })
 }
 

@@ -9,12 +9,12 @@ import type { Caller } from '../identity/identity.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import { insertGrant } from '../store/grants.ts'
-import { insertDecision, insertRequest } from '../store/requests.ts'
+import { insertDecision } from '../store/requests.ts'
 import type { Lifecycle } from './context.ts'
 import { lifecycleLimits } from './limits.ts'
 import type { Answered } from './question.ts'
 import { ask } from './question.ts'
-import { saveRequest } from './save.ts'
+import { saveNewRequest } from './save.ts'
 
 export type Wish = {
   /** `orders-db/readonly` */
@@ -65,11 +65,9 @@ export async function fileRequest(
     ...(filing.task !== undefined && { task: filing.task }),
     ...(filing.startAt !== undefined && { startAt: filing.startAt }),
   }
-  await insertRequest(tx, request)
   const events = requestCommands.file(decision, { now, grant: newId(runtime, 'grant') })
-  const settled = await saveRequest(unit, request, { events, decision })
+  const settled = await saveNewRequest(unit, request, { events, decision })
   if (settled.grant) await createGrant(unit, settled, { snapshot })
-  else unit.hint('due')
   return { request: settled, decision }
 }
 
@@ -133,7 +131,7 @@ export async function createGrant(
   }
   await insertGrant(unit.tx, grant, later ?? activateBy)
   unit.record(createdEntry(grant, now))
-  unit.hint('due')
+  if (later !== undefined) unit.hint({ to: 'due', at: later })
   return grant
 }
 

@@ -7,7 +7,7 @@ import type { EntryDraft } from '../log/append.ts'
 import type { Unit } from '../store/change.ts'
 import { updateGrant } from '../store/grants.ts'
 import { reconcilerLimits } from '../reconciler/limits.ts'
-import { insertApproval, updateRequest } from '../store/requests.ts'
+import { insertApproval, insertRequest, updateRequest } from '../store/requests.ts'
 import { lifecycleLimits } from './limits.ts'
 
 type GrantChange = {
@@ -30,7 +30,7 @@ export async function saveGrant(
   }
   const dueAt = grantCommands.dueAt(grant, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
   await updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) })
-  if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint('due')
+  if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint({ to: 'due', at: dueAt })
   return grant
 }
 
@@ -48,6 +48,22 @@ export async function saveRequest(
     unit.record(requestEntry(request, event, decision))
   }
   if (events.length > 0) await updateRequest(unit.tx, request)
+  return request
+}
+
+/** Written once, as what policy makes of it in the same transaction. */
+export async function saveNewRequest(
+  unit: Unit,
+  filed: AccessRequest,
+  { events, decision }: RequestChange,
+): Promise<AccessRequest> {
+  let request = filed
+  for (const event of events) {
+    request = evolveRequest(request, event)
+    unit.record(requestEntry(request, event, decision))
+  }
+  await insertRequest(unit.tx, request)
+  if (request.status === 'pending') unit.hint({ to: 'due', at: request.pendingUntil })
   return request
 }
 

@@ -4,6 +4,7 @@ import type { JsonValue, LogEntry } from '@tidegate/audit'
 import { commit, encodeEntry } from '@tidegate/audit'
 import type { GrantId, Instant, RequestId } from '@tidegate/core'
 import { formatInstant } from '@tidegate/core'
+import { sql } from 'kysely'
 import type { Runtime } from '../runtime.ts'
 import { newId } from '../runtime.ts'
 import type { Tx } from '../store/database.ts'
@@ -32,30 +33,28 @@ const saltBytes = 16
 export async function appendEntries(tx: Tx, runtime: Runtime, drafts: readonly EntryDraft[]): Promise<void> {
   if (drafts.length === 0) return
   const sealed = drafts.map((draft) => seal(draft, runtime))
-  await tx
-    .insertInto('auditEntry')
-    .values(
-      sealed.map(({ id, draft, body }) => ({
-        id,
-        type: draft.type,
-        at: instantParam(draft.at),
-        request: draft.request ?? null,
-        grantId: draft.grant ?? null,
-        body: Buffer.from(body),
-        leafIndex: null,
-      })),
+  const disclosures = sealed.flatMap(({ id, disclosures: list }) => list.map((one) => ({ entry: id, ...one })))
+  // One statement for both: the round trip is most of what an entry costs.
+  await sql`
+    with entries as (
+      insert into audit_entry (id, type, at, request, grant_id, body)
+      select * from unnest(
+        ${sealed.map(({ id }) => id)}::text[],
+        ${sealed.map(({ draft }) => draft.type)}::text[],
+        ${sealed.map(({ draft }) => instantParam(draft.at))}::timestamptz[],
+        ${sealed.map(({ draft }) => draft.request ?? null)}::text[],
+        ${sealed.map(({ draft }) => draft.grant ?? null)}::text[],
+        ${sealed.map(({ body }) => Buffer.from(body))}::bytea[]
+      )
     )
-    .execute()
-  const disclosures = sealed.flatMap(({ id, disclosures: list }) =>
-    list.map(({ path, salt, value, subject }) => ({
-      entry: id,
-      path,
-      salt: Buffer.from(salt),
-      value: JSON.stringify(value),
-      subject,
-    })),
-  )
-  if (disclosures.length > 0) await tx.insertInto('auditDisclosure').values(disclosures).execute()
+    insert into audit_disclosure (entry, path, salt, value, subject)
+    select * from unnest(
+      ${disclosures.map(({ entry }) => entry)}::text[],
+      ${disclosures.map(({ path }) => path)}::text[],
+      ${disclosures.map(({ salt }) => Buffer.from(salt))}::bytea[],
+      ${disclosures.map(({ value }) => JSON.stringify(value))}::jsonb[],
+      ${disclosures.map(({ subject }) => subject)}::text[]
+    )`.execute(tx)
 }
 
 function seal(draft: EntryDraft, runtime: Runtime): Sealed {

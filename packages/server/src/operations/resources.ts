@@ -1,6 +1,7 @@
 import { ApiError } from '@tidegate/api'
 import { formatInstant, principalKey } from '@tidegate/core'
 import type { StandingPrivilege } from '@tidegate/connectors'
+import { isTargetFault } from '@tidegate/connectors'
 import { change } from '../store/change.ts'
 import { ownsResource, resourceOf } from './access-rules.ts'
 import type { Call, HandlersOf } from './handler.ts'
@@ -27,7 +28,8 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
         .filter(({ resource }) => kind === undefined || resource.kind === kind)
         .filter(
           ({ resource }) =>
-            name === undefined || (name in resource.labels && (value === undefined || resource.labels[name] === value)),
+            name === undefined ||
+            (Object.hasOwn(resource.labels, name) && (value === undefined || resource.labels[name] === value)),
         )
         .map((entry) => ({ id: entry.resource.id, entry }))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -69,6 +71,7 @@ async function readStanding(read: () => Promise<StandingPrivilege[]>, id: string
   try {
     return await read()
   } catch (cause) {
-    throw new ApiError('target-unavailable', { detail: `${id} could not be read.`, cause })
+    const why = isTargetFault(cause) ? `: ${cause.failure.message}` : ''
+    throw new ApiError('target-unavailable', { detail: `${id} could not be read${why}`, cause })
   }
 }

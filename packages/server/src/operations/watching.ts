@@ -154,7 +154,7 @@ async function approversOf(
     .select(['request', 'approver'])
     .where('request', 'in', requests)
     .where('verdict', '=', 'approve')
-    .orderBy('at')
+    .orderBy('serial')
     .execute()
   for (const { request, approver } of rows)
     approvers.set(request, [...(approvers.get(request) ?? []), `user:${approver}`])

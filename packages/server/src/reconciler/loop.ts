@@ -4,7 +4,8 @@ import type { Instant } from '@tidegate/core'
 
 export type Loop = {
   readonly start: () => void
-  readonly wake: () => void
+  /** There is something to do at this time: it looks then, or at once if that is over. */
+  readonly expect: (at: Instant) => void
   /** Waits for the pass that is running. */
   readonly stop: () => Promise<void>
 }
@@ -21,26 +22,38 @@ type LoopConfig = {
 /** After a failed pass it waits this long, so that a store that is down is not hammered. */
 const afterFailureMs = 500
 
+/** What a pass leaves although it is due is in another process's hands: looked at again, but not without a pause. */
+const heldElsewhereMs = 50
+
 export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopConfig): Loop {
   let running: Promise<void> | undefined
   let again = false
   let stopped = true
   let timer: NodeJS.Timeout | undefined
+  /** When the timer goes off, while it is set. */
+  let lookAt = Number.POSITIVE_INFINITY
+
+  const wait = (ms: number): void => {
+    clearTimeout(timer)
+    lookAt = now() + ms
+    timer = setTimeout(begin, ms)
+  }
 
   const run = async (): Promise<void> => {
-    let wait = afterFailureMs
+    let pause = afterFailureMs
     try {
       do {
         again = false
         await pass()
       } while (again && !stopped)
       const next = await nextAt()
-      wait = Math.max(0, Math.min(longestWaitMs, next === undefined ? longestWaitMs : next - now()))
+      const until = next === undefined ? longestWaitMs : next - now()
+      pause = until > 0 ? Math.min(longestWaitMs, until) : heldElsewhereMs
     } catch (error) {
       failed(error)
     }
     running = undefined
-    if (!stopped) timer = setTimeout(begin, again ? 0 : wait)
+    if (!stopped) wait(again ? 0 : pause)
   }
 
   const begin = (): void => {
@@ -54,7 +67,11 @@ export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopCon
       stopped = false
       begin()
     },
-    wake: begin,
+    expect(at) {
+      // A pass under way may have looked before this was there to be seen.
+      if (running) again = true
+      else if (!stopped && at < lookAt) wait(Math.max(0, at - now()))
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)

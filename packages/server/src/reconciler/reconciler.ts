@@ -27,7 +27,8 @@ export type ReconcilerDeps = TendDeps & { readonly reaskEvery: Millis; readonly 
 export type Reconciler = {
   /** Begins to work by the clock and by hints. */
   readonly start: () => void
-  readonly wake: () => void
+  /** There is something to do at this time: a hint. */
+  readonly expect: (what: 'due' | 'targets', at: Instant) => void
   /** Sees to everything that is due by the clock, and returns. For tests, and before a stop. */
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -57,10 +58,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const loops: readonly Loop[] = [grants, targets, reask, tidy]
   return {
     start: () => loops.forEach((loop) => loop.start()),
-    wake() {
-      grants.wake()
-      targets.wake()
-    },
+    expect: (what, at) => (what === 'due' ? grants : targets).expect(at),
     async drain() {
       await passTargets(deps)
       await passGrants(deps)

@@ -4,6 +4,7 @@
  */
 
 import type { Connector, FoundLogin } from '@tidegate/connectors'
+import { isTargetFault, targetFault } from '@tidegate/connectors'
 import type { GrantId, Instant } from '@tidegate/core'
 import { after } from '@tidegate/core'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
@@ -25,7 +26,7 @@ export async function scheduleTending(unit: Unit, resources: readonly string[]):
     .values(resources.map((resource) => ({ resource, dueAt, error: null, configuration: null, tendedAt: null })))
     .onConflict((conflict) => conflict.column('resource').doUpdateSet({ dueAt }))
     .execute()
-  unit.hint('due')
+  unit.hint({ to: 'targets', at: unit.now })
 }
 
 export type Tended = { readonly resource: string; readonly problem?: string; readonly changes: readonly string[] }
@@ -68,8 +69,9 @@ async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise
   try {
     await compareLogins(unit, { resource, connector })
     return { resource, changes: aligned.changes }
-  } catch {
-    return { resource, problem: 'Its logins could not be read.', changes: aligned.changes }
+  } catch (error) {
+    const problem = isTargetFault(error) ? error.failure.message : 'Its logins could not be compared with the grants.'
+    return { resource, problem, changes: aligned.changes }
   }
 }
 
@@ -126,7 +128,7 @@ async function closeOrphan(unit: Unit, { resource, connector, login }: Orphan): 
   const message =
     closed.outcome === 'closed' ? `${what}; it was closed.` : `${what}, and could not be closed: ${closed.message}`
   await openFinding(unit, { kind: 'orphan-login', subject: `grant:${login.grant}`, severity: 'high', message })
-  if (closed.outcome === 'failed') throw new Error(message)
+  if (closed.outcome === 'failed') throw targetFault({ ...closed, message })
   const grant: GrantId = login.grant
   unit.record({ type: 'orphan.closed', at: unit.now, grant, fields: { resource, sessionsEnded: closed.sessionsEnded } })
 }

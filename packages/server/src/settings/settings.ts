@@ -185,7 +185,10 @@ function fromFile(row: SettingRow, file: Readonly<Record<string, unknown>>): str
   const value = file[row.file]
   if ((typeof value === 'string' && value !== '') || typeof value === 'number' || typeof value === 'boolean')
     return String(value)
-  throw new StartRefusal(`${row.file} in the settings file (${row.env}) has no single value.`, 'Give it one, or leave it out.')
+  throw new StartRefusal(
+    `${row.file} in the settings file (${row.env}) has no single value.`,
+    'Give it one, or leave it out.',
+  )
 }
 
 const refuse = (name: Name, message: string, remedy: string): never => {

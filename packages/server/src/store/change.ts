@@ -4,6 +4,7 @@
 
 import { sql } from 'kysely'
 import type { Instant } from '@tidegate/core'
+import { earlier, instant } from '@tidegate/core'
 import type { EntryDraft } from '../log/append.ts'
 import { appendEntries } from '../log/append.ts'
 import type { Runtime } from '../runtime.ts'
@@ -11,7 +12,17 @@ import type { Database, Tx } from './database.ts'
 
 /** Wake-ups between processes. Each is only a hint: whoever misses one finds the work by its clock. */
 export const channel = 'tidegate'
-export type Hint = 'due' | 'entries' | 'configuration'
+
+/** What there is to do: a grant or request at its time, a target to tend, entries to integrate. */
+export type Hint =
+  | { readonly to: 'due'; readonly at: Instant }
+  | { readonly to: 'targets'; readonly at: Instant }
+  | { readonly to: 'entries'; readonly at: Instant }
+
+export function parseHint(payload: string | undefined): Hint | undefined {
+  const match = /^(due|targets|entries) (\d{1,15})$/.exec(payload ?? '')
+  return match ? { to: match[1] as Hint['to'], at: instant(Number(match[2])) } : undefined
+}
 
 export type Unit = {
   readonly tx: Tx
@@ -31,17 +42,25 @@ type Deps = { readonly db: Database; readonly runtime: Runtime }
 export async function change<T>({ db, runtime }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
   return db.transaction().execute(async (tx) => {
     const drafts: EntryDraft[] = []
-    const hints = new Set<Hint>()
+    const hints = new Map<Hint['to'], Instant>()
+    const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
+    const now = runtime.now()
     const result = await work({
       tx,
-      now: runtime.now(),
+      now,
       runtime,
       record: (...list) => void drafts.push(...list),
-      hint: (hint) => void hints.add(hint),
+      hint,
     })
     await appendEntries(tx, runtime, drafts)
-    if (drafts.length > 0) hints.add('entries')
-    for (const hint of hints) await sql`select pg_notify(${channel}, ${hint})`.execute(tx)
+    if (drafts.length > 0) hint({ to: 'entries', at: now })
+    await notify(tx, hints)
     return result
   })
+}
+
+async function notify(tx: Tx, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {
+  if (hints.size === 0) return
+  const payloads = [...hints].map(([to, at]) => `${to} ${at}`)
+  await sql`select pg_notify(${channel}, payload) from unnest(${payloads}::text[]) as payload`.execute(tx)
 }

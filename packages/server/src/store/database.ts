@@ -92,6 +92,7 @@ export type Tables = {
     asSpecs: string[]
     comment: string | null
     at: Time
+    serial: Generated<number>
   }
   accessGrant: {
     id: string

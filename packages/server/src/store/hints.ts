@@ -3,7 +3,7 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Hint } from './change.ts'
-import { channel } from './change.ts'
+import { channel, parseHint } from './change.ts'
 
 export type Hints = { readonly stop: () => Promise<void> }
 
@@ -39,7 +39,10 @@ export function listenForHints({ url, log, heard }: Config): Hints {
     }
     mine.on('error', retry)
     mine.on('end', () => retry())
-    mine.on('notification', ({ payload }) => heard(payload as Hint))
+    mine.on('notification', ({ payload }) => {
+      const hint = parseHint(payload)
+      if (hint) heard(hint)
+    })
     try {
       await mine.connect()
       await mine.query(`listen ${channel}`)

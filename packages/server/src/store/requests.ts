@@ -107,13 +107,7 @@ export async function insertApproval(tx: Tx, approval: Approval): Promise<void> 
 /** Oldest first: the order in which they count. */
 export async function approvalsOfRequests(reader: Reader, ids: readonly string[]): Promise<Approval[]> {
   if (ids.length === 0) return []
-  const rows = await reader
-    .selectFrom('approval')
-    .selectAll()
-    .where('request', 'in', ids)
-    .orderBy('at')
-    .orderBy('id')
-    .execute()
+  const rows = await reader.selectFrom('approval').selectAll().where('request', 'in', ids).orderBy('serial').execute()
   return rows.map((row) => ({
     id: row.id as ApprovalId,
     request: row.request as RequestId,

@@ -3,14 +3,14 @@
 import { randomBytes } from 'node:crypto'
 import { type GrantId, instant, makeId } from '@tidegate/core'
 import pg from 'pg'
-import { createTarget, type Target as Harness } from '../../../tests/support/target.ts'
-import type { Connector, Credential, Lease, RoleSpec, Target, TargetLimits } from '../src/contract.ts'
-import { createFaults, type Faults } from '../src/faults.ts'
-import { type OpenClient, openClientOf, type TargetClient } from '../src/postgres/client.ts'
-import type { PostgresConfig } from '../src/postgres/config.ts'
-import { createPostgresConnector } from '../src/postgres/connector.ts'
-import { postgres } from '../src/postgres/kind.ts'
-import type { Privileges } from '../src/postgres/privileges.ts'
+import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
+import type { Connector, Credential, Lease, RoleSpec, Target, TargetLimits } from '../contract.ts'
+import { createFaults, type Faults } from '../faults.ts'
+import { type OpenClient, openClientOf, type TargetClient } from '../postgres/client.ts'
+import type { PostgresConfig } from '../postgres/config.ts'
+import { createPostgresConnector } from '../postgres/connector.ts'
+import { postgres } from '../postgres/kind.ts'
+import type { Privileges } from '../postgres/privileges.ts'
 
 export const roleOf = (
   name: string,
@@ -42,10 +42,11 @@ export type UnderTest = {
   readonly config: PostgresConfig
   readonly connector: Connector
   readonly faults: Faults
+  /** Every text that the connector has sent, with its values. */
+  readonly sent: readonly string[]
   /** Asks as a superuser, in the target's database or another. */
   ask<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>
   in(database: string, text: string): Promise<void>
-  /** As Tidegate's own admin login would. */
   loginAs(credential: Pick<Credential, 'user' | 'secret'>, database?: string): Promise<pg.Client>
   group(role: string): string
   cleanup(): Promise<void>
@@ -62,16 +63,18 @@ export const newLease = (role: string): Lease => ({
 export async function openTarget(wanted: Wanted = {}): Promise<UnderTest> {
   const harness = wanted.harness ?? (await createTarget())
   const faults = createFaults()
+  const sent: string[] = []
   const target = targetOf(harness, wanted)
   const superuser = new pg.Pool({ connectionString: harness.superuserUrl, max: 2 })
   superuser.on('error', () => undefined)
-  const connector = createPostgresConnector(target, breakable(openClientOf(target), faults))
+  const connector = createPostgresConnector(target, breakable(openClientOf(target), { faults, sent }))
   const { config } = target
   return {
     harness,
     config,
     connector,
     faults,
+    sent,
     ask: async (text, values) => (await superuser.query(text, values === undefined ? undefined : [...values])).rows,
     in: (database, text) => askIn(harness, database, text),
     loginAs: ({ user, secret }, database = harness.database) => login({ harness, database }, { user, secret }),
@@ -109,14 +112,16 @@ export function targetOf(harness: Harness, wanted: Wanted): Target<PostgresConfi
 }
 
 const breakable =
-  (open: OpenClient, faults: Faults): OpenClient =>
+  (open: OpenClient, { faults, sent }: { readonly faults: Faults; readonly sent: string[] }): OpenClient =>
   async (database, signal) => {
     const client = await open(database, signal)
-    const query: TargetClient['query'] = (text, values) =>
-      faults.send(
+    const query: TargetClient['query'] = (text, values) => {
+      sent.push(JSON.stringify([text, values]))
+      return faults.send(
         () => client.query(text, values),
         () => client.destroy(),
       )
+    }
     return { ...client, query }
   }
 

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { MasterKey } from './envelope.ts'
+import { open, seal } from './envelope.ts'
+
+const key: MasterKey = { bytes: randomBytes(32) }
+const purpose = 'log-signing-key'
+const random = (count: number): Uint8Array => randomBytes(count)
+const sealed = seal(Buffer.from('a secret'), { key, purpose, random })
+
+test('what was sealed opens with the same key for the same purpose, whatever it is', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 500 }), fc.string(), (plaintext, purpose) => {
+      const opened = open(seal(plaintext, { key, purpose, random }), { key, purpose })
+      expect(opened.equals(plaintext)).toBe(true)
+    }),
+  )
+})
+
+test('another key does not open it', () => {
+  expect(() => open(sealed, { key: { bytes: randomBytes(32) }, purpose })).toThrow()
+})
+
+test('another purpose does not open it', () => {
+  fc.assert(
+    fc.property(fc.string(), (other) => {
+      fc.pre(other !== purpose)
+      expect(() => open(sealed, { key, purpose: other })).toThrow()
+    }),
+  )
+})
+
+test('no bit of it can be changed', () => {
+  for (let byte = 0; byte < sealed.length; byte++) {
+    for (let bit = 0; bit < 8; bit++) {
+      const changed = Buffer.from(sealed)
+      changed[byte]! ^= 1 << bit
+      expect(() => open(changed, { key, purpose }), `byte ${byte}, bit ${bit}`).toThrow()
+    }
+  }
+})
+
+test('it opens whole or not at all', () => {
+  for (let length = 0; length < sealed.length; length++)
+    expect(() => open(sealed.subarray(0, length), { key, purpose }), `${length} bytes`).toThrow()
+  expect(() => open(Buffer.concat([sealed, Buffer.of(0)]), { key, purpose })).toThrow()
+})
+
+test('a part of one sealed value does not fit into another', () => {
+  const other = seal(Buffer.from('a secret'), { key, purpose, random })
+  for (let cut = 1; cut < sealed.length; cut++) {
+    const mixed = Buffer.concat([sealed.subarray(0, cut), other.subarray(cut)])
+    expect(() => open(mixed, { key, purpose }), `cut at ${cut}`).toThrow()
+  }
+})
+
+test('the same secret sealed twice is not the same, and is nowhere in it', () => {
+  const secret = randomBytes(32)
+  const [one, two] = [seal(secret, { key, purpose, random }), seal(secret, { key, purpose, random })]
+  expect(one.equals(two)).toBe(false)
+  expect(one.includes(secret)).toBe(false)
+})

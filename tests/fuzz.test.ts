@@ -1,0 +1,93 @@
+/** Whatever is sent to any operation of the table, the answer is one that the table knows. */
+
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Operation, OperationId } from '@tidegate/api'
+import { commonErrors, operations, pathParameters } from '@tidegate/api'
+import { permitted } from './support/access.ts'
+import type { Answer } from './support/http.ts'
+import { problemOf, send } from './support/http.ts'
+import { inputsFor } from './support/inputs.ts'
+import type { Known } from './support/inputs.ts'
+import { createWorld } from './support/tidegate.ts'
+
+let world: Awaited<ReturnType<typeof createWorld>>
+let known: Known
+
+beforeAll(async () => {
+  world = await createWorld()
+  const alice = world.as('alice')
+  const pending = await alice.createRequest({ role: 'orders-db/writer', duration: '1h', reason: 'Fix order 7' })
+  const grant = await permitted(alice)
+  known = {
+    id: [pending.id, grant, 'orders-db', 'nothing'],
+    role: ['orders-db/readonly', 'orders-db/writer', 'orders-db/maintainer', 'orders-db/none'],
+    resource: ['orders-db', 'none'],
+    duration: ['30m', 'PT1H'],
+    validFor: ['5m'],
+    reason: ['Looking into order 7'],
+    principal: ['user:alice', 'service:ci'],
+    name: ['device', 'ticket', 'risk'],
+    subject: ['user:alice', 'ticket:OPS-17'],
+    value: [{ compliant: true, managed: true }, { open: true }],
+    at: [new Date(world.clock.now()).toISOString()],
+    observedAt: [new Date(world.clock.now()).toISOString()],
+    startAt: [new Date(world.clock.now() + 3_600_000).toISOString()],
+    cursor: [pending.id, grant],
+    limit: [1, 500],
+    files: [
+      world.files,
+      [...world.files, { path: 'x.yaml', text: 'a: [' }],
+      [...world.files, { path: 'y.cedar', text: 'permit(' }],
+    ],
+    base: [1],
+  }
+})
+afterAll(() => world.stop())
+
+const encoded = (value: unknown): string => encodeURIComponent(Buffer.from(String(value)).toString())
+
+/** As the table says, with no care for whether it makes sense. */
+function sendInput(operation: Operation, input: Record<string, unknown>, token: string): Promise<Answer> {
+  const rest = { ...input }
+  let path: string = operation.path
+  for (const name of pathParameters(operation.path)) {
+    path = path.replace(`{${name}}`, () => encoded(rest[name]))
+    delete rest[name]
+  }
+  if (operation.method !== 'GET')
+    return send(world.server.url, { method: operation.method, path, token, body: JSON.stringify(rest) })
+  const query = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value]).map((one) => `${encoded(name)}=${encoded(one)}`),
+    )
+  return send(world.server.url, { path: query.length > 0 ? `${path}?${query.join('&')}` : path, token })
+}
+
+/** What is wrong with the answer; `undefined`: nothing. */
+function fault(operation: Operation, answer: Answer): string | undefined {
+  if (answer.status >= 500) return `${answer.status} ${answer.text}`
+  if (answer.status < 400) {
+    const read = operation.output.safeParse(JSON.parse(answer.text))
+    return read.success ? undefined : `not its output: ${read.error.message}`
+  }
+  const { code, status, remedy } = problemOf(answer)
+  if (status !== answer.status || remedy === '') return `a problem that is not whole: ${answer.text}`
+  const mayBe: readonly string[] = [...operation.errors, ...commonErrors]
+  return mayBe.includes(code) || code === 'not-found' ? undefined : `an error that is not in the table: ${answer.text}`
+}
+
+/** What changes the configuration comes last: without people there is little left to refuse. */
+const ids = (Object.keys(operations) as OperationId[]).toSorted(
+  (a, b) => Number(a === 'applyConfig') - Number(b === 'applyConfig'),
+)
+
+test.each(ids)('%s answers whatever it is sent with its output, or with a problem of its table', async (id) => {
+  const operation: Operation = operations[id]
+  const token = world.tokenOf(operation.auth === 'signal-source' ? 'device-manager' : 'dora')
+  const property = fc.asyncProperty(inputsFor(operation, known), async (input) => {
+    expect(fault(operation, await sendInput(operation, input, token))).toBeUndefined()
+  })
+  await fc.assert(property, { numRuns: 60, endOnFailure: false })
+})
