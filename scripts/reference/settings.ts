@@ -13,7 +13,10 @@ export const settingsPage = (): string =>
       '`tidegate server --config` names, else it is the default. Those with no name in the file hold secrets: they come',
       'from the environment only. A name that is not here, a half of a pair, and a value that does not read stop the start.',
     ].join('\n'),
-    table(['environment', 'in the file', 'default', 'what it is'], Object.values<SettingRow>(settingRows).map(settingRow)),
+    table(
+      ['environment', 'in the file', 'default', 'what it is'],
+      Object.values<SettingRow>(settingRows).map(settingRow),
+    ),
     [
       'An empty variable counts as unset; a name in the file without a value is refused. Durations are written `30s`, `5m`,',
       '`1h` or as ISO 8601. Who may do what is not set here: that is [configuration](../guides/configuration.md).',
