@@ -20,7 +20,7 @@ import type { Reader, Tables, Tx } from '../store/database.ts'
 import { instantParam } from '../store/database.ts'
 import { openGrants } from '../store/grants.ts'
 import { parseConfiguration } from './parse.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, PlanItem } from './plan.ts'
 import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
 
@@ -143,13 +143,24 @@ export async function applyConfiguration(
 
 type Recorded = { id: ChangeId; planned: Planned; caller: Caller; waits: boolean }
 
+/** As many as an entry has room for, however long their names are. The plan of the change has all. */
+const itemsInEntry = 300
+
+/** Nobody's name stands in the log in clear: which people an item is about says the plan of the change. */
+const itemsInWords = (items: readonly PlanItem[]): string[] =>
+  items
+    .slice(0, itemsInEntry)
+    .map(({ action, kind, id }) =>
+      kind === 'user' || kind === 'agent' ? `${action} ${kind}` : `${action} ${kind} ${id}`,
+    )
+
 function recordApplication(unit: Unit, { id, planned, caller, waits }: Recorded): void {
   const author = principalKey(caller.principal)
   const { items } = planned.plan
   const common = {
     change: id,
     hash: planned.after.hash,
-    items: items.map(({ action, kind, id: name }) => `${action} ${kind} ${name}`).slice(0, 500),
+    items: itemsInWords(items),
     author,
   }
   if (waits)
@@ -197,7 +208,7 @@ export async function approveChange(deps: Deps, unit: Unit, { caller, id }: Sett
   await install(unit, planned.after, by)
   await settle(unit, { id, status: 'applied', by, version: planned.after.version })
   await afterInstall(unit, planned)
-  const items = planned.plan.items.map(({ action, kind, id: name }) => `${action} ${kind} ${name}`).slice(0, 500)
+  const items = itemsInWords(planned.plan.items)
   const { version, hash } = planned.after
   const fields = { change: id, version, hash, items, secondPerson: true, author: row.author, approver: by }
   unit.record({ type: 'configuration.applied', at: unit.now, fields })

@@ -50,6 +50,8 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   const grant = await lockGrant(unit.tx, id)
   const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
   if (!own) throw new ApiError('not-found')
+  // Another attempt that is at the target now goes on; a new one would only make its result stale.
+  if (grant.state !== 'ready' && !(await tryGrantLock(unit.tx, id))) throw new ApiError('grant-busy')
   const snapshot = await lifecycle.configurations.current(unit.tx)
   const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot })
   // What has ended is said before what policy thinks of it.
@@ -143,12 +145,10 @@ async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Fai
   const waits = begun.entry.resource.whenUnreachable === 'wait'
   const failure = { now: unit.now, attempt, cause: outcome.cause, leftNothing: outcome.notDone, giveUp: !waits }
   const result = grantCommands.openFailed(grant, failure)
-  if ('events' in result) {
-    await saveGrant(unit, grant, { events: result.events })
-    if (!waits) await failRequest(unit, grant, outcome.message)
-  }
+  const saved = 'events' in result ? await saveGrant(unit, grant, { events: result.events }) : grant
+  if (saved.end?.reason === 'open-failed') await failRequest(unit, grant, outcome.message)
   const role = roleKey({ resource: grant.resource, name: grant.role })
-  const next = waits ? 'The grant waits: activate it again later.' : 'The grant has ended.'
+  const next = saved.end ? 'The grant has ended.' : 'The grant is still there: activate it again later.'
   return new ApiError('target-unavailable', { detail: `${role}: ${outcome.message} ${next}` })
 }
 

@@ -70,7 +70,9 @@ export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopCon
     expect(at) {
       // A pass under way may have looked before this was there to be seen.
       if (running) again = true
-      else if (!stopped && at < lookAt) wait(Math.max(0, at - now()))
+      // A clock that was set forward is past a timer that has not gone off. That time is never put off for a later one.
+      else if (!stopped && Math.min(at, lookAt) <= now()) wait(0)
+      else if (!stopped && at < lookAt) wait(at - now())
     },
     async stop() {
       stopped = true

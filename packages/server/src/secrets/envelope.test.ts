@@ -51,6 +51,7 @@ test('a part of one sealed value does not fit into another', () => {
   const other = seal(Buffer.from('a secret'), { key, purpose, random })
   for (let cut = 1; cut < sealed.length; cut++) {
     const mixed = Buffer.concat([sealed.subarray(0, cut), other.subarray(cut)])
+    if (mixed.equals(sealed) || mixed.equals(other)) continue
     expect(() => open(mixed, { key, purpose }), `cut at ${cut}`).toThrow()
   }
 })

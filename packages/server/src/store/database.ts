@@ -206,7 +206,9 @@ export function createPool(config: PoolConfig): pg.Pool {
     keepAlive: true,
     types,
   })
-  // An idle connection that breaks is not an error of anyone's work; the pool makes another.
+  // A connection that breaks is not an error of anyone's work: whoever uses it hears of it from its query, and the pool
+  // makes another. Without a listener of its own the process would end, where it breaks between two queries.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   pool.on('error', (error) => config.log.warn({ err: error }, 'a connection to the store broke'))
   return pool
 }

@@ -1,0 +1,117 @@
+import { instant } from '@tidegate/core'
+import { sql } from 'kysely'
+import { expect, onTestFinished, test } from 'vitest'
+import { withClient } from '../../../../tests/support/clients.ts'
+import { createLogger } from '../logger.ts'
+import type { TestStore } from '../testing/store.ts'
+import { storeForTest } from '../testing/store.ts'
+import type { Hint, Unit } from './change.ts'
+import { change } from './change.ts'
+import { listenForHints } from './hints.ts'
+
+/** Everything heard, and a promise of the next. */
+function ear() {
+  const heard: (Hint | undefined)[] = []
+  let waiting: (() => void) | undefined
+  return {
+    heard,
+    hear(hint: Hint | undefined): void {
+      heard.push(hint)
+      waiting?.()
+    },
+    async until(count: number): Promise<void> {
+      while (heard.length < count) await new Promise<void>((resolve) => (waiting = resolve))
+    },
+  }
+}
+
+const listeners = async ({ database }: TestStore): Promise<unknown[]> => {
+  const { rows } = await withClient(database.connection, (client) =>
+    client.query(`select pid from pg_stat_activity
+                  where application_name = 'tidegate-hints' and datname = current_database()`),
+  )
+  return rows
+}
+
+async function setUp() {
+  const store = await storeForTest()
+  const { heard, hear, until } = ear()
+  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), heard: hear })
+  onTestFinished(() => hints.stop())
+  await until(1)
+  const hint = (...list: Hint[]) => change(store, async (unit: Unit) => list.forEach((one) => unit.hint(one)))
+  const cut = () =>
+    withClient(store.database.connection, (client) =>
+      client.query(`select pg_terminate_backend(pid) from pg_stat_activity
+                    where application_name = 'tidegate-hints' and datname = current_database()`),
+    )
+  return { store, hints, heard, until, hint, cut }
+}
+
+const due = (at: number): Hint => ({ to: 'due', at: instant(at) })
+
+test('a hint is heard when its change is committed: of each kind one, the earliest', async () => {
+  const { heard, until, hint } = await setUp()
+  await hint(due(20), due(10), due(30), { to: 'targets', at: instant(40) })
+  await until(3)
+  await hint(due(50))
+  await until(4)
+  expect(heard).toEqual([undefined, due(10), { to: 'targets', at: 40 }, due(50)])
+})
+
+test('a change that writes an entry hints at it', async () => {
+  const { store, heard, until } = await setUp()
+  await change(store, async ({ now, record }) => record({ type: 'installation.created', at: now, fields: {} }))
+  await until(2)
+  expect(heard[1]).toMatchObject({ to: 'entries' })
+})
+
+test('a change that is rolled back hints nothing', async () => {
+  const { store, heard, until, hint } = await setUp()
+  const broken = change(store, async (unit) => {
+    unit.hint(due(10))
+    throw new Error('rolled back')
+  })
+  await expect(broken).rejects.toThrow('rolled back')
+  await hint(due(20))
+  await until(2)
+  expect(heard).toEqual([undefined, due(20)])
+})
+
+test('what is no hint of ours is not heard', async () => {
+  const { store, heard, until, hint } = await setUp()
+  for (const payload of ['', 'due', 'due x', 'due -1', 'stop 1', 'due 1 2', 'due 9999999999999999'])
+    await sql`select pg_notify('tidegate', ${payload})`.execute(store.db)
+  await hint(due(20))
+  await until(2)
+  expect(heard).toEqual([undefined, due(20)])
+})
+
+test('after a broken connection it listens again, and says that something may have been missed', async () => {
+  const { heard, until, hint, cut } = await setUp()
+  await cut()
+  await until(2)
+  await hint(due(20))
+  await until(3)
+  expect(heard).toEqual([undefined, undefined, due(20)])
+})
+
+test('after a stop nothing is heard and no connection is left, also when it was broken before', async () => {
+  const { store, hints, heard, hint, cut } = await setUp()
+  await cut()
+  await hints.stop()
+  await hints.stop()
+  await hint(due(20))
+  expect(heard).toEqual([undefined])
+  expect(await listeners(store)).toEqual([])
+})
+
+test('a stop before the first connection is made leaves none', async () => {
+  const store = await storeForTest()
+  const { heard, hear } = ear()
+  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), heard: hear })
+  await hints.stop()
+  await change(store, async (unit) => unit.hint(due(20)))
+  expect(heard).toEqual([])
+  expect(await listeners(store)).toEqual([])
+})
