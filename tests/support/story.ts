@@ -36,15 +36,23 @@ export async function inStore(
   }
 }
 
+/** Every row of every table, as text. */
+export async function everythingIn(store: Pick<TestDatabase, 'url'>): Promise<string> {
+  const tables = await tablesOf(store)
+  const rows = tables.map((table) => `select '${table} ' || t::text as line from ${table} t`)
+  return (await inStore(store, rows.join(' union all '))).map(({ line }) => String(line)).join('\n')
+}
+
+async function tablesOf(store: Pick<TestDatabase, 'url'>): Promise<string[]> {
+  const all = `select table_name as name from information_schema.tables where table_schema = 'tidegate'`
+  return (await inStore(store, all)).map(({ name }) => String(name))
+}
+
 /** One line for every table, of everything in it: equal before and after, when nothing changed. */
 export async function stateOf(store: Pick<TestDatabase, 'url'>): Promise<string[]> {
-  const tables = await inStore(
-    store,
-    `select table_name from information_schema.tables where table_schema = 'tidegate'`,
-  )
-  const sums = tables.map(({ table_name: name }) => {
-    const table = String(name)
-    return `select '${table} ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' order by t::text)), '') as line from ${table} t`
+  const sums = (await tablesOf(store)).map((table) => {
+    const sum = `coalesce(md5(string_agg(t::text, '|' order by t::text)), '')`
+    return `select '${table} ' || count(*) || ' ' || ${sum} as line from ${table} t`
   })
   return (await inStore(store, `${sums.join(' union all ')} order by line`)).map(({ line }) => String(line))
 }

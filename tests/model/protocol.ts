@@ -1,0 +1,134 @@
+/**
+ * What servers do, where a world could be otherwise: the product as it is, and the same with one bug planted.
+ * The commands are core's own; a planted bug wraps one of them, or leaves out a precaution of the server's.
+ */
+
+import type { GrantEvent } from '@tidegate/core'
+import { after, grantCommands, instant } from '@tidegate/core'
+import type { InvariantName } from './invariants.ts'
+
+type Commands = Pick<
+  typeof grantCommands,
+  'activate' | 'opened' | 'openFailed' | 'end' | 'closed' | 'shorten' | 'timePassed' | 'dueAt'
+>
+
+export type Protocol = {
+  readonly commands: Commands
+  /** Who opens and who closes exclude each other. */
+  readonly grantLock: boolean
+  /**
+   * Who opens reads the row again once it has the grant's lock, and sends nothing for an attempt that is not the latest,
+   * or for a grant that is not to be opened.
+   */
+  readonly looksAgain: boolean
+  /** A credential is handed out only when the row, read again, still says so. */
+  readonly asksBeforeHandingOut: boolean
+  /** `closed` is said only after the target was read and nothing was seen. */
+  readonly readsBack: boolean
+  /** The order in which `tend` compares. */
+  readonly tendReadsFirst: 'target' | 'store'
+  /** A grant whose closing has failed this often is not looked at again. Absent: closing is tried for ever. */
+  readonly forgetsAfter?: number
+}
+
+/** `packages/server` as it stands. */
+export const product: Protocol = {
+  commands: grantCommands,
+  grantLock: true,
+  looksAgain: false,
+  asksBeforeHandingOut: true,
+  readsBack: true,
+  tendReadsFirst: 'target',
+}
+
+export type Planted = { readonly name: string; readonly breaks: InvariantName; readonly protocol: Protocol }
+
+const withCommands = (commands: Partial<Commands>): Protocol => ({
+  ...product,
+  commands: { ...grantCommands, ...commands },
+})
+
+/** Each breaks the invariant that stands with it. */
+export const planted: readonly Planted[] = [
+  {
+    name: 'expiry is compared with `>` instead of `>=`',
+    breaks: 'access',
+    // On a clock of whole ticks, `now > end` is `now - 1 >= end`.
+    protocol: withCommands({
+      activate: (grant, { now, allowed }) =>
+        grantCommands.activate(grant, { now: grant.state === 'active' ? instant(now - 1) : now, allowed }),
+      opened: (grant, { now, attempt }) => grantCommands.opened(grant, { now: instant(now - 1), attempt }),
+      timePassed: (grant, { now, provisioningTimeout }) =>
+        grantCommands.timePassed(grant, { now: instant(now - 1), provisioningTimeout }),
+    }),
+  },
+  {
+    name: 'the close skips the read-back',
+    breaks: 'nothing left',
+    protocol: { ...product, readsBack: false },
+  },
+  {
+    name: 'the result of an older attempt counts as that of the latest',
+    breaks: 'clock and attempts',
+    protocol: withCommands({
+      opened: (grant, { now }) => grantCommands.opened(grant, { now, attempt: grant.attempt }),
+    }),
+  },
+  {
+    name: 'the reconciler forgets a grant whose closing failed twice',
+    breaks: 'nothing stays open',
+    protocol: { ...product, forgetsAfter: 2 },
+  },
+  {
+    name: 'who opens and who closes do not exclude each other',
+    breaks: 'nothing left',
+    protocol: { ...product, grantLock: false },
+  },
+  {
+    name: 'a revoke changes the row, and nothing on the target',
+    breaks: 'transitions',
+    protocol: withCommands({
+      end: (grant, end) => {
+        const open = grant.state === 'provisioning' || grant.state === 'active'
+        const ended: GrantEvent = { type: 'grant.ended', at: end.at, end }
+        return open ? { events: [ended], effects: [] } : grantCommands.end(grant, end)
+      },
+    }),
+  },
+  {
+    name: 'a failure that may have left something counts as one that left nothing',
+    breaks: 'nothing left',
+    protocol: withCommands({
+      openFailed: (grant, failure) => grantCommands.openFailed(grant, { ...failure, leftNothing: true }),
+    }),
+  },
+  {
+    name: 'a clean failure of the latest attempt counts as one of all attempts',
+    breaks: 'nothing left',
+    protocol: withCommands({
+      openFailed: (grant, failure) => grantCommands.openFailed({ ...grant, unsureAttempts: 1 }, failure),
+    }),
+  },
+  {
+    name: 'the credential is handed out as the target gave it, whatever the row says meanwhile',
+    breaks: 'ending is final',
+    protocol: { ...product, asksBeforeHandingOut: false },
+  },
+  {
+    name: 'a credential made anew starts the clock again',
+    breaks: 'clock and attempts',
+    protocol: withCommands({
+      activate: (grant, { now, allowed }) => {
+        const outcome = grantCommands.activate(grant, { now, allowed })
+        if (grant.state !== 'active' || 'refused' in outcome) return outcome
+        const longer: GrantEvent = { type: 'grant.shortened', at: now, expiresAt: after(now, grant.duration) }
+        return { ...outcome, events: [longer, ...outcome.events] }
+      },
+    }),
+  },
+  {
+    name: 'tend reads the store before the target',
+    breaks: 'only orphans are taken',
+    protocol: { ...product, tendReadsFirst: 'store' },
+  },
+]

@@ -1,0 +1,145 @@
+/** The store goes away in the middle of things: callers are told, nothing is done by halves, and it goes on afterwards. */
+
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { createLogger, startServer } from '@tidegate/server'
+import { logIn, loginsOn, opened, permitted } from './support/access.ts'
+import { clusterOf } from './support/databases.ts'
+import type { Proxy } from './support/proxy.ts'
+import { startProxyForTest } from './support/proxy.ts'
+import { problemOf, send } from './support/http.ts'
+import { entryTypesOf, stateOf } from './support/story.ts'
+import type { World } from './support/tidegate.ts'
+import { createWorldForTest } from './support/tidegate.ts'
+
+const unavailable = { code: 'unavailable' }
+const wish = { role: 'orders-db/readonly', duration: '30m', reason: 'Looking into order 7' }
+
+async function behindProxy(): Promise<{ world: World; proxy: Proxy }> {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  return { world: await createWorldForTest({ storeAt: proxy }), proxy }
+}
+
+/** Cuts the store when the server sends this text, before or after the store has read it. */
+async function cutAt(
+  proxy: Proxy,
+  [side, text]: readonly ['request' | 'answer', string],
+  work: Promise<unknown>,
+): Promise<void> {
+  const refused = expect(work).rejects.toMatchObject(unavailable)
+  await (side === 'request' ? proxy.holdRequest(text) : proxy.holdAnswer(text))
+  proxy.cut()
+  await refused
+}
+
+test.each([
+  ['is asked who calls', 'configuration_version'],
+  ['begins', 'begin'],
+  ['writes the request', 'insert into "access_request"'],
+  ['writes the grant', 'insert into "access_grant"'],
+  ['writes the entries', 'insert into audit_entry'],
+  ['commits', 'commit'],
+])(
+  'a request whose store is cut as it %s is not filed, nothing is left of it, and the next one is',
+  async (_when, text) => {
+    const { world, proxy } = await behindProxy()
+    const before = await stateOf(world.store)
+    const work = world.as('alice').createRequest(wish)
+    await cutAt(proxy, ['request', text], work)
+    expect(await stateOf(world.store)).toEqual(before)
+    await expect(world.as('alice').createRequest(wish)).rejects.toMatchObject(unavailable)
+    proxy.mend()
+    expect((await world.as('alice').createRequest(wish)).status).toBe('approved')
+  },
+)
+
+test('a request whose commit was not heard of is there whole, and asking again with its key finds it', async () => {
+  const { world, proxy } = await behindProxy()
+  const options = { idempotencyKey: 'order-7' }
+  await cutAt(proxy, ['answer', 'commit'], world.as('alice').createRequest(wish, options))
+  proxy.mend()
+  const { items } = await world.as('alice').listRequests({})
+  expect(items).toHaveLength(1)
+  expect(await entryTypesOf(world.admin, { request: items[0]?.id as string })).toEqual([
+    'request.filed',
+    'request.approved',
+    'grant.created',
+  ])
+  const again = await world.as('alice').createRequest(wish, options)
+  expect(again.id).toBe(items[0]?.id)
+  expect((await world.as('alice').listRequests({})).items).toHaveLength(1)
+})
+
+test('a store that is lost while the target is being opened leaves nothing open on it', async () => {
+  const stores = await startProxyForTest(clusterOf('store'))
+  const targets = await startProxyForTest(clusterOf('target'))
+  const world = await createWorldForTest({ storeAt: stores, targetAt: targets })
+  const id = await permitted(world.as('alice'))
+  const opening = targets.holdAnswer('CREATE ROLE')
+  const refused = expect(world.as('alice').activateGrant({ id })).rejects.toMatchObject(unavailable)
+  await opening
+  stores.cut()
+  targets.mend()
+  await refused
+  expect(await loginsOn(world.target)).toHaveLength(1)
+  stores.mend()
+  world.clock.advance(60_000)
+  await world.server.drain()
+  expect(await loginsOn(world.target)).toEqual([])
+  expect(await world.as('alice').getGrant({ id })).toMatchObject({ state: 'ended', end: { reason: 'open-failed' } })
+})
+
+test('a store that is lost while a grant is being closed leaves it to be closed again, and it ends once', async () => {
+  const { world, proxy } = await behindProxy()
+  const { grant, credential } = await opened(world.as('alice'))
+  const session = await logIn(credential)
+  await world.as('alice').endGrant({ id: grant.id })
+  const recording = proxy.holdRequest('update "access_grant"')
+  const draining = expect(world.server.drain()).rejects.toThrow()
+  await recording
+  proxy.cut()
+  await draining
+  await session.cut
+  proxy.mend()
+  expect((await world.as('alice').getGrant({ id: grant.id })).state).toBe('ending')
+  await world.server.drain()
+  expect((await world.as('alice').getGrant({ id: grant.id })).state).toBe('ended')
+  expect((await entryTypesOf(world.admin, { grant: grant.id })).filter((type) => type === 'grant.ended')).toHaveLength(
+    1,
+  )
+})
+
+test('without its store a server is alive, is not ready, and answers everything else with a problem of ours', async () => {
+  const { world, proxy } = await behindProxy()
+  proxy.cut()
+  const { url } = world.server
+  expect((await send(url, { path: '/healthz' })).status).toBe(200)
+  expect(problemOf(await send(url, { path: '/readyz' })).code).toBe('unavailable')
+  expect(problemOf(await send(url, { path: '/v1/me', token: world.tokenOf('alice') })).code).toBe('unavailable')
+  expect(problemOf(await send(url, { path: '/log/checkpoint' })).code).toBe('unavailable')
+  proxy.mend()
+  expect((await send(url, { path: '/readyz' })).status).toBe(200)
+})
+
+test('a server at work by its own clock outlives the loss of its store', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const world = await createWorldForTest({ storeAt: proxy, background: true, time: 'system' })
+  const { credential } = await opened(world.as('alice'), { duration: '2s' })
+  const session = await logIn(credential)
+  proxy.cut()
+  await expect(world.as('alice').whoami({})).rejects.toMatchObject(unavailable)
+  proxy.mend()
+  await session.cut
+})
+
+test('a server with another master key refuses to start on the store, says why, and leaves it as it was', async () => {
+  const world = await createWorldForTest()
+  const before = await stateOf(world.store)
+  const settings = { ...world.settings, key: { from: 'value', text: randomBytes(32).toString('base64') } } as const
+  await expect(startServer({ settings, env: {}, logger: createLogger('silent') })).rejects.toMatchObject({
+    name: 'StartRefusal',
+    message: expect.stringContaining('master key'),
+    remedy: expect.stringContaining('TIDEGATE_KEY'),
+  })
+  expect(await stateOf(world.store)).toEqual(before)
+})
