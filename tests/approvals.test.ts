@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client, Output } from '@tidegate/api'
+import { outcomeOf } from './support/access.ts'
 import { applyEdited } from './support/edit.ts'
 import { entryTypesOf, inStore } from './support/story.ts'
 import type { Files, Parts, World } from './support/tidegate.ts'
@@ -40,12 +41,6 @@ type Request = Output<'createRequest'>
 const ask = (client: Client, role: string, duration = '1h'): Promise<Request> =>
   client.createRequest({ role: `orders-db/${role}`, duration, reason: 'Fix order 7' })
 
-const code = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: { code: string }) => error.code,
-  )
-
 describe('in one house', () => {
   let world: Awaited<ReturnType<typeof createWorld>>
   beforeAll(async () => void (world = await createWorld({ files })))
@@ -59,8 +54,8 @@ describe('in one house', () => {
     const request = await ask(world.as(who), 'writer')
     expect(request.status).toBe('pending')
     const { id } = request
-    expect(await code(world.as('carol').approveRequest({ id }))).toBe('own-request')
-    expect(await code(world.as('carol').denyRequest({ id }))).toBe('own-request')
+    expect(await outcomeOf(world.as('carol').approveRequest({ id }))).toBe('own-request')
+    expect(await outcomeOf(world.as('carol').denyRequest({ id }))).toBe('own-request')
     expect((await world.as(who).getRequest({ id })).approvals).toEqual([])
     const awaiting = await world.as('carol').listRequests({ awaiting: 'me' })
     expect(awaiting.items.map((one) => one.id)).not.toContain(id)
@@ -68,15 +63,15 @@ describe('in one house', () => {
 
   test('an administrator approves nothing by being one', async () => {
     const { id } = await ask(world.as('alice'), 'writer')
-    expect(await code(world.admin.approveRequest({ id }))).toBe('not-an-approver')
-    expect(await code(world.as('sam').approveRequest({ id }))).toBe('not-an-approver')
+    expect(await outcomeOf(world.admin.approveRequest({ id }))).toBe('not-an-approver')
+    expect(await outcomeOf(world.as('sam').approveRequest({ id }))).toBe('not-an-approver')
   })
 
   test('agents and services approve nothing, in whatever group they are', async () => {
     const { id } = await ask(world.as('alice'), 'writer')
     for (const who of ['ci', 'carols-helper']) {
-      expect(await code(world.as(who).approveRequest({ id }))).toBe('forbidden')
-      expect(await code(world.as(who).denyRequest({ id }))).toBe('forbidden')
+      expect(await outcomeOf(world.as(who).approveRequest({ id }))).toBe('forbidden')
+      expect(await outcomeOf(world.as(who).denyRequest({ id }))).toBe('forbidden')
     }
     expect((await world.as('alice').getRequest({ id })).approvals).toEqual([])
   })
@@ -88,22 +83,22 @@ describe('in one house', () => {
       status: 'pending',
       approvals: [{ approver: 'user:carol', as: ['second-leads', 'team-leads'] }],
     })
-    expect(await code(world.as('carol').approveRequest({ id }))).toBe('already-answered')
-    expect(await code(world.as('carol').denyRequest({ id }))).toBe('already-answered')
+    expect(await outcomeOf(world.as('carol').approveRequest({ id }))).toBe('already-answered')
+    expect(await outcomeOf(world.as('carol').denyRequest({ id }))).toBe('already-answered')
     expect((await world.as('erin').approveRequest({ id })).status).toBe('approved')
   })
 
   test('stages are answered in their order, each by someone else', async () => {
     const { id, waitingFor } = await ask(world.as('alice'), 'maintainer')
     expect(waitingFor).toEqual(['manager'])
-    expect(await code(world.as('carol').approveRequest({ id }))).toBe('not-an-approver')
+    expect(await outcomeOf(world.as('carol').approveRequest({ id }))).toBe('not-an-approver')
     const first = await world.as('dora').approveRequest({ id })
     expect(first).toMatchObject({ status: 'pending', waitingFor: ['second-leads', 'team-leads'] })
     // Dora leads and owns as well, and has said what she had to say.
-    expect(await code(world.as('dora').approveRequest({ id }))).toBe('already-answered')
-    expect(await code(world.as('bob').approveRequest({ id }))).toBe('not-an-approver')
+    expect(await outcomeOf(world.as('dora').approveRequest({ id }))).toBe('already-answered')
+    expect(await outcomeOf(world.as('bob').approveRequest({ id }))).toBe('not-an-approver')
     expect((await world.as('carol').approveRequest({ id })).waitingFor).toEqual(['owner'])
-    expect(await code(world.as('dora').approveRequest({ id }))).toBe('already-answered')
+    expect(await outcomeOf(world.as('dora').approveRequest({ id }))).toBe('already-answered')
     const last = await world.as('bob').approveRequest({ id })
     expect(last).toMatchObject({ status: 'approved', waitingFor: [] })
     expect(last.approvals.map(({ approver }) => approver)).toEqual(['user:dora', 'user:carol', 'user:bob'])
@@ -123,8 +118,8 @@ describe('in one house', () => {
     for (let round = 0; round < 5; round++) {
       const { id } = await ask(world.as('alice'), 'readonly')
       const codes = await Promise.all([
-        code(world.as('dora').approveRequest({ id })),
-        code(world.as('carol').approveRequest({ id })),
+        outcomeOf(world.as('dora').approveRequest({ id })),
+        outcomeOf(world.as('carol').approveRequest({ id })),
       ])
       expect(codes.toSorted()).toEqual(['done', 'request-settled'])
       expect((await world.as('alice').getRequest({ id })).approvals).toHaveLength(1)
@@ -133,7 +128,7 @@ describe('in one house', () => {
 
   test('one who approves twice at the same time counts once', async () => {
     const { id } = await ask(world.as('alice'), 'writer')
-    const codes = await Promise.all([1, 2, 3].map(() => code(world.as('carol').approveRequest({ id }))))
+    const codes = await Promise.all([1, 2, 3].map(() => outcomeOf(world.as('carol').approveRequest({ id }))))
     expect(codes.toSorted()).toEqual(['already-answered', 'already-answered', 'done'])
     expect((await world.as('alice').getRequest({ id })).status).toBe('pending')
   })
@@ -146,7 +141,7 @@ describe('in one house', () => {
         world.as('dora').denyRequest({ id }),
         world.as('alice').cancelRequest({ id }),
       ]
-      const codes = await Promise.all(answers.map(code))
+      const codes = await Promise.all(answers.map(outcomeOf))
       expect(codes.toSorted()).toEqual(['done', 'request-settled', 'request-settled'])
       const settling = (await entryTypesOf(world.admin, { request: id })).filter((type) =>
         /approved|denied|cancelled/.test(type),
@@ -161,17 +156,17 @@ describe('in one house', () => {
     const denied = await world.as('erin').denyRequest({ id, comment: 'Not on a Friday' })
     expect(denied).toMatchObject({ status: 'denied', waitingFor: [] })
     expect(denied.grant).toBeUndefined()
-    expect(await code(world.as('dora').approveRequest({ id }))).toBe('request-settled')
-    expect(await code(world.as('alice').cancelRequest({ id }))).toBe('request-settled')
+    expect(await outcomeOf(world.as('dora').approveRequest({ id }))).toBe('request-settled')
+    expect(await outcomeOf(world.as('alice').cancelRequest({ id }))).toBe('request-settled')
   })
 
   test('only its requester takes a request back, and only once', async () => {
     const { id } = await ask(world.as('alice'), 'writer')
     for (const who of ['bob', 'carol', 'dora'])
-      expect(await code(world.as(who).cancelRequest({ id }))).toBe('not-found')
+      expect(await outcomeOf(world.as(who).cancelRequest({ id }))).toBe('not-found')
     expect((await world.as('alice').cancelRequest({ id })).status).toBe('cancelled')
-    expect(await code(world.as('alice').cancelRequest({ id }))).toBe('request-settled')
-    expect(await code(world.as('carol').approveRequest({ id }))).toBe('request-settled')
+    expect(await outcomeOf(world.as('alice').cancelRequest({ id }))).toBe('request-settled')
+    expect(await outcomeOf(world.as('carol').approveRequest({ id }))).toBe('request-settled')
   })
 
   test('everyone concerned sees who handled a request, and it leaves the list of what waits for them', async () => {
@@ -204,7 +199,7 @@ describe('in one house', () => {
     expect((await world.as('dora').approveRequest({ id: answered.id })).status).toBe('approved')
     expect((await world.as('alice').getRequest({ id: forgotten.id })).status).toBe('pending')
     world.clock.advance(1)
-    expect(await code(world.as('dora').approveRequest({ id: forgotten.id }))).toBe('request-settled')
+    expect(await outcomeOf(world.as('dora').approveRequest({ id: forgotten.id }))).toBe('request-settled')
     await world.server.drain()
     expect((await world.as('alice').getRequest({ id: forgotten.id })).status).toBe('expired')
     expect(await entryTypesOf(world.admin, { request: forgotten.id })).toEqual(['request.filed', 'request.expired'])
@@ -225,8 +220,8 @@ test('approvers are whoever is in the group when they answer: who left may not, 
     'id: team-leads, members: [carol, dora]',
     'id: team-leads, members: [erin, dora]',
   ])
-  expect(await code(world.as('carol').approveRequest({ id }))).toBe('not-an-approver')
-  expect(await code(world.as('carol').getRequest({ id }))).toBe('not-found')
+  expect(await outcomeOf(world.as('carol').approveRequest({ id }))).toBe('not-an-approver')
+  expect(await outcomeOf(world.as('carol').getRequest({ id }))).toBe('not-found')
   expect((await world.as('erin').approveRequest({ id })).status).toBe('approved')
 })
 

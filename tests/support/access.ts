@@ -56,6 +56,13 @@ export async function logIn(credential: Credential): Promise<Session> {
   return { query: (text) => client.query(text), cut, isCut: () => over }
 }
 
+/** What came of a call: `done`, or the code of the refusal. Never rejects, so that it can be looked at later. */
+export const outcomeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: { code?: string; message?: string }) => error.code ?? error.message ?? 'failed',
+  )
+
 /** As the target's superuser, past Tidegate. */
 export async function onTarget(
   { superuserUrl }: Pick<Target, 'superuserUrl'>,

@@ -105,7 +105,7 @@ const valueFor = (schema: Schema, known: readonly unknown[]): fc.Arbitrary<unkno
 function fitting(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (schema.const !== undefined) return fc.constant(schema.const)
-  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((one) => fitting(one as Schema)))
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((one) => fitting(one)))
   switch (schema.type) {
     case 'string':
       return fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), hostileText, hostileInstant, hostileDuration)
@@ -127,8 +127,7 @@ function fittingObject(schema: Schema): fc.Arbitrary<unknown> {
   const properties = Object.entries(schema.properties ?? {})
   if (properties.length > 0)
     return fc.record(Object.fromEntries(properties.map(([name, one]) => [name, fitting(one as Schema)])))
-  const values =
-    typeof schema.additionalProperties === 'object' ? fitting(schema.additionalProperties as Schema) : hostile
+  const values = typeof schema.additionalProperties === 'object' ? fitting(schema.additionalProperties) : hostile
   return fc.dictionary(
     fc.oneof(fc.constantFrom('compliant', 'managed', 'open', 'level'), fc.string({ maxLength: 8 })),
     values,

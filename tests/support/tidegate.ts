@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Client } from '@tidegate/api'
 import { createClient } from '@tidegate/api'
-import type { Instant } from '@tidegate/core'
+import type { Instant, Millis } from '@tidegate/core'
 import type { RunningServer, Settings } from '@tidegate/server'
 import { createLogger, startServer } from '@tidegate/server'
 import { onTestFinished } from 'vitest'
@@ -54,6 +54,8 @@ export type WorldOptions = {
   /** Beyond the target's own password. */
   readonly env?: Readonly<Record<string, string>>
   readonly logger?: ReturnType<typeof createLogger>
+  /** How often the question is asked again for what is open. Absent: as by default, which no test waits for. */
+  readonly reaskEvery?: Millis
 }
 
 /** Everything is let go of when the test, or the file's `beforeAll`, is over. */
@@ -62,7 +64,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World & {
   const target = { ...made, ...options.targetAt }
   // Targets have clocks of their own, and refuse a login whose end is behind them.
   const clock = createClock(Date.now())
-  const settings = settingsFor(secretUrlOf({ ...store.connection, ...options.storeAt }))
+  const url = secretUrlOf({ ...store.connection, ...options.storeAt })
+  const settings = { ...settingsFor(url), ...(options.reaskEvery !== undefined && { reaskEvery: options.reaskEvery }) }
   const servers: RunningServer[] = []
   const start = async (): Promise<RunningServer> => {
     const server = await startServer({

@@ -64,6 +64,11 @@ export const errors = {
     title: 'The request is settled.',
     remedy: 'File a new request if access is still needed.',
   },
+  'request-changed': {
+    status: 409,
+    title: 'The request has changed since it was looked at.',
+    remedy: 'Look at it again, and answer for the version it has now.',
+  },
   'policy-refuses': {
     status: 409,
     title: 'Policy says no, now.',

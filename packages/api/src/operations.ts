@@ -39,6 +39,15 @@ export type Operation = {
 const none = z.strictObject({})
 const byId = { id: s.idText }
 
+const answerErrors: readonly ErrorCode[] = [
+  'not-found',
+  'own-request',
+  'not-an-approver',
+  'already-answered',
+  'request-settled',
+  'request-changed',
+]
+
 export const operations = {
   whoami: {
     method: 'GET',
@@ -144,18 +153,18 @@ export const operations = {
     path: '/v1/requests/{id}/approve',
     auth: 'person',
     summary: 'Say yes to a request',
-    input: z.strictObject({ ...byId, comment: s.commentText.optional() }),
+    input: s.answer,
     output: s.accessRequest,
-    errors: ['not-found', 'own-request', 'not-an-approver', 'already-answered', 'request-settled', 'policy-refuses'],
+    errors: [...answerErrors, 'policy-refuses'],
   },
   denyRequest: {
     method: 'POST',
     path: '/v1/requests/{id}/deny',
     auth: 'person',
     summary: 'Say no to a request',
-    input: z.strictObject({ ...byId, comment: s.commentText.optional() }),
+    input: s.answer,
     output: s.accessRequest,
-    errors: ['not-found', 'own-request', 'not-an-approver', 'already-answered', 'request-settled'],
+    errors: answerErrors,
   },
   cancelRequest: {
     method: 'POST',

@@ -61,6 +61,13 @@ export const commentText = freeText(limits.commentLength)
 export const ticketText = lineText(limits.ticketLength)
 export const taskText = lineText(limits.taskLength)
 
+/** An approver's answer. With a version, only for the request as it was then. */
+export const answer = z.strictObject({
+  id: idText,
+  comment: commentText.optional(),
+  version: z.number().int().min(1).optional(),
+})
+
 export const signalUse = z.object({
   name: z.string(),
   source: z.string(),
@@ -131,6 +138,8 @@ export const accessRequest = z
     task: z.string().optional(),
     startAt: instant.optional(),
     status: z.enum(requestStatuses),
+    /** Grows with every change; an answer may name the one it is for. */
+    version: z.number(),
     filedAt: instant,
     pendingUntil: instant,
     settledAt: instant.optional(),

@@ -18,6 +18,7 @@ import { demo } from './commands/demo.ts'
 import { deny } from './commands/deny.ts'
 import { done } from './commands/done.ts'
 import { exec } from './commands/exec.ts'
+import { findingsClose } from './commands/findings-close.ts'
 import { findings } from './commands/findings.ts'
 import { grants } from './commands/grants.ts'
 import { login } from './commands/login.ts'
@@ -52,6 +53,7 @@ export const commands: readonly CommandEntry[] = [
   revoke,
   survey,
   findings,
+  findingsClose,
   signal,
   apply,
   changes,

@@ -43,6 +43,7 @@ export const exitOfError = {
   'not-an-approver': 'refused',
   'already-answered': 'refused',
   'request-settled': 'refused',
+  'request-changed': 'refused',
   'policy-refuses': 'refused',
   'grant-ended': 'refused',
   'grant-not-started': 'waiting',

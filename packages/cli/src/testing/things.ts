@@ -60,6 +60,7 @@ export const requestOf = (change: Partial<AccessRequest> = {}): AccessRequest =>
   role: 'orders-db/readonly',
   durationSeconds: 1_800,
   reason: 'Look into OPS-17',
+  version: 1,
   status: 'approved',
   filedAt: '2026-11-21T11:59:00Z',
   pendingUntil: '2026-11-22T11:59:00Z',

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Target as Harness } from '../../../../tests/support/target.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../server/src/embedded/start.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../../tests/support/embedded.ts'
 import { newLease, openTarget, roleOf, type Wanted } from '../testing/postgres-target.ts'
 
 const run = promisify(execFile)

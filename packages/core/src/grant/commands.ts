@@ -29,14 +29,14 @@ const events = (list: readonly GrantEvent[], ...effects: GrantEffect[]): GrantOu
  */
 export function activate(grant: Grant, { now, allowed }: { now: Instant; allowed: Millis }): GrantOutcome {
   switch (grant.state) {
-    case 'scheduled':
-      return { refused: 'grant-not-started', startAt: grant.startAt ?? grant.activateBy }
-    case 'ready':
-    case 'provisioning': {
-      if (now >= grant.activateBy) return { refused: 'grant-lapsed' }
-      const duration = Math.min(grant.duration, allowed) as Millis
-      return events([{ type: 'grant.opening', at: now, duration, expiresAt: after(now, duration) }], 'open')
+    case 'scheduled': {
+      const startAt = grant.startAt ?? grant.activateBy
+      if (now < startAt) return { refused: 'grant-not-started', startAt }
+      return opening(grant, { now, allowed }, [{ type: 'grant.ready', at: now }])
     }
+    case 'ready':
+    case 'provisioning':
+      return opening(grant, { now, allowed }, [])
     case 'active':
       if (hasExpired(grant, now)) return { refused: 'grant-ended', end: { reason: 'expired', at: now } }
       return events([{ type: 'grant.reissued', at: now }], 'open')
@@ -44,6 +44,14 @@ export function activate(grant: Grant, { now, allowed }: { now: Instant; allowed
     case 'ended':
       return { refused: 'grant-ended', end: grant.end }
   }
+}
+
+type Opening = { readonly now: Instant; readonly allowed: Millis }
+
+function opening(grant: Grant, { now, allowed }: Opening, before: readonly GrantEvent[]): GrantOutcome {
+  if (now >= grant.activateBy) return { refused: 'grant-lapsed' }
+  const duration = Math.min(grant.duration, allowed) as Millis
+  return events([...before, { type: 'grant.opening', at: now, duration, expiresAt: after(now, duration) }], 'open')
 }
 
 /** The target says the credential works. Refused when the grant was ended meanwhile, or a later attempt is under way. */

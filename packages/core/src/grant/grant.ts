@@ -20,6 +20,8 @@ export type Grant = {
   readonly activateBy: Instant
   /** Set by the latest attempt to open, when the clock starts. */
   readonly activatedAt?: Instant
+  /** When the target first said that the credential works. Absent: no credential of it was ever handed out. */
+  readonly openedAt?: Instant
   /** Always after `activatedAt`. The target holds the same instant. */
   readonly expiresAt?: Instant
   /** How often opening was tried. A result of an older attempt than the latest is ignored. */
@@ -82,7 +84,7 @@ export function evolveGrant(grant: Grant, event: GrantEvent): Grant {
         unsureAttempts: grant.unsureAttempts + 1,
       }
     case 'grant.opened':
-      return { ...grant, state: 'active' }
+      return { ...grant, state: 'active', openedAt: event.at }
     case 'grant.reissued':
       return { ...grant, attempt: grant.attempt + 1 }
     case 'grant.open-failed':

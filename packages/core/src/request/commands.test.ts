@@ -20,6 +20,7 @@ const pending: AccessRequest = {
   duration: hours(1),
   reason: 'ticket 17',
   status: 'pending',
+  version: 1,
   decision: 'dec_1',
   filedAt: filed,
   pendingUntil: after(filed, hours(24)),

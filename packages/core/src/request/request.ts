@@ -18,6 +18,8 @@ export type AccessRequest = {
   /** Not before. Absent: at once. */
   readonly startAt?: Instant
   readonly status: RequestStatus
+  /** Grows with every change that is saved. An approver may say which one they have seen. */
+  readonly version: number
   /** The latest decision on it. */
   readonly decision: DecisionId
   readonly filedAt: Instant

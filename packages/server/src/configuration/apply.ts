@@ -11,8 +11,9 @@ import { formatInstant, principalKey } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Caller } from '../identity/identity.ts'
-import { findPrincipal, firstAdministrator, firstTokenWorks, isAdministrator } from '../identity/tokens.ts'
+import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
+import { entryLimits } from '../log/limits.ts'
 import { scheduleTending } from '../reconciler/tend.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
@@ -55,10 +56,9 @@ const invalid = (problems: readonly FieldProblem[]): ApiError =>
 
 /** Policy never locks out its administrators: whoever is needed to change it back must be left. */
 async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Promise<FieldProblem | undefined> {
-  const { administrators, fourEyes } = after.declared.settings
+  const { administrators } = after.declared.settings
   const left = await workingAdministrators(reader, after, now)
-  const needed = fourEyes ? 2 : 1
-  if (left.size >= needed) return undefined
+  if (left.size >= administratorsNeeded(after)) return undefined
   if (left.size === 0) {
     return {
       field: 'settings.administrators',
@@ -71,18 +71,6 @@ async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Pr
     message: `Only one person in the group ${administrators} has a token that works: no change could be approved.`,
     remedy: 'Put a second user with an unexpired token into that group, or leave four eyes off.',
   }
-}
-
-/** Ids of the users who could administer under this configuration, now. */
-async function workingAdministrators(reader: Reader, after: Snapshot, now: Instant): Promise<Set<string>> {
-  const ids = new Set<string>()
-  for (const { principal, expires } of after.tokens.values()) {
-    const holder = findPrincipal(after, principal)
-    if (expires > now && holder && isAdministrator(holder, after)) ids.add(holder.id)
-  }
-  const first = findPrincipal(after, firstAdministrator)
-  if (first && isAdministrator(first, after) && (await firstTokenWorks(reader, after, now))) ids.add(first.id)
-  return ids
 }
 
 /** What it does to access that is open now, as far as can be said without asking the question again. */
@@ -143,13 +131,10 @@ export async function applyConfiguration(
 
 type Recorded = { id: ChangeId; planned: Planned; caller: Caller; waits: boolean }
 
-/** As many as an entry has room for, however long their names are. The plan of the change has all. */
-const itemsInEntry = 300
-
 /** Nobody's name stands in the log in clear: which people an item is about says the plan of the change. */
 const itemsInWords = (items: readonly PlanItem[]): string[] =>
   items
-    .slice(0, itemsInEntry)
+    .slice(0, entryLimits.items)
     .map(({ action, kind, id }) =>
       kind === 'user' || kind === 'agent' ? `${action} ${kind}` : `${action} ${kind} ${id}`,
     )

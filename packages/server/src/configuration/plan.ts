@@ -36,7 +36,9 @@ export function planItems(before: Snapshot, after: Snapshot): PlanItem[] {
     const was = old.get(key)
     const details = was
       ? changedFields(was.fields, thing.fields)
-      : [...thing.fields].filter(([, { exact }]) => !isEmpty(exact)).map(([name, { words }]) => `${name}: ${words}`)
+      : [...thing.fields]
+          .filter(([, { exact }]) => !isEmpty(exact))
+          .flatMap(([name, { words }]) => newField(name, words))
     if (was && details.length === 0) continue
     const names = was ? changedNames(was.fields, thing.fields) : undefined
     items.push({
@@ -61,9 +63,17 @@ const changedNames = (before: Fields, after: Fields): string[] =>
   [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name)?.exact !== after.get(name)?.exact)
 
 const changedFields = (before: Fields, after: Fields): string[] =>
-  changedNames(before, after).map(
-    (name) => `${name}: ${before.get(name)?.words ?? '—'} → ${after.get(name)?.words ?? '—'}`,
-  )
+  changedNames(before, after).flatMap((name) => {
+    const [was, is] = [before.get(name)?.words ?? '—', after.get(name)?.words ?? '—']
+    const short = !`${was}${is}`.includes('\n')
+    return short ? [`${name}: ${was} → ${is}`] : [`${name}:`, ...marked('- ', was), ...marked('+ ', is)]
+  })
+
+/** A text of several lines, such as a policy, is shown as it is written: in one line a comment would hide what follows. */
+const marked = (mark: string, text: string): string[] => text.split('\n').map((line) => `${mark}${line}`)
+
+const newField = (name: string, words: string): string[] =>
+  words.includes('\n') ? [`${name}:`, ...marked('  ', words)] : [`${name}: ${words}`]
 
 const isEmpty = (exact: string): boolean => exact === '[]' || exact === '{}'
 

@@ -9,7 +9,7 @@ export const findingKinds = {
   'orphan-login': 'A login of ours without a live grant was found on a target, and closed.',
   'login-missing': 'An active grant has no login on its target: something else removed it.',
   'target-untended': 'A target cannot be read or put in order; Tidegate keeps trying.',
-  'configuration-unreadable': 'The configuration in force cannot be read by this version; nothing is decided.',
+  'administrators-expiring': 'Fewer administrators than are needed have a token that lasts two more weeks.',
 } as const
 
 export type FindingKind = keyof typeof findingKinds

@@ -9,7 +9,7 @@
 import { ApiError } from '@tidegate/api'
 import type { Credential, OpenOutcome } from '@tidegate/connectors'
 import type { Approval, Grant } from '@tidegate/core'
-import { endReasons, formatInstant, grantCommands, requestCommands, roleKey } from '@tidegate/core'
+import { endReasons, formatInstant, grantCommands, roleKey } from '@tidegate/core'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
@@ -17,14 +17,15 @@ import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
 import { lockGrant } from '../store/grants.ts'
-import { approvalsOfRequests, findRequest, insertDecision, lockRequest } from '../store/requests.ts'
+import { approvalsOfRequests, findRequest, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
 import type { Targets } from '../targets/targets.ts'
 import type { Allowance } from './allowed.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
-import { saveGrant, saveRequest } from './save.ts'
+import { failRequest } from './fail-request.ts'
+import { saveGrant } from './save.ts'
 
 export type Activation = Lifecycle & {
   /** Connections for work that waits on targets, so that a slow one does not keep others from the store. */
@@ -39,9 +40,26 @@ export async function activateGrant(
   { caller, id }: { caller: Caller; id: string },
 ): Promise<Activated> {
   const begun = await change(deps, (unit) => begin(deps, unit, { caller, id }))
-  const result = await change({ db: deps.workDb, runtime: deps.runtime }, (unit) => openTarget(deps, unit, begun))
-  if ('refusal' in result) throw result.refusal
-  return result
+  const work = { db: deps.workDb, runtime: deps.runtime }
+  const turn = await deps.targets.takeTurn(begun.entry.resource.id)
+  try {
+    const result = await change(work, (unit) =>
+      turn ? openTarget(deps, unit, begun) : recordCrowd({ ...unit, now: deps.runtime.now() }, begun),
+    )
+    if ('refusal' in result) throw result.refusal
+    return result
+  } finally {
+    turn?.()
+  }
+}
+
+/** Too many were at this target for too long; nothing was sent to it. */
+async function recordCrowd(unit: Unit, begun: Begun): Promise<{ refusal: ApiError }> {
+  const grant = await lockGrant(unit.tx, begun.grant.id)
+  if (!grant) throw new Error(`Grant ${begun.grant.id} is gone from the store.`)
+  const message = 'Too many grants are being opened on it at once.'
+  const outcome = { outcome: 'failed', notDone: true, cause: 'timeout', message } as const
+  return { refusal: await recordFailure(unit, { grant, attempt: begun.grant.attempt, begun, outcome }) }
 }
 
 type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
@@ -146,14 +164,8 @@ async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Fai
   const failure = { now: unit.now, attempt, cause: outcome.cause, leftNothing: outcome.notDone, giveUp: !waits }
   const result = grantCommands.openFailed(grant, failure)
   const saved = 'events' in result ? await saveGrant(unit, grant, { events: result.events }) : grant
-  if (saved.end?.reason === 'open-failed') await failRequest(unit, grant, outcome.message)
+  if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
   const role = roleKey({ resource: grant.resource, name: grant.role })
   const next = saved.end ? 'The grant has ended.' : 'The grant is still there: activate it again later.'
   return new ApiError('target-unavailable', { detail: `${role}: ${outcome.message} ${next}` })
-}
-
-async function failRequest(unit: Unit, grant: Grant, note: string): Promise<void> {
-  const request = await lockRequest(unit.tx, grant.request)
-  const outcome = request && requestCommands.fail(request, { now: unit.now, note })
-  if (request && outcome && 'events' in outcome) await saveRequest(unit, request, { events: outcome.events })
 }

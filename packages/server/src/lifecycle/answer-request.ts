@@ -15,7 +15,13 @@ import { createGrant } from './file-request.ts'
 import { ask, askedFor } from './question.ts'
 import { saveRequest } from './save.ts'
 
-type Answer = { readonly caller: Caller; readonly id: string; readonly verdict: Verdict; readonly comment?: string }
+type Answer = {
+  readonly caller: Caller
+  readonly id: string
+  readonly verdict: Verdict
+  readonly comment?: string
+  readonly version?: number
+}
 
 export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: Answer): Promise<AccessRequest> {
   const { tx, now, runtime } = unit
@@ -24,6 +30,11 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   const snapshot = await lifecycle.configurations.current(tx)
   const requester = lifecycle.findPrincipal(snapshot, request.principal)
   if (request.status !== 'pending') throw settled(request)
+  if (answer.version !== undefined && answer.version !== request.version) {
+    throw new ApiError('request-changed', {
+      detail: `It is at version ${request.version}, and the answer was given for ${answer.version}.`,
+    })
+  }
   const asked = askedFor(request, {
     snapshot,
     findPrincipal: lifecycle.findPrincipal,

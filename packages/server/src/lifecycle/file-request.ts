@@ -1,8 +1,8 @@
 /** Someone asks. */
 
 import { ApiError } from '@tidegate/api'
-import type { AccessRequest, Decision, Grant, Instant, Millis, RequestId } from '@tidegate/core'
-import { after, formatDuration, isId, requestCommands } from '@tidegate/core'
+import type { AccessRequest, Decision, Grant, Instant, Millis } from '@tidegate/core'
+import { after, formatDuration, requestCommands } from '@tidegate/core'
 import { findRole } from '../configuration/snapshot.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
@@ -58,6 +58,7 @@ export async function fileRequest(
     duration: filing.duration,
     reason: filing.reason,
     status: 'pending',
+    version: 1,
     decision: decision.id,
     filedAt: now,
     pendingUntil: after(now, snapshot.declared.settings.requestTimeout),
@@ -148,5 +149,3 @@ const createdEntry = (grant: Grant, at: Instant): Parameters<Unit['record']>[0] 
     activateBy: new Date(grant.activateBy).toISOString(),
   },
 })
-
-export const isRequestId = (text: string): text is RequestId => isId('request', text)

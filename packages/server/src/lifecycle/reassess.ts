@@ -46,7 +46,11 @@ async function reassessGrant(
   if (!grant || grant.state === 'ending' || grant.state === 'ended') return 'kept'
   const finding = await judge(lifecycle, unit, { grant, snapshot })
   if (finding.moved)
-    return end(unit, { grant, reason: 'resource-changed', note: 'The resource points to another target.' })
+    return end(unit, {
+      grant,
+      reason: 'resource-changed',
+      note: 'The resource was removed, or points to another target.',
+    })
   if (!finding.allowance) {
     return end(unit, { grant, reason: 'policy-changed', note: 'The principal or the role is no longer there.' })
   }

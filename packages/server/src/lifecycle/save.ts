@@ -4,6 +4,7 @@ import type { JsonValue } from '@tidegate/audit'
 import type { AccessRequest, Decision, Grant, GrantEvent, RequestEvent } from '@tidegate/core'
 import { evolveGrant, evolveRequest, formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
 import type { EntryDraft } from '../log/append.ts'
+import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
 import { updateGrant } from '../store/grants.ts'
 import { reconcilerLimits } from '../reconciler/limits.ts'
@@ -47,8 +48,7 @@ export async function saveRequest(
     if (event.type === 'request.answered') await insertApproval(unit.tx, event.approval)
     unit.record(requestEntry(request, event, decision))
   }
-  if (events.length > 0) await updateRequest(unit.tx, request)
-  return request
+  return events.length > 0 ? updateRequest(unit.tx, request) : request
 }
 
 /** Written once, as what policy makes of it in the same transaction. */
@@ -76,7 +76,7 @@ const decisionFields = (decision: Decision | undefined): Fields =>
     : {
         decision: decision.id,
         outcome: decision.outcome,
-        policies: [...decision.policies],
+        policies: decision.policies.slice(0, entryLimits.policies),
         policyVersion: decision.policyVersion,
         signals: decision.signals.map(({ name, source, ageMillis, fresh }) => ({ name, source, ageMillis, fresh })),
       }
@@ -159,7 +159,7 @@ function requestFields(request: AccessRequest, event: RequestEvent, decision: De
       return {
         by: event.by,
         decision: decision?.id,
-        policies: [...(event.path?.policies ?? decision?.policies ?? [])],
+        policies: (event.path?.policies ?? decision?.policies ?? []).slice(0, entryLimits.policies),
         stages: event.path?.stages.map(({ approvers, count }) => ({ approvers: [...approvers], count })),
       }
     case 'request.denied':

@@ -1,11 +1,12 @@
 import { ApiError } from '@tidegate/api'
-import type { AccessRequest, Decision } from '@tidegate/core'
+import type { AccessRequest, Decision, Verdict } from '@tidegate/core'
 import { eligibility, openSpecs, parseDuration, parseInstant, principalKey, requestCommands } from '@tidegate/core'
 import type { Instant, Millis } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import { answerRequest, cancelRequest } from '../lifecycle/answer-request.ts'
 import { askOnly, fileRequest } from '../lifecycle/file-request.ts'
+import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
 import { approvalsOfRequests, findDecisions, findRequest, requestFromRow } from '../store/requests.ts'
 import { isSelf, ownsResource } from './access-rules.ts'
@@ -43,24 +44,21 @@ export const requestHandlers: HandlersOf<
       return view
     },
   },
-  approveRequest: {
-    kind: 'change',
-    run: async ({ services, caller, input: { id, comment } }, unit) => {
-      const answer = { caller, id, verdict: 'approve', ...(comment !== undefined && { comment }) } as const
-      return viewOne(unit.tx, await answerRequest(services, unit, answer))
-    },
-  },
-  denyRequest: {
-    kind: 'change',
-    run: async ({ services, caller, input: { id, comment } }, unit) => {
-      const answer = { caller, id, verdict: 'deny', ...(comment !== undefined && { comment }) } as const
-      return viewOne(unit.tx, await answerRequest(services, unit, answer))
-    },
-  },
+  approveRequest: { kind: 'change', run: (call, unit) => answered(call, unit, 'approve') },
+  denyRequest: { kind: 'change', run: (call, unit) => answered(call, unit, 'deny') },
   cancelRequest: {
     kind: 'change',
     run: async ({ caller, input }, unit) => viewOne(unit.tx, await cancelRequest(unit, { caller, id: input.id })),
   },
+}
+
+async function answered(
+  { services, caller, input: { id, comment, version } }: Call<'approveRequest' | 'denyRequest'>,
+  unit: Unit,
+  verdict: Verdict,
+): Promise<View> {
+  const said = { ...(comment !== undefined && { comment }), ...(version !== undefined && { version }) }
+  return viewOne(unit.tx, await answerRequest(services, unit, { caller, id, verdict, ...said }))
 }
 
 type WishInput = { role: string; duration: string; ticket?: string | undefined; task?: string | undefined }

@@ -77,6 +77,7 @@ export function requestView({ request, decision, approvals }: Settled): Output<'
     durationSeconds: wholeSeconds(request.duration),
     reason: request.reason,
     status: request.status,
+    version: request.version,
     filedAt: formatInstant(request.filedAt),
     pendingUntil: formatInstant(request.pendingUntil),
     decision: decisionView(decision),

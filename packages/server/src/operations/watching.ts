@@ -108,9 +108,9 @@ async function whoHadAccess({ services, caller, input }: Call<'whoHadAccess'>) {
       'accessGrant.resource',
       'accessGrant.role',
     ])
-    .select(['accessGrant.activatedAt', 'accessGrant.endedAt', 'accessGrant.endReason', 'accessRequest.reason'])
+    .select(['accessGrant.openedAt', 'accessGrant.endedAt', 'accessGrant.endReason', 'accessRequest.reason'])
     .where('accessGrant.resource', '=', input.resource)
-    .where('accessGrant.activatedAt', '<=', boundInstant(at))
+    .where('accessGrant.openedAt', '<=', boundInstant(at))
     .where((eb) => eb.or([eb('accessGrant.endedAt', 'is', null), eb('accessGrant.endedAt', '>', boundInstant(at))]))
   if (input.cursor !== undefined) query = query.where('accessGrant.id', '<', input.cursor)
   const rows = await query
@@ -128,7 +128,7 @@ async function whoHadAccess({ services, caller, input }: Call<'whoHadAccess'>) {
     principal: row.principal,
     role: `${row.resource}/${row.role}`,
     reason: row.reason,
-    from: formatInstant(row.activatedAt as Instant),
+    from: formatInstant(row.openedAt as Instant),
     approvers: approvers.get(row.request) ?? [],
     ...(row.endedAt !== null && { to: formatInstant(row.endedAt) }),
     ...(row.endReason !== null && { endReason: row.endReason }),

@@ -9,6 +9,7 @@ import { after, grantCommands } from '@tidegate/core'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
+import { failRequest } from '../lifecycle/fail-request.ts'
 import { lifecycleLimits } from '../lifecycle/limits.ts'
 import { saveGrant } from '../lifecycle/save.ts'
 import type { Unit } from '../store/change.ts'
@@ -30,21 +31,37 @@ type Pick = {
   readonly picked: (resource: string) => void
 }
 
-export async function stepGrant(deps: Activation, { saturated, picked }: Pick): Promise<Step> {
-  return change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
-    const grant = await pickDue(unit.tx, unit.now, saturated())
-    if (!grant) return 'nothing-due'
-    picked(grant.resource)
-    const outcome = grantCommands.timePassed(grant, {
-      now: unit.now,
-      provisioningTimeout: lifecycleLimits.provisioningTimeout,
+export async function stepGrant(deps: Activation, pick: Pick): Promise<Step> {
+  let mine: StoredGrant | undefined
+  try {
+    return await change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
+      mine = await pickDue(unit.tx, unit.now, pick.saturated())
+      if (!mine) return 'nothing-due'
+      pick.picked(mine.resource)
+      await work(deps, unit, mine)
+      return 'done'
     })
-    if ('refused' in outcome) throw new Error(`Time alone was refused for ${grant.id}.`)
-    if (outcome.events.length > 0) await saveGrant(unit, grant, { events: outcome.events })
-    else if (grant.state === 'ending') await close(deps, unit, grant)
-    else await postpone(unit.tx, grant, dueAgain(grant, unit.now))
-    return 'done'
-  })
+  } catch (error) {
+    if (mine) await setAside(deps, mine)
+    throw error
+  }
+}
+
+/** A grant that cannot be worked on keeps no other from its turn, and gets another one itself. */
+async function setAside({ workDb, runtime }: Activation, grant: StoredGrant): Promise<void> {
+  const until = after(runtime.now(), reconcilerLimits.faultRetryMs as Millis)
+  await change({ db: workDb, runtime }, (unit) => postpone(unit.tx, grant, until))
+}
+
+async function work(deps: Activation, unit: Unit, grant: StoredGrant): Promise<void> {
+  const { now } = unit
+  const outcome = grantCommands.timePassed(grant, { now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
+  if ('refused' in outcome) throw new Error(`Time alone was refused for ${grant.id}.`)
+  if (outcome.events.length > 0) {
+    const saved = await saveGrant(unit, grant, { events: outcome.events })
+    if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
+  } else if (grant.state === 'ending') await close(deps, unit, grant)
+  else await postpone(unit.tx, grant, dueAgain(grant, now))
 }
 
 async function pickDue(tx: Tx, now: Instant, saturated: readonly string[]): Promise<StoredGrant | undefined> {

@@ -1,10 +1,13 @@
 import { days, instant } from '@tidegate/core'
+import { connectorKinds } from '@tidegate/connectors'
 import { expect, test } from 'vitest'
+import { createConfigurations } from '../configuration/configurations.ts'
 import { instantParam } from '../store/database.ts'
 import { storeForTest } from '../testing/store.ts'
 import { housekeeping } from './housekeeping.ts'
 
 const now = instant(Date.UTC(2026, 0, 20, 9))
+const configurations = createConfigurations(connectorKinds)
 const ago = (ms: number): Date => instantParam(instant(now - ms))
 
 test('idempotency keys and stale signals are thrown away a week after they served, and not before', async () => {
@@ -21,7 +24,25 @@ test('idempotency keys and stale signals are thrown away a week after they serve
       .values({ ...signal, subject: key, staleAt: ago(ms) })
       .execute()
   }
-  await housekeeping({ db, runtime: { ...runtime, now: () => now } })
+  await housekeeping({ db, runtime: { ...runtime, now: () => now }, configurations })
   expect(await db.selectFrom('idempotency').select('key').execute()).toEqual([{ key: 'young' }])
   expect(await db.selectFrom('signal').select('subject').execute()).toEqual([{ subject: 'young' }])
+})
+
+test('administrators whose tokens are about to end are a finding, until there are new ones', async () => {
+  const { db, runtime } = await storeForTest()
+  const at = (ms: number) => ({ db, runtime: { ...runtime, now: () => instant(ms) }, configurations })
+  const open = () => db.selectFrom('finding').select(['kind', 'severity']).where('closedAt', 'is', null).execute()
+  const token = { principal: 'user:admin', createdAt: ago(0), revokedAt: null }
+  const until = (ms: number): Date => instantParam(instant(now + ms))
+  const first = { ...token, id: 'tok_1', hash: Buffer.alloc(32, 1), expiresAt: until(days(30)) }
+  await db.insertInto('apiToken').values(first).execute()
+  await housekeeping(at(now + days(15)))
+  expect(await open()).toEqual([])
+  await housekeeping(at(now + days(17)))
+  expect(await open()).toEqual([{ kind: 'administrators-expiring', severity: 'high' }])
+  const second = { ...token, id: 'tok_2', hash: Buffer.alloc(32, 2), expiresAt: until(days(90)) }
+  await db.insertInto('apiToken').values(second).execute()
+  await housekeeping(at(now + days(17)))
+  expect(await open()).toEqual([])
 })

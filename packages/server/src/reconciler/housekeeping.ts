@@ -2,21 +2,26 @@
 
 import { limits } from '@tidegate/api'
 import type { Millis } from '@tidegate/core'
-import { days, instant } from '@tidegate/core'
+import { after, days, instant } from '@tidegate/core'
+import type { Configurations } from '../configuration/configurations.ts'
+import { closeFinding, openFinding } from '../findings/findings.ts'
+import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import type { Runtime } from '../runtime.ts'
+import type { Unit } from '../store/change.ts'
+import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import { boundInstant } from '../store/database.ts'
 
 /** A signal that went stale this long ago tells nobody anything. */
 const staleSignalsKept: Millis = days(7)
 
-export async function housekeeping({
-  db,
-  runtime,
-}: {
-  readonly db: Database
-  readonly runtime: Runtime
-}): Promise<void> {
+/** Tokens end by themselves; whoever has to make new ones hears of it this long before. */
+const warnBefore: Millis = days(14)
+
+type Deps = { readonly db: Database; readonly runtime: Runtime; readonly configurations: Configurations }
+
+export async function housekeeping(deps: Deps): Promise<void> {
+  const { db, runtime } = deps
   const now = runtime.now()
   const keysBefore = instant(now - days(limits.idempotencyKeyDays))
   await db.deleteFrom('idempotency').where('at', '<', boundInstant(keysBefore)).execute()
@@ -24,4 +29,15 @@ export async function housekeeping({
     .deleteFrom('signal')
     .where('staleAt', '<', boundInstant(instant(now - staleSignalsKept)))
     .execute()
+  await change(deps, (unit) => warnOfLockout(unit, deps.configurations))
+}
+
+/** Configuration cannot lock out its administrators; time still could. */
+async function warnOfLockout(unit: Unit, configurations: Configurations): Promise<void> {
+  const snapshot = await configurations.current(unit.tx)
+  const left = await workingAdministrators(unit.tx, snapshot, after(unit.now, warnBefore))
+  const about = { kind: 'administrators-expiring', subject: 'settings:administrators' } as const
+  if (left.size >= administratorsNeeded(snapshot)) return closeFinding(unit, about)
+  const message = `In two weeks ${left.size} administrators have a token that works, and ${administratorsNeeded(snapshot)} are needed. Give them new ones.`
+  await openFinding(unit, { ...about, severity: 'high', message })
 }

@@ -14,6 +14,8 @@ export const reconcilerLimits = {
   overdueRequestsAtOnce: 200,
   /** Whoever works on the grant now is waited for this long before looking again. */
   busyRetryMs: 100,
+  /** After a fault of our own, a grant is worked on again this much later. */
+  faultRetryMs: 1_000,
   tendAtOnce: 4,
   housekeepingEveryMs: 3_600_000,
 } as const

@@ -7,6 +7,7 @@ import type { Connector, FoundLogin } from '@tidegate/connectors'
 import { isTargetFault, targetFault } from '@tidegate/connectors'
 import type { GrantId, Instant } from '@tidegate/core'
 import { after } from '@tidegate/core'
+import { sql } from 'kysely'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
@@ -14,6 +15,7 @@ import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Tx } from '../store/database.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
+import { tryGrantLock } from '../targets/grant-lock.ts'
 import { backoff } from './backoff.ts'
 import type { TendDeps } from './reconciler.ts'
 
@@ -41,6 +43,7 @@ export async function tendOne(deps: TendDeps, resource?: string): Promise<Tended
     if (!entry) {
       // Its grants are closed by the reconciler, wherever they were opened; there is nothing else of it to tend.
       await unit.tx.deleteFrom('targetState').where('resource', '=', state.resource).execute()
+      await closeFinding(unit, { kind: 'target-untended', subject: `resource:${state.resource}` })
       return { resource: state.resource, changes: [] }
     }
     const tended = await tend(deps, unit, entry)
@@ -85,10 +88,27 @@ async function compareLogins(unit: Unit, { resource, connector }: Target): Promi
   const before = unit.runtime.now()
   const found = await connector.find()
   const live = await liveGrants(unit.tx, resource, found)
-  for (const login of found.filter(({ grant }) => !live.known.has(grant)))
-    await closeOrphan(unit, { resource, connector, login })
+  const strangers = found.filter(({ grant }) => !live.known.has(grant))
+  const failures: unknown[] = []
+  for (const login of strangers) {
+    await closeOrphan(unit, { resource, connector, login }).catch((error: unknown) => failures.push(error))
+  }
+  await compareActive(unit, { resource, found, active: live.active, before })
+  if (failures.length > 0) throw failures[0]
+}
+
+type Compared = {
+  readonly resource: string
+  readonly found: readonly FoundLogin[]
+  readonly active: Live['active']
+  /** When the target was read. */
+  readonly before: Instant
+}
+
+async function compareActive(unit: Unit, { resource, found, active, before }: Compared): Promise<void> {
+  await closeSettledFindings(unit)
   const present = new Set<string>(found.map(({ grant }) => grant))
-  for (const { id, activatedAt } of live.active) {
+  for (const { id, activatedAt } of active) {
     const subject = `grant:${id}`
     const missing = !present.has(id) && activatedAt < before
     if (!missing) await closeFinding(unit, { kind: 'login-missing', subject })
@@ -100,6 +120,21 @@ async function compareLogins(unit: Unit, { resource, connector }: Target): Promi
         message: `The login of ${id} on ${resource} is gone; something else removed it.`,
       })
   }
+}
+
+/** A grant that is over misses no login. */
+async function closeSettledFindings(unit: Unit): Promise<void> {
+  const rows = await unit.tx
+    .selectFrom('finding')
+    .innerJoin('accessGrant', (join) =>
+      join.on(sql`'grant:' || access_grant.id`, '=', (eb) => eb.ref('finding.subject')),
+    )
+    .select('finding.subject')
+    .where('finding.kind', '=', 'login-missing')
+    .where('finding.closedAt', 'is', null)
+    .where('accessGrant.state', '=', 'ended')
+    .execute()
+  for (const { subject } of rows) await closeFinding(unit, { kind: 'login-missing', subject })
 }
 
 type Live = { readonly known: ReadonlySet<string>; readonly active: readonly { id: string; activatedAt: Instant }[] }
@@ -122,7 +157,11 @@ async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]
 
 type Orphan = Target & { readonly login: FoundLogin }
 
+/** Under the grant's lock, and after another look: its holder may have begun to open it meanwhile. */
 async function closeOrphan(unit: Unit, { resource, connector, login }: Orphan): Promise<void> {
+  if (!(await tryGrantLock(unit.tx, login.grant))) return
+  const { known } = await liveGrants(unit.tx, resource, [login])
+  if (known.has(login.grant)) return
   const closed = await connector.close(login.grant)
   const what = `${login.login} on ${resource} had no live grant`
   const message =

@@ -82,7 +82,7 @@ export type Tables = {
     pendingUntil: Time
     settledAt: MaybeTime
     grantId: string | null
-    version: Generated<number>
+    version: number
   }
   approval: {
     id: string
@@ -105,6 +105,7 @@ export type Tables = {
     startAt: MaybeTime
     activateBy: Time
     activatedAt: MaybeTime
+    openedAt: MaybeTime
     expiresAt: MaybeTime
     attempt: Generated<number>
     unsureAttempts: Generated<number>

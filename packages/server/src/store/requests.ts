@@ -30,6 +30,7 @@ export function requestFromRow(row: Selectable<Tables['accessRequest']>): Access
     duration: row.durationMs as Millis,
     reason: row.reason,
     status: row.status as RequestStatus,
+    version: row.version,
     decision: row.decision as DecisionId,
     filedAt: row.filedAt,
     pendingUntil: row.pendingUntil,
@@ -55,6 +56,7 @@ export async function insertRequest(tx: Tx, request: AccessRequest): Promise<voi
       task: request.task ?? null,
       startAt: maybeInstantParam(request.startAt),
       status: request.status,
+      version: request.version,
       decision: request.decision,
       filedAt: instantParam(request.filedAt),
       pendingUntil: instantParam(request.pendingUntil),
@@ -64,19 +66,23 @@ export async function insertRequest(tx: Tx, request: AccessRequest): Promise<voi
     .execute()
 }
 
-/** The row is locked by the caller; the version says to readers that it has moved. */
-export async function updateRequest(tx: Tx, request: AccessRequest): Promise<void> {
-  await tx
+/** Saves the next version. @throws when another version was saved meanwhile: the row was not locked */
+export async function updateRequest(tx: Tx, request: AccessRequest): Promise<AccessRequest> {
+  const next = { ...request, version: request.version + 1 }
+  const { numUpdatedRows } = await tx
     .updateTable('accessRequest')
-    .set((eb) => ({
-      status: request.status,
-      decision: request.decision,
-      settledAt: maybeInstantParam(request.settledAt),
-      grantId: request.grant ?? null,
-      version: eb('version', '+', 1),
-    }))
-    .where('id', '=', request.id)
-    .execute()
+    .set({
+      status: next.status,
+      version: next.version,
+      decision: next.decision,
+      settledAt: maybeInstantParam(next.settledAt),
+      grantId: next.grant ?? null,
+    })
+    .where('id', '=', next.id)
+    .where('version', '=', request.version)
+    .executeTakeFirst()
+  if (numUpdatedRows !== 1n) throw new Error(`Request ${next.id} was changed by someone else meanwhile.`)
+  return next
 }
 
 export async function lockRequest(tx: Tx, id: string): Promise<AccessRequest | undefined> {

@@ -10,6 +10,8 @@ export const targetLimits = {
   configurationsPerResource: 3,
   /** Verbs at once, over all targets of this process. */
   atOnce: 16,
-  /** Verbs at once on one target: one that hangs leaves room for the others. */
+  /** Grants opened at once on one target: one that hangs leaves room for the others. */
   atOncePerResource: 6,
+  /** How long one waits for its turn, before its operation even begins. */
+  turnPatienceMs: 10_000,
 } as const

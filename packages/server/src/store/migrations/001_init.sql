@@ -91,7 +91,7 @@ create table access_request (
   pending_until timestamptz not null,
   settled_at    timestamptz,
   grant_id      text unique,
-  version       integer not null default 1,
+  version       integer not null check (version >= 1),
   check ((status = 'pending') = (settled_at is null)),
   check (grant_id is null or status in ('approved', 'failed'))
 );
@@ -134,6 +134,7 @@ create table access_grant (
   start_at        timestamptz,
   activate_by     timestamptz not null,
   activated_at    timestamptz,
+  opened_at       timestamptz,
   expires_at      timestamptz,
   attempt         integer not null default 0,
   unsure_attempts integer not null default 0 check (unsure_attempts >= 0),
