@@ -8,7 +8,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Credential, OpenOutcome } from '@tidegate/connectors'
-import type { Approval, Grant } from '@tidegate/core'
+import type { AccessRequest, Approval, Grant } from '@tidegate/core'
 import { endReasons, formatInstant, grantCommands, roleKey } from '@tidegate/core'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
@@ -17,7 +17,7 @@ import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
 import { lockGrant } from '../store/grants.ts'
-import { approvalsOfRequests, findRequest, insertDecision } from '../store/requests.ts'
+import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
 import type { Targets } from '../targets/targets.ts'
 import type { Allowance } from './allowed.ts'
@@ -65,13 +65,18 @@ async function recordCrowd(unit: Unit, begun: Begun): Promise<{ refusal: ApiErro
 type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
 
 async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
-  const grant = await lockGrant(unit.tx, id)
+  // Sent together and carried out in this order: what is read is as it is once the row is locked.
+  const [grant, snapshot, request, approvals] = await Promise.all([
+    lockGrant(unit.tx, id),
+    lifecycle.configurations.current(unit.tx),
+    findRequestOfGrant(unit.tx, id),
+    approvalsOfGrant(unit.tx, id),
+  ])
   const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
   if (!own) throw new ApiError('not-found')
   // Another attempt that is at the target now goes on; a new one would only make its result stale.
   if (grant.state !== 'ready' && !(await tryGrantLock(unit.tx, id))) throw new ApiError('grant-busy')
-  const snapshot = await lifecycle.configurations.current(unit.tx)
-  const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot })
+  const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot, request, approvals })
   // What has ended is said before what policy thinks of it.
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed: allowance?.allowed ?? grant.duration })
   if ('refused' in outcome) throw activationRefusal(outcome)
@@ -80,24 +85,28 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (allowed === undefined) {
     throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   }
-  await insertDecision(unit.tx, question, decision)
+  unit.send(insertDecision(unit.tx, question, decision))
   const { events } = outcome
   const saved = await saveGrant(unit, grant, { events, decision, configuration: snapshot.version })
   return { grant: saved, entry }
 }
 
-type Standing = { readonly grant: Grant; readonly caller: Caller; readonly snapshot: Snapshot }
+type Standing = {
+  readonly grant: Grant
+  readonly caller: Caller
+  readonly snapshot: Snapshot
+  readonly request: AccessRequest | undefined
+  readonly approvals: readonly Approval[]
+}
 
 async function askAgain(
   { findPrincipal }: Lifecycle,
   { tx, now, runtime }: Unit,
-  { grant, caller, snapshot }: Standing,
+  { grant, caller, snapshot, request, approvals }: Standing,
 ): Promise<{ allowance?: Allowance; entry?: ResourceEntry }> {
-  const request = await findRequest(tx, grant.request)
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication: caller.authentication })
   const entry = snapshot.resources.get(grant.resource)
   if (!asked || !entry) return {}
-  const approvals: Approval[] = await approvalsOfRequests(tx, [grant.request])
   const signals = await readSignals(tx, signalSubjects(asked))
   const askOnce = (one: typeof asked) => askWith(one, { snapshot, now, runtime, signals })
   return { entry, allowance: mostAllowed(asked, { snapshot, approvals, askOnce }) }

@@ -62,7 +62,7 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   }
   const outcome = requestCommands.answer(request, { approval, earlier, decision, grant: newId(runtime, 'grant') })
   if ('refused' in outcome) throw refusal(outcome, request)
-  await insertDecision(tx, question, decision)
+  unit.send(insertDecision(tx, question, decision))
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: outcome.events, decision })
   if (saved.status === 'approved') await createGrant(unit, saved, { snapshot })

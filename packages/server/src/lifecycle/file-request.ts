@@ -13,7 +13,7 @@ import { insertDecision } from '../store/requests.ts'
 import type { Lifecycle } from './context.ts'
 import { lifecycleLimits } from './limits.ts'
 import type { Answered } from './question.ts'
-import { ask } from './question.ts'
+import { ask, askWith, readSignals, signalSubjects } from './question.ts'
 import { saveNewRequest } from './save.ts'
 
 export type Wish = {
@@ -46,10 +46,13 @@ export async function fileRequest(
 ): Promise<{ request: AccessRequest; decision: Decision }> {
   const { tx, now, runtime } = unit
   checkStart(filing.startAt, now)
-  const snapshot = await lifecycle.configurations.current(tx)
+  const [snapshot, signals] = await Promise.all([
+    lifecycle.configurations.current(tx),
+    readSignals(tx, signalSubjects({ ...filing, principal: caller.principal })),
+  ])
   const asked = parties(snapshot, caller, filing.role)
-  const { question, decision } = await ask(tx, { ...filing, ...asked }, { snapshot, now, runtime })
-  await insertDecision(tx, question, decision)
+  const { question, decision } = askWith({ ...filing, ...asked }, { snapshot, now, runtime, signals })
+  unit.send(insertDecision(tx, question, decision))
   const request: AccessRequest = {
     id: newId(runtime, 'request'),
     principal: { kind: caller.principal.kind, id: caller.principal.id },
@@ -130,7 +133,7 @@ export async function createGrant(
     unsureAttempts: 0,
     ...(later !== undefined && { startAt: later }),
   }
-  await insertGrant(unit.tx, grant, later ?? activateBy)
+  unit.send(insertGrant(unit.tx, grant, later ?? activateBy))
   unit.record(createdEntry(grant, now))
   if (later !== undefined) unit.hint({ to: 'due', at: later })
   return grant

@@ -58,7 +58,7 @@ async function reassessGrant(
   if (grant.state === 'scheduled' || grant.state === 'ready') return 'kept'
   const { question, decision, allowed } = finding.allowance
   if (allowed === undefined) {
-    await insertDecision(unit.tx, question, decision)
+    unit.send(insertDecision(unit.tx, question, decision))
     const after = {
       id,
       end: { reason: because, at: unit.now, note: decision.reasons[0] ?? 'Policy says no.' },
@@ -69,7 +69,7 @@ async function reassessGrant(
   }
   const shorter = grantCommands.shorten(grant, { now: unit.now, allowed })
   if ('refused' in shorter || shorter.events.length === 0) return 'kept'
-  await insertDecision(unit.tx, question, decision)
+  unit.send(insertDecision(unit.tx, question, decision))
   await saveGrant(unit, grant, { events: shorter.events, decision })
   return 'shortened'
 }
@@ -129,7 +129,7 @@ async function reassessRequest(lifecycle: Lifecycle, unit: Unit, id: string): Pr
   if (!asked) return false
   const { question, decision } = await ask(tx, asked, { snapshot, now, runtime })
   if (decision.outcome !== 'permit') return false
-  await insertDecision(tx, question, decision)
+  unit.send(insertDecision(tx, question, decision))
   const approved = { type: 'request.approved', at: now, by: 'policy', grant: newId(runtime, 'grant') } as const
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: [approved], decision })

@@ -30,7 +30,7 @@ export async function saveGrant(
     unit.record(grantEntry(grant, event, decision))
   }
   const dueAt = grantCommands.dueAt(grant, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
-  await updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) })
+  unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
   if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint({ to: 'due', at: dueAt })
   return grant
 }
@@ -62,7 +62,7 @@ export async function saveNewRequest(
     request = evolveRequest(request, event)
     unit.record(requestEntry(request, event, decision))
   }
-  await insertRequest(unit.tx, request)
+  unit.send(insertRequest(unit.tx, request))
   if (request.status === 'pending') unit.hint({ to: 'due', at: request.pendingUntil })
   return request
 }

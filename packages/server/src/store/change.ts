@@ -30,6 +30,11 @@ export type Unit = {
   readonly runtime: Runtime
   /** Entries of this change, written when the work is done. */
   readonly record: (...drafts: EntryDraft[]) => void
+  /**
+   * Goes on without waiting for this statement: the next ones follow it on the connection, and all of them share round
+   * trips. The change waits for every one before it commits, and is rolled back if one fails.
+   */
+  readonly send: (statement: Promise<unknown>) => void
   /** Sent when the change is committed. */
   readonly hint: (hint: Hint) => void
 }
@@ -45,16 +50,21 @@ export async function change<T>({ db, runtime }: Deps, work: (unit: Unit) => Pro
     const hints = new Map<Hint['to'], Instant>()
     const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
     const now = runtime.now()
+    const sent: Promise<unknown>[] = []
     const result = await work({
       tx,
       now,
       runtime,
       record: (...list) => void drafts.push(...list),
+      send(statement) {
+        // Waited for below; until then a failure is nobody's.
+        statement.catch(() => undefined)
+        sent.push(statement)
+      },
       hint,
     })
-    await appendEntries(tx, runtime, drafts)
     if (drafts.length > 0) hint({ to: 'entries', at: now })
-    await notify(tx, hints)
+    await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, hints)])
     return result
   })
 }

@@ -86,6 +86,7 @@ export type Tables = {
   }
   approval: {
     id: string
+    serial: Generated<number>
     request: string
     approver: string
     verdict: string
@@ -205,6 +206,8 @@ export function createPool(config: PoolConfig): pg.Pool {
     application_name: 'tidegate-server',
     options: '-c TimeZone=UTC -c search_path=tidegate',
     keepAlive: true,
+    // Statements of one transaction are sent one after another without waiting for each answer.
+    pipeline: true,
     types,
   })
   // A connection that breaks is not an error of anyone's work: whoever uses it hears of it from its query, and the pool

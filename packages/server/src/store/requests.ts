@@ -95,6 +95,11 @@ export async function findRequest(reader: Reader, id: string): Promise<AccessReq
   return row && requestFromRow(row)
 }
 
+export async function findRequestOfGrant(reader: Reader, grant: string): Promise<AccessRequest | undefined> {
+  const row = await reader.selectFrom('accessRequest').selectAll().where('grantId', '=', grant).executeTakeFirst()
+  return row && requestFromRow(row)
+}
+
 export async function insertApproval(tx: Tx, approval: Approval): Promise<void> {
   await tx
     .insertInto('approval')
@@ -113,17 +118,35 @@ export async function insertApproval(tx: Tx, approval: Approval): Promise<void> 
 /** Oldest first: the order in which they count. */
 export async function approvalsOfRequests(reader: Reader, ids: readonly string[]): Promise<Approval[]> {
   if (ids.length === 0) return []
-  const rows = await reader.selectFrom('approval').selectAll().where('request', 'in', ids).orderBy('serial').execute()
-  return rows.map((row) => ({
-    id: row.id as ApprovalId,
-    request: row.request as RequestId,
-    approver: row.approver,
-    verdict: row.verdict as Verdict,
-    as: row.asSpecs,
-    at: row.at,
-    ...(row.comment !== null && { comment: row.comment }),
-  }))
+  const rows = await reader
+    .selectFrom('approval')
+    .selectAll()
+    .where('request', 'in', ids)
+    .orderBy('serial')
+    .execute()
+  return rows.map(approvalFromRow)
 }
+
+/** Likewise, of the request that the grant came from. */
+export async function approvalsOfGrant(reader: Reader, grant: string): Promise<Approval[]> {
+  const rows = await reader
+    .selectFrom('approval')
+    .selectAll()
+    .where('request', '=', (eb) => eb.selectFrom('accessGrant').select('request').where('id', '=', grant))
+    .orderBy('serial')
+    .execute()
+  return rows.map(approvalFromRow)
+}
+
+const approvalFromRow = (row: Selectable<Tables['approval']>): Approval => ({
+  id: row.id as ApprovalId,
+  request: row.request as RequestId,
+  approver: row.approver,
+  verdict: row.verdict as Verdict,
+  as: row.asSpecs,
+  at: row.at,
+  ...(row.comment !== null && { comment: row.comment }),
+})
 
 export async function insertDecision(tx: Tx, question: Question, answer: Decision): Promise<void> {
   await tx

@@ -101,6 +101,8 @@ create index access_request_due on access_request (pending_until) where status =
 
 create table approval (
   id       text primary key,
+  -- The order in which they count: the request is locked by whoever answers, and clocks may stand or differ.
+  serial   bigint generated always as identity,
   request  text not null references access_request,
   approver text not null,
   verdict  text not null check (verdict in ('approve', 'deny')),
