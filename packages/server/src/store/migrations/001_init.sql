@@ -101,14 +101,14 @@ create index access_request_due on access_request (pending_until) where status =
 
 create table approval (
   id       text primary key,
-  -- The order in which they count: the request is locked by whoever answers, and clocks may stand or differ.
-  serial   bigint generated always as identity,
   request  text not null references access_request,
   approver text not null,
   verdict  text not null check (verdict in ('approve', 'deny')),
   as_specs text[] not null check (cardinality(as_specs) > 0),
   comment  text,
   at       timestamptz not null,
+  -- The order in which they count. Their times do not say it: two servers have two clocks, and two answers one millisecond.
+  serial   bigint generated always as identity,
   -- A person counts once, in however many groups.
   unique (request, approver)
 );
