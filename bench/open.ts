@@ -1,72 +1,72 @@
-/** From a request to a login that works, beside the bare SQL statements that make one. */
+/**
+ * From a request to a login that works: beside the bare SQL statements that make one on the target, and beside the same
+ * rows written to a store as well.
+ */
 
-import { randomBytes } from 'node:crypto'
-import pg from 'pg'
-import type { Bench, Row, Stand } from './harness.ts'
-import { against, interleave, rowOf, setUp } from './harness.ts'
-
-type Login = {
-  readonly host: string
-  readonly port: number
-  readonly database: string
-  readonly user: string
-  readonly password: string
-}
+import type { Opened } from './access.ts'
+import { openByHand, openThroughTidegate, useLogin } from './access.ts'
+import { createPaperwork } from './by-hand-rows.ts'
+import type { Bench, Row } from './harness.ts'
+import { against, interleave, rowOf, timed } from './harness.ts'
+import { setUp } from './stand.ts'
 
 export const open: Bench = {
   name: 'open',
   about: 'auto-approved request to usable login',
-  async run({ rounds, note }) {
-    const stand = await setUp()
+  async run(options) {
+    const rounds = options.rounds ?? (options.quick ? 20 : 200)
+    const stand = await setUp(options)
     try {
-      note('warming up')
+      options.note('warming up')
+      let last: Opened | undefined
       for (let i = 0; i < 20; i++) {
-        await useLogin(await throughTidegate(stand))
-        await useLogin(await byHand(stand))
+        last = await openThroughTidegate(stand.alice)
+        await useLogin(last.login)
+        await useLogin(await openByHand(stand.targetAdmin, stand))
       }
-      note(`${rounds} rounds, sides in turn`)
-      const samples = await interleave(
-        {
-          tidegate: async () => useLogin(await throughTidegate(stand)),
-          bare: async () => useLogin(await byHand(stand)),
-        },
-        rounds,
-      )
-      const bare = rowOf('bare SQL: make the login, connect, select 1', samples['bare'] ?? [])
-      const tidegate = rowOf('Tidegate: request, decide, open, connect, select 1', samples['tidegate'] ?? [])
-      return [bare, against(tidegate, bare)] satisfies readonly Row[]
+      if (!last) throw new Error('Nothing was opened.')
+      const paperwork = await createPaperwork(stand.store, last)
+      try {
+        for (let i = 0; i < 20; i++) await useLogin(await paperwork.open(() => openByHand(stand.targetAdmin, stand)))
+        options.note(`${rounds} rounds, sides in turn`)
+        const legs = { request: [] as number[], activate: [] as number[], use: [] as number[] }
+        const samples = await interleave(
+          {
+            tidegate: async () => {
+              const { login, legs: own } = await openThroughTidegate(stand.alice)
+              const { ms } = await timed(() => useLogin(login))
+              legs.request.push(own.requestMs)
+              legs.activate.push(own.activateMs)
+              legs.use.push(ms)
+            },
+            target: async () => useLogin(await openByHand(stand.targetAdmin, stand)),
+            both: async () => useLogin(await paperwork.open(() => openByHand(stand.targetAdmin, stand))),
+          },
+          rounds,
+        )
+        return rowsOf(samples, legs)
+      } finally {
+        await paperwork.close()
+      }
     } finally {
       await stand.close()
     }
   },
 }
 
-async function throughTidegate({ alice }: Stand): Promise<Login> {
-  const request = await alice.createRequest({ role: 'orders-db/readonly', duration: '15m', reason: 'Benchmark' })
-  const { credential } = await alice.activateGrant({ id: request.grant ?? '' })
-  const { host, port, databases, user, secret } = credential
-  return { host, port, database: databases[0] ?? '', user, password: secret }
-}
+type Legs = Readonly<Record<'request' | 'activate' | 'use', readonly number[]>>
 
-/**
- * What has to be said to the target by whoever does this by hand, in one round trip on a connection that is there. The
- * password goes in clear and PostgreSQL makes the verifier, as it does by hand.
- */
-async function byHand({ target, targetAdmin }: Stand): Promise<Login> {
-  const user = `by_hand_${randomBytes(8).toString('hex')}`
-  const password = randomBytes(32).toString('base64url')
-  const until = new Date(Date.now() + 900_000).toISOString()
-  await targetAdmin.query(`
-    create role ${user} login connection limit 5 password '${password}' valid until '${until}';
-    alter role ${user} set search_path to shop;
-    comment on role ${user} is 'by hand';
-    grant tidegate_readonly to ${user} with inherit true, set false;`)
-  return { host: '127.0.0.1', port: target.port, database: 'orders', user, password }
-}
-
-async function useLogin(login: Login): Promise<void> {
-  const client = new pg.Client(login)
-  await client.connect()
-  await client.query('select 1')
-  await client.end()
+function rowsOf(samples: Readonly<Record<string, readonly number[]>>, legs: Legs): readonly Row[] {
+  const target = rowOf('bare SQL on the target: make the login, connect, select 1', samples['target'] ?? [])
+  const both = rowOf('bare SQL on store and target: the same rows, and that', samples['both'] ?? [])
+  const whole = rowOf('Tidegate: request, decide, open, connect, select 1', samples['tidegate'] ?? [])
+  return [
+    target,
+    both,
+    against(whole, target, { atMost: 2 }),
+    { ...against(whole, both), what: 'the same, against the same rows' },
+    rowOf('  of it: the call of request', legs.request),
+    rowOf('  of it: the call of activate', legs.activate),
+    rowOf('  of it: connect and select 1', legs.use),
+  ]
 }

@@ -1,41 +1,101 @@
-/** `npm run bench [-- NAME…] [--rounds N] [--json]` */
+/** `npm run bench [-- NAME…] [--rounds N] [--quick] [--json] [--profile DIR]`; README.md says more. */
 
-import { cpus } from 'node:os'
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Bench, Row } from './harness.ts'
+import { audit } from './audit.ts'
+import { close } from './close.ts'
+import { cycle } from './cycle.ts'
+import { decide } from './decide.ts'
+import { due } from './due.ts'
+import type { Bench, Bounds, Row } from './harness.ts'
+import { keeps } from './harness.ts'
+import { load } from './load.ts'
+import { describeMachine, machineText } from './machine.ts'
 import { open } from './open.ts'
 
-const benches: readonly Bench[] = [open]
+const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, load]
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '200' }, json: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '50' },
+    held: { type: 'string', default: '5000' },
+    burst: { type: 'string', default: '500' },
+  },
 })
+
 const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name))
 if (unknown.length > 0)
   throw new Error(
     `There is no benchmark ${unknown.join(', ')}; there are ${benches.map(({ name }) => name).join(', ')}.`,
   )
-const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+
+const positive = (name: string, text: string): number => {
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not ${text}.`)
+  return value
+}
+const profileDir = values.profile === undefined ? undefined : resolve(values.profile)
+if (profileDir !== undefined) await mkdir(profileDir, { recursive: true })
+const options = {
+  rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
+  quick: values.quick,
+  profileDir,
+  load: {
+    minutes: positive('minutes', values.minutes),
+    ratePerSecond: positive('rate', values.rate),
+    held: positive('held', values.held),
+    burst: positive('burst', values.burst),
+  },
+}
+
+const machine = await describeMachine()
+if (!values.json) process.stdout.write(`${machineText(machine)}\n`)
+const wanted = benches.filter(({ name, runs }) =>
+  positionals.length === 0 ? runs !== 'named' : positionals.includes(name),
+)
+const facts: Record<string, string> = {}
 const results: { name: string; rows: readonly Row[] }[] = []
 for (const bench of wanted) {
   const note = (text: string): void => void process.stderr.write(`${bench.name}: ${text}\n`)
-  const rows = await bench.run({ rounds: Number(values.rounds), note })
+  const report = (found: Readonly<Record<string, string>>): void => void Object.assign(facts, found)
+  const rows = await bench.run({ ...options, note, report })
   results.push({ name: bench.name, rows })
   if (!values.json) print(bench, rows)
 }
-if (values.json) {
-  const machine = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model }
-  process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), machine, results }, undefined, 2)}\n`)
-}
+const answer = { at: new Date().toISOString(), quick: values.quick, machine: { ...machine, ...facts }, results }
+if (values.json) process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`)
+else for (const [name, text] of Object.entries(facts)) process.stdout.write(`\n${name}: ${text}`)
+if (!values.json) process.stdout.write('\n')
 
 function print({ name, about }: Bench, rows: readonly Row[]): void {
   process.stdout.write(`\n${name}: ${about}\n`)
-  for (const { what, p50, p95, unit, ratio } of rows) {
-    const compared = ratio ? `  ${ratio.of50.toFixed(2)} × “${ratio.to}”` : ''
-    process.stdout.write(
-      `  ${what.padEnd(54)} p50 ${p50.toFixed(1).padStart(7)} ${unit}  p95 ${p95.toFixed(1).padStart(7)} ${unit}${compared}\n`,
-    )
+  const width = Math.max(...rows.map(({ what }) => what.length))
+  for (const { what, unit, samples, figures, ratio, wanted } of rows) {
+    const told = Object.entries(figures).map(([of, value]) => `${of === 'is' ? '' : `${of} `}${written(value)}`)
+    const compared = ratio
+      ? `  ${written(ratio.of)} ${ratio.is === 'faster' ? 'times faster than' : '×'} “${ratio.to}”${verdict(ratio.of, ratio)}`
+      : ''
+    const held = wanted ? verdict(Object.values(figures)[0] ?? Number.NaN, wanted) : ''
+    const count = samples > 1 ? `  n=${samples}` : ''
+    process.stdout.write(`  ${what.padEnd(width)}  ${told.join('  ')} ${unit}${count}${held}${compared}\n`)
   }
+}
+
+function written(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+}
+
+function verdict(value: number, bounds: Bounds): string {
+  const { atMost, atLeast } = bounds
+  if (atMost === undefined && atLeast === undefined) return ''
+  const words = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`
+  return ` (wanted ${words}: ${keeps(value, bounds) ? 'met' : 'MISSED'})`
 }

@@ -183,7 +183,10 @@ test('a change of a thousand things, and a decision of a thousand policies, fit 
   const mine = await createWorldForTest()
   const name = (index: number): string => `${'p'.repeat(90)}-${index}`
   const scope = 'principal in Group::"engineers", action == Action::"access", resource in Label::"service=orders"'
-  const many = Array.from({ length: 1_000 }, (_, index) => `@id("${name(index)}") permit (${scope});`)
+  const many = Array.from(
+    { length: 1_000 },
+    (_, index) => `@id("${name(index)}") @max_duration("8h") permit (${scope});`,
+  )
   const groups = Array.from({ length: 1_000 }, (_, index) => `  - { id: g${'g'.repeat(56)}-${index} }`)
   const files = [
     ...mine.files,

@@ -89,7 +89,7 @@ test('of two activations of one grant at two servers, the holder is left with a 
 test('with nobody to drain it, a server ends a grant by its own clock, and tells the other of a revoke', async () => {
   const world = await createWorldForTest({ background: true, time: 'system' })
   const other = await world.startAnother()
-  const short = await opened(world.as('alice'), { duration: '1s' })
+  const short = await opened(world.as('alice'), { duration: '3s' })
   const long = await opened(world.as('alice'))
   const [first, second] = [await logIn(short.credential), await logIn(long.credential)]
   await first.cut

@@ -124,7 +124,7 @@ test('without its store a server is alive, is not ready, and answers everything 
 test('a server at work by its own clock outlives the loss of its store', async () => {
   const proxy = await startProxyForTest(clusterOf('store'))
   const world = await createWorldForTest({ storeAt: proxy, background: true, time: 'system' })
-  const { credential } = await opened(world.as('alice'), { duration: '2s' })
+  const { credential } = await opened(world.as('alice'), { duration: '3s' })
   const session = await logIn(credential)
   proxy.cut()
   await expect(world.as('alice').whoami({})).rejects.toMatchObject(unavailable)

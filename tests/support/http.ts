@@ -54,9 +54,6 @@ export function send(url: string, { method = 'GET', path, token, headers = {}, b
   })
 }
 
-export const sendJson = (url: string, { body, ...rest }: Omit<Sent, 'body'> & { body: unknown }): Promise<Answer> =>
-  send(url, { method: 'POST', ...rest, body: JSON.stringify(body) })
-
 /** @throws when the answer is anything but a problem of ours */
 export function problemOf({ type, text, status }: Answer): Problem {
   if (!type.startsWith('application/problem+json')) throw new Error(`${status} came as ${type}: ${text.slice(0, 200)}`)

@@ -14,8 +14,6 @@ import type { TestDatabase } from './databases.ts'
 import type { Target } from './target.ts'
 import { createTarget } from './target.ts'
 
-export type Person = { readonly client: Client; readonly token: string }
-
 export type World = {
   readonly server: RunningServer
   readonly clock: ReturnType<typeof createClock>

@@ -57,7 +57,7 @@ test('a session that is ended by its server leaves the store unavailable', async
 })
 
 test('a pool that gets no connection in time leaves the store unavailable', async () => {
-  const pool = new pg.Pool({ ...clusterOf('store'), max: 1, connectionTimeoutMillis: 50 })
+  const pool = new pg.Pool({ ...clusterOf('store'), max: 1, connectionTimeoutMillis: 1_000 })
   const held = await pool.connect()
   expect(codeOf(await pool.connect().catch((error: unknown) => error))).toBe('unavailable')
   held.release()

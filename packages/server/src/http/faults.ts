@@ -8,6 +8,9 @@ const storeIsGone = /^(08|53|57P|58|25006|XX00)/
 const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
 /** Rolled back by the store to let another through: trying again is right. */
 const tryAgain = new Set(['40001', '40P01', '55P03', '57014', '25P03'])
+/** What node-postgres says in words only. */
+const connectionIsGone =
+  /^(Connection terminated|Query read timeout|timeout expired|timeout exceeded when trying to connect)|is not queryable$/
 
 export function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error
@@ -22,9 +25,6 @@ export function toApiError(error: unknown): ApiError | undefined {
   if (statusCode === 400 || statusCode === 415) return new ApiError('not-json')
   const unavailable =
     (typeof code === 'string' && (storeIsGone.test(code) || socketErrors.has(code) || tryAgain.has(code))) ||
-    (typeof message === 'string' &&
-      /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-        message,
-      ))
+    (typeof message === 'string' && connectionIsGone.test(message))
   return unavailable ? new ApiError('unavailable', { cause: error }) : undefined
 }

@@ -17,10 +17,13 @@ export function registerOperations(app: FastifyInstance, deps: Deps): void {
     const operation: Operation = operations[id]
     // Within the loop the id's type is lost; the table of handlers has the entry of the same name.
     const handler = deps.handlers[id] as Handler<OperationId>
+    const route: Route = { id, operation, handler, deps }
+    const callers = new WeakMap<FastifyRequest, Caller>()
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      handler: (request, reply) => serve({ id, operation, handler, deps }, request, reply),
+      onRequest: async (request, reply) => void callers.set(request, await admit(route, request, reply)),
+      handler: (request, reply) => serve(route, { request, reply, caller: callers.get(request) }),
     })
   }
 }
@@ -32,14 +35,21 @@ type Route = {
   readonly deps: Deps
 }
 
-async function serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const { id, operation, handler, deps } = route
+/** Before the body is read: whoever may not call is not listened to. */
+async function admit({ operation, deps }: Route, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
   const caller = await deps.identity.authenticate(request.headers.authorization)
   if (!caller) {
     void reply.header('www-authenticate', 'Bearer realm="tidegate"')
     throw new ApiError('unauthenticated')
   }
   authorise(caller, operation.auth)
+  return caller
+}
+
+type Admitted = { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly caller: Caller | undefined }
+
+async function serve({ id, operation, handler, deps }: Route, { request, reply, caller }: Admitted): Promise<unknown> {
+  if (!caller) throw new Error(`${id} is served without its caller having been admitted.`)
   const key = operation.idempotent ? readKey(request.headers['idempotency-key']) : undefined
   const input = validate(operation, inputOf(operation, request))
   const call: Call<OperationId> = { services: deps.services, caller, input: input as Call<OperationId>['input'] }

@@ -16,7 +16,7 @@ import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
-import { lockGrant } from '../store/grants.ts'
+import { findGrant, lockGrant } from '../store/grants.ts'
 import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
 import type { Targets } from '../targets/targets.ts'
@@ -25,6 +25,7 @@ import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
+import { hasMoved } from './moved.ts'
 import { saveGrant } from './save.ts'
 
 export type Activation = Lifecycle & {
@@ -76,6 +77,11 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (!own) throw new ApiError('not-found')
   // Another attempt that is at the target now goes on; a new one would only make its result stale.
   if (grant.state !== 'ready' && !(await tryGrantLock(unit.tx, id))) throw new ApiError('grant-busy')
+  if (await hasMoved(lifecycle.configurations, unit.tx, { grant, snapshot })) {
+    throw new ApiError('policy-refuses', {
+      detail: 'It was opened on a target that the resource no longer has, and is ending. Request access again.',
+    })
+  }
   const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot, request, approvals })
   // What has ended is said before what policy thinks of it.
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed: allowance?.allowed ?? grant.duration })
@@ -136,7 +142,11 @@ function activationRefusal(refusal: GrantRefusal): ApiError {
 /** Refusals are returned, not thrown: what they rest on is committed. */
 async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<Activated | { refusal: ApiError }> {
   const { attempt, id } = begun.grant
-  if (!(await tryGrantLock(unit.tx, id))) return { refusal: new ApiError('grant-busy') }
+  // The second is read once the first is had: whoever ended it before may have closed it already, and will not again.
+  const [locked, standing] = await Promise.all([tryGrantLock(unit.tx, id), findGrant(unit.tx, id)])
+  if (!locked || !standing) return { refusal: new ApiError('grant-busy') }
+  const before = grantCommands.opened(standing, { now: deps.runtime.now(), attempt })
+  if ('refused' in before) return { refusal: activationRefusal(before) }
   const outcome = await openSafely(deps.targets, begun)
   const grant = await lockGrant(unit.tx, id)
   if (!grant) throw new Error(`Grant ${id} is gone from the store.`)
@@ -145,7 +155,7 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   if (outcome.outcome === 'failed')
     return { refusal: await recordFailure({ ...unit, now }, { grant, attempt, begun, outcome }) }
   const opened = grantCommands.opened(grant, { now, attempt })
-  // Whatever ended it meanwhile has seen to its closing, which waits for our lock.
+  // Whatever ended it since we have the lock has seen to its closing, which waits for it.
   if ('refused' in opened) return { refusal: activationRefusal(opened) }
   const saved = await saveGrant({ ...unit, now }, grant, { events: opened.events })
   return { grant: { ...grant, ...saved }, credential: outcome.credential }
@@ -176,5 +186,5 @@ async function recordFailure(unit: Unit, { grant, attempt, begun, outcome }: Fai
   if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
   const role = roleKey({ resource: grant.resource, name: grant.role })
   const next = saved.end ? 'The grant has ended.' : 'The grant is still there: activate it again later.'
-  return new ApiError('target-unavailable', { detail: `${role}: ${outcome.message} ${next}` })
+  return new ApiError('target-unavailable', { detail: `${role}: ${outcome.message.replace(/\.?$/, '.')} ${next}` })
 }

@@ -15,6 +15,7 @@ import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
 import { createGrant } from './file-request.ts'
+import { hasMoved } from './moved.ts'
 import type { Asked } from './question.ts'
 import { ask, askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { saveGrant, saveRequest } from './save.ts'
@@ -84,11 +85,7 @@ async function judge(
   const request = await findRequest(tx, grant.request)
   const authentication = tokenAuthentication(grant.activatedAt ?? now)
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication })
-  if (grant.configuration !== undefined && grant.unsureAttempts > 0) {
-    const before = (await configurations.at(tx, grant.configuration)).resources.get(grant.resource)
-    const present = snapshot.resources.get(grant.resource)
-    if (before && before.targetKey !== present?.targetKey) return { moved: true }
-  }
+  if (await hasMoved(configurations, tx, { grant, snapshot })) return { moved: true }
   if (!asked) return { moved: false }
   const approvals: Approval[] = await approvalsOfRequests(tx, [grant.request])
   const signals: Signal[] = await readSignals(tx, signalSubjects(asked))

@@ -1,7 +1,7 @@
 /** The one way state changes: events evolve it, the row follows, and each event leaves its entry. */
 
 import type { JsonValue } from '@tidegate/audit'
-import type { AccessRequest, Decision, Grant, GrantEvent, RequestEvent } from '@tidegate/core'
+import type { AccessRequest, Decision, Grant, GrantEvent, Instant, RequestEvent } from '@tidegate/core'
 import { evolveGrant, evolveRequest, formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
@@ -24,12 +24,21 @@ export async function saveGrant(
   { events, decision, configuration }: GrantChange,
 ): Promise<Grant> {
   if (events.length === 0) return before
+  const dueOf = (one: Grant): Instant | undefined =>
+    grantCommands.dueAt(one, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
   let grant = before
+  let written = before.state
   for (const event of events) {
-    grant = evolveGrant(grant, event)
+    const next = evolveGrant(grant, event)
+    // The store refuses a row that skips a state, so a state on the way is written too.
+    if (grant.state !== written && next.state !== grant.state) {
+      unit.send(updateGrant(unit.tx, grant, { dueAt: dueOf(grant) }))
+      written = grant.state
+    }
+    grant = next
     unit.record(grantEntry(grant, event, decision))
   }
-  const dueAt = grantCommands.dueAt(grant, { now: unit.now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
+  const dueAt = dueOf(grant)
   unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
   if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint({ to: 'due', at: dueAt })
   return grant

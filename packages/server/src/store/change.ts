@@ -51,22 +51,36 @@ export async function change<T>({ db, runtime }: Deps, work: (unit: Unit) => Pro
     const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
     const now = runtime.now()
     const sent: Promise<unknown>[] = []
-    const result = await work({
-      tx,
-      now,
-      runtime,
-      record: (...list) => void drafts.push(...list),
-      send(statement) {
-        // Waited for below; until then a failure is nobody's.
-        statement.catch(() => undefined)
-        sent.push(statement)
-      },
-      hint,
-    })
-    if (drafts.length > 0) hint({ to: 'entries', at: now })
-    await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, hints)])
-    return result
+    try {
+      const result = await work({
+        tx,
+        now,
+        runtime,
+        record: (...list) => void drafts.push(...list),
+        send(statement) {
+          // Waited for below; until then a failure is nobody's.
+          statement.catch(() => undefined)
+          sent.push(statement)
+        },
+        hint,
+      })
+      if (drafts.length > 0) hint({ to: 'entries', at: now })
+      await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, hints)])
+      return result
+    } catch (error) {
+      throw await whatFailedFirst(sent, error)
+    }
   })
+}
+
+/** PostgreSQL's answer to every statement after one that failed. */
+const transactionAborted = '25P02'
+
+/** A statement that was not waited for may have failed before the one that was: it is the reason, and says what to do. */
+async function whatFailedFirst(sent: readonly Promise<unknown>[], error: unknown): Promise<unknown> {
+  if ((error as { code?: unknown } | undefined)?.code !== transactionAborted) return error
+  const outcomes = await Promise.allSettled(sent)
+  return outcomes.find((outcome) => outcome.status === 'rejected')?.reason ?? error
 }
 
 async function notify(tx: Tx, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {

@@ -86,7 +86,6 @@ export type Tables = {
   }
   approval: {
     id: string
-    serial: Generated<number>
     request: string
     approver: string
     verdict: string
@@ -202,7 +201,12 @@ export function createPool(config: PoolConfig): pg.Pool {
     max: config.maxConnections,
     connectionTimeoutMillis: config.connectTimeoutMs,
     statement_timeout: config.statementTimeoutMs,
-    idle_in_transaction_session_timeout: config.statementTimeoutMs * 4,
+    // A store that hangs cancels nothing, and a network that swallows everything tells nobody: past this the connection is
+    // cut at this end. Later than the store's own limit, so that a store that is well says what is wrong.
+    query_timeout: config.statementTimeoutMs * 1.2,
+    // What a server holds whose machine or network is gone is free for the others after this. Longer than two verbs on a
+    // target, which is the longest that a transaction says nothing.
+    idle_in_transaction_session_timeout: config.statementTimeoutMs * 1.5,
     application_name: 'tidegate-server',
     options: '-c TimeZone=UTC -c search_path=tidegate',
     keepAlive: true,

@@ -118,12 +118,7 @@ export async function insertApproval(tx: Tx, approval: Approval): Promise<void> 
 /** Oldest first: the order in which they count. */
 export async function approvalsOfRequests(reader: Reader, ids: readonly string[]): Promise<Approval[]> {
   if (ids.length === 0) return []
-  const rows = await reader
-    .selectFrom('approval')
-    .selectAll()
-    .where('request', 'in', ids)
-    .orderBy('serial')
-    .execute()
+  const rows = await reader.selectFrom('approval').selectAll().where('request', 'in', ids).orderBy('serial').execute()
   return rows.map(approvalFromRow)
 }
 
