@@ -12,8 +12,9 @@ import { createApp } from './http/app.ts'
 import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
 import { openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
-import { createSequencer } from './log/sequencer.ts'
+import { createSequencer, sequencerBatch } from './log/sequencer.ts'
 import type { Services } from './operations/handler.ts'
+import { reconcilerLimits } from './reconciler/limits.ts'
 import { createLoop } from './reconciler/loop.ts'
 import type { Loop } from './reconciler/loop.ts'
 import { createReconciler } from './reconciler/reconciler.ts'
@@ -79,6 +80,10 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const connections = { url: store.secretUrl, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
   const db = createDatabase(createPool({ ...connections, maxConnections: settings.maxConnections, log: logger }))
   const workDb = createDatabase(createPool({ ...connections, maxConnections: targetLimits.atOnce, log: logger }))
+  // What takes access away has connections of its own: it never waits behind what gives it.
+  const closingDb = createDatabase(
+    createPool({ ...connections, maxConnections: reconcilerLimits.workers, log: logger }),
+  )
   const installation = await openInstallation({ db, runtime, key })
   const kinds = connectorKinds
   const configurations = createConfigurations(kinds)
@@ -95,7 +100,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     sweepEvery: settings.sweepEvery,
     log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
   }
-  const reconciler = createReconciler({ ...services, reaskEvery: settings.reaskEvery, log: logger })
+  const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
   const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
   let ready = true
   const app = createApp({
@@ -111,7 +116,16 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const background = { url: store.secretUrl, logger, now: runtime.now, reconciler, sequencing }
   const hints = options.background === false ? undefined : startBackground(background)
   const stopping = (): void => void (ready = false)
-  const stop = stopper({ app, hints, reconciler, sequencing, targets, store, databases: [db, workDb], stopping })
+  const stop = stopper({
+    app,
+    hints,
+    reconciler,
+    sequencing,
+    targets,
+    store,
+    databases: [db, workDb, closingDb],
+    stopping,
+  })
   const drain = async (): Promise<void> => {
     await reconciler.drain()
     while ((await sequencer.integrate()) > 0);
@@ -140,7 +154,7 @@ const firstTokenOf = ({ firstToken }: Installation): { firstToken?: string } =>
 function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log: Logger): Loop {
   return createLoop({
     async pass() {
-      while ((await integrate()) > 0);
+      while ((await integrate()) === sequencerBatch);
     },
     nextAt: async () => undefined,
     longestWaitMs: 1_000,

@@ -21,14 +21,15 @@ export type Attempt = {
 }
 
 export async function attempt<T>(
-  { pool, timeoutMs }: { readonly pool: Pool; readonly timeoutMs: number },
+  { pool, timeoutMs, urgent = false }: { readonly pool: Pool; readonly timeoutMs: number; readonly urgent?: boolean },
   work: (attempt: Attempt) => Promise<T>,
 ): Promise<T | Failure> {
   const signal = AbortSignal.timeout(timeoutMs)
   const ledger: Ledger = { touched: false }
   try {
     return await work({
-      on: (database, inSession) => pool.use(database, signal, (client) => inSession(sessionOf(client, ledger))),
+      on: (database, inSession) =>
+        pool.use({ database, signal, urgent }, (client) => inSession(sessionOf(client, ledger))),
     })
   } catch (error) {
     // After an abort the error is that of a cut connection, which says less than why it was cut.

@@ -22,7 +22,7 @@ const loginSql = sqlFile('login.sql')
 const leaveSql = sqlFile('leave.sql')
 
 export const close = (target: Target<PostgresConfig, Privileges>, pool: Pool, grant: GrantId): Promise<CloseOutcome> =>
-  attempt({ pool, timeoutMs: target.limits.operationTimeoutMs }, async (run): Promise<CloseOutcome> => {
+  attempt({ pool, timeoutMs: target.limits.operationTimeoutMs, urgent: true }, async (run): Promise<CloseOutcome> => {
     const { config } = target
     const login = loginName(config, grant)
     const endWithinMs = Math.min(limits.sessionsEndWithinMs, target.limits.operationTimeoutMs / 2)

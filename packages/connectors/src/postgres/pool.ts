@@ -11,9 +11,16 @@ export type Pool = {
    * Lends a connection to `work`. It is cut if the signal aborts, and thrown away if `work` throws: in what state
    * it is then, nobody knows.
    */
-  use<T>(database: string, signal: AbortSignal, work: (client: TargetClient) => Promise<T>): Promise<T>
+  use<T>(want: Want, work: (client: TargetClient) => Promise<T>): Promise<T>
   /** Waits for the work under way; afterwards nothing is lent. */
   end(): Promise<void>
+}
+
+export type Want = {
+  readonly database: string
+  readonly signal: AbortSignal
+  /** Comes before those that wait without it: what takes access away does not queue behind what gives it. */
+  readonly urgent: boolean
 }
 
 type Idle = { readonly client: TargetClient; readonly database: string; readonly timer: NodeJS.Timeout }
@@ -49,12 +56,9 @@ export function createPool(open: OpenClient, maxConnections: number): Pool {
     if (ended || !client.alive()) void discard(one)
   }
 
-  const lend = async <T>(
-    database: string,
-    signal: AbortSignal,
-    work: (client: TargetClient) => Promise<T>,
-  ): Promise<T> => {
-    await slots.take(signal)
+  const lend = async <T>(want: Want, work: (client: TargetClient) => Promise<T>): Promise<T> => {
+    const { database, signal } = want
+    await slots.take(want)
     lentOut++
     try {
       const client = await take(database, signal)
@@ -77,9 +81,9 @@ export function createPool(open: OpenClient, maxConnections: number): Pool {
   }
 
   return {
-    async use(database, signal, work) {
+    async use(want, work) {
       if (ended) throw new Error('the connector has been ended')
-      const lent = lend(database, signal, work)
+      const lent = lend(want, work)
       running.add(lent)
       return lent.finally(() => running.delete(lent))
     },
@@ -91,14 +95,16 @@ export function createPool(open: OpenClient, maxConnections: number): Pool {
   }
 }
 
-type Slots = { take(signal: AbortSignal): Promise<void>; giveBack(): void }
+type Slots = { take(want: Pick<Want, 'signal' | 'urgent'>): Promise<void>; giveBack(): void }
 
-/** First come, first served. */
+/** The urgent first; among equals, first come, first served. */
 function createSlots(count: number): Slots {
-  const waiting = new Set<() => void>()
+  const urgent = new Set<() => void>()
+  const patient = new Set<() => void>()
   let free = count
   return {
-    async take(signal) {
+    async take({ signal, urgent: isUrgent }) {
+      const waiting = isUrgent ? urgent : patient
       signal.throwIfAborted()
       if (free > 0) {
         free--
@@ -118,10 +124,11 @@ function createSlots(count: number): Slots {
       })
     },
     giveBack() {
-      const [next] = waiting
+      const [next] = [...urgent, ...patient]
       if (next === undefined) free++
       else {
-        waiting.delete(next)
+        urgent.delete(next)
+        patient.delete(next)
         next()
       }
     },

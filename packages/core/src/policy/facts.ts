@@ -115,7 +115,7 @@ export type LocalTime = { readonly hour: number; readonly minute: number; readon
 
 const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 
-const formOf = (timeZone: string): Intl.DateTimeFormat =>
+const makeForm = (timeZone: string): Intl.DateTimeFormat =>
   new Intl.DateTimeFormat('en-US', {
     timeZone,
     calendar: 'gregory',
@@ -124,6 +124,14 @@ const formOf = (timeZone: string): Intl.DateTimeFormat =>
     minute: 'numeric',
     weekday: 'short',
   })
+
+/** The form of the zone asked for last: making one costs more than all the rest of a question's facts. */
+let lastForm: { readonly timeZone: string; readonly form: Intl.DateTimeFormat } | undefined
+
+function formOf(timeZone: string): Intl.DateTimeFormat {
+  if (lastForm?.timeZone !== timeZone) lastForm = { timeZone, form: makeForm(timeZone) }
+  return lastForm.form
+}
 
 /** `undefined` for a zone or an instant that does not exist. */
 export function localTime({ now, timeZone }: Pick<Question, 'now' | 'timeZone'>): LocalTime | undefined {

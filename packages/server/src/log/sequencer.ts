@@ -13,7 +13,7 @@ import { instantParam } from '../store/database.ts'
 const sequencerLock = 7_243_003
 
 /** Entries at once: bounds the transaction, not the log. */
-const batchSize = 4_096
+export const sequencerBatch = 4_096
 
 export type Sequencer = {
   /** Integrates what is waiting. Returns how many; 0 also when another process is at it. */
@@ -42,7 +42,7 @@ async function integrateBatch(tx: Tx, { runtime, signer }: { runtime: Runtime; s
     .select(['serial', 'body'])
     .where('leafIndex', 'is', null)
     .orderBy('serial')
-    .limit(batchSize)
+    .limit(sequencerBatch)
     .execute()
   if (waiting.length === 0) return 0
   const edge = await readEdge(tx)

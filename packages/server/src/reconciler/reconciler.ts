@@ -12,9 +12,10 @@ import { reassessGrants, reassessRequests } from '../lifecycle/reassess.ts'
 import { saveRequest } from '../lifecycle/save.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
-import { overdueRequests } from '../store/requests.ts'
+import { hasOverdueRequests, overdueRequests } from '../store/requests.ts'
 import { stepGrant } from './grant-step.ts'
-import { runCrew } from './crew.ts'
+import type { Crew } from './crew.ts'
+import { createCrew, runCrew } from './crew.ts'
 import { housekeeping } from './housekeeping.ts'
 import { reconcilerLimits } from './limits.ts'
 import { createLoop } from './loop.ts'
@@ -36,8 +37,13 @@ export type Reconciler = {
 
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const { log, runtime } = deps
+  const crew = createGrantCrew(deps, (error) => log.error({ err: error }, 'a grant that is due could not be seen to'))
   const grants = createLoop({
-    pass: () => passGrants(deps),
+    // What has been found is not waited for: a target that hangs keeps nobody waiting who is due on another.
+    async pass() {
+      await crew.look()
+      await expireRequests(deps)
+    },
     nextAt: () => nextDeadline(deps.db),
     longestWaitMs: reconcilerLimits.longestWaitMs,
     now: runtime.now,
@@ -63,7 +69,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       await passTargets(deps)
       await passGrants(deps)
     },
-    stop: async () => void (await Promise.all(loops.map((loop) => loop.stop()))),
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()))
+      await crew.done()
+    },
   }
 }
 
@@ -83,12 +92,22 @@ function everySoOften({ runtime, log }: ReconcilerDeps, every: number, work: () 
 }
 
 async function passGrants(deps: ReconcilerDeps): Promise<void> {
+  const failures: unknown[] = []
+  const crew = createGrantCrew(deps, (error) => void failures.push(error))
+  await crew.look()
+  await crew.done()
+  if (failures.length > 0) throw failures[0]
+  await expireRequests(deps)
+}
+
+function createGrantCrew(deps: ReconcilerDeps, failed: (error: unknown) => void): Crew {
   const busy = new Map<string, number>()
   const count = (resource: string, by: 1 | -1): void => void busy.set(resource, (busy.get(resource) ?? 0) + by)
   const saturated = (): string[] =>
     [...busy].filter(([, underWay]) => underWay >= reconcilerLimits.perResource).map(([resource]) => resource)
-  await runCrew({
+  return createCrew({
     most: reconcilerLimits.workers,
+    failed,
     async work(hire) {
       const mine: string[] = []
       const picked = (resource: string): void => {
@@ -103,10 +122,10 @@ async function passGrants(deps: ReconcilerDeps): Promise<void> {
       }
     },
   })
-  await expireRequests(deps)
 }
 
 async function expireRequests(deps: ReconcilerDeps): Promise<void> {
+  if (!(await hasOverdueRequests(deps.db, deps.runtime.now()))) return
   for (;;) {
     const count = await change(deps, async (unit) => {
       const overdue = await overdueRequests(unit.tx, unit.now, reconcilerLimits.overdueRequestsAtOnce)

@@ -1,9 +1,14 @@
 import { instant } from '@tidegate/core'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { clusterOf } from '../../../../tests/support/databases.ts'
+import { startProxyForTest } from '../../../../tests/support/proxy.ts'
+import { secretUrlOf } from '../embedded/connection.ts'
+import { toApiError } from '../http/faults.ts'
+import { createLogger } from '../logger.ts'
 import { storeForTest } from '../testing/store.ts'
-import { boundInstant, instantParam } from './database.ts'
+import { boundInstant, createDatabase, createPool, instantParam } from './database.ts'
 
 test('an instant is stored and read back to the millisecond, in summer and in winter', async () => {
   const { db } = await storeForTest()
@@ -37,4 +42,27 @@ test('JSON keeps the names of its fields, whatever the columns are called', asyn
     .values({ ...row, value: JSON.stringify(value) })
     .execute()
   expect(await db.selectFrom('signal').select(['value', 'staleAt']).execute()).toEqual([{ value, staleAt: 0 }])
+})
+
+test('a store that does not answer is given up, with the whole change, and the connection is not used again', async () => {
+  const { database } = await storeForTest()
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const url = secretUrlOf({ ...database.connection, host: proxy.host, port: proxy.port })
+  const limits = { maxConnections: 1, connectTimeoutMs: 5_000, statementTimeoutMs: 200 }
+  const db = createDatabase(createPool({ url, ...limits, log: createLogger('silent') }))
+  onTestFinished(() => db.destroy())
+  const { rows: before } = await sql`select pg_backend_pid() as pid`.execute(db)
+  const held = proxy.holdRequest('insert into "signal"')
+  const now = instantParam(instant(0))
+  const row = { name: 'device', subject: 'user:alice', source: 'test', observedAt: now, staleAt: now, value: '1' }
+  const outcome = db
+    .transaction()
+    .execute((tx) => tx.insertInto('signal').values(row).execute())
+    .catch((error: unknown) => error)
+  await held
+  expect(toApiError(await outcome)?.code).toBe('unavailable')
+  proxy.mend()
+  const { rows: after } = await sql`select pg_backend_pid() as pid`.execute(db)
+  expect(after).not.toEqual(before)
+  expect(await db.selectFrom('signal').selectAll().execute()).toEqual([])
 })

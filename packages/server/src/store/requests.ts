@@ -177,3 +177,15 @@ export async function overdueRequests(tx: Tx, now: Instant, limit: number): Prom
     .execute()
   return rows.map(requestFromRow)
 }
+
+/** Most looks find none: one read, without the transaction that changing them takes. */
+export async function hasOverdueRequests(reader: Reader, now: Instant): Promise<boolean> {
+  const row = await reader
+    .selectFrom('accessRequest')
+    .select('id')
+    .where('status', '=', 'pending')
+    .where('pendingUntil', '<=', boundInstant(now))
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
