@@ -3,18 +3,22 @@
  * the statement on its way and its answer; the second transaction's end; the answer on its way to the holder.
  */
 
-import { instant, requestCommands, evolveRequest } from '@tidegate/core'
+import { evolveRequest, requestCommands } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
 import type { Rules, Transition } from './transition.ts'
 import { clocksOf, replaceWork, save, withoutWork, withWork } from './transition.ts'
 import type { LateCause, Lease, Login, Opening, World } from './world.ts'
 import { lockIsFree, rowIsFree, ticks } from './world.ts'
 
-/** The holder asks for a credential: asked again, and the intent committed. */
+/**
+ * The holder asks for a credential: asked again, and the intent committed. Refused while someone is at the target for
+ * this grant, because a new attempt would only make that one's result stale.
+ */
 export function begin(world: World, rules: Rules): Transition[] {
   const { protocol, bounds } = rules
   const { grant } = world
   if (grant.attempt >= bounds.attempts || world.work.length >= bounds.workers || !rowIsFree(world)) return []
+  if (protocol.grantLock && grant.state !== 'ready' && !lockIsFree(world)) return []
   const lengths = grant.state === 'active' ? [bounds.duration] : [bounds.duration, bounds.lessDuration]
   const transitions: Transition[] = []
   for (const now of clocksOf(world, bounds)) {
@@ -36,11 +40,14 @@ export function begin(world: World, rules: Rules): Transition[] {
 export function open(world: World, work: Opening, rules: Rules): Transition[] {
   switch (work.at) {
     case 'begun':
-      return [takeLock(world, work, rules), crash(world, work)]
+      return [...takeLock(world, work, rules), ...crowd(world, work, rules), crash(world, work)]
     case 'sent':
       return atTarget(world, work)
     case 'answered':
-      return [...clocksOf(world, rules.bounds).flatMap((now) => finish(world, { work, now }, rules)), crash(world, work)]
+      return [
+        ...clocksOf(world, rules.bounds).flatMap((now) => finish(world, { work, now }, rules)),
+        crash(world, work),
+      ]
     case 'handing':
       return [handOver(world, work), crash(world, work)]
   }
@@ -48,16 +55,26 @@ export function open(world: World, work: Opening, rules: Rules): Transition[] {
 
 const name = ({ attempt }: Lease): string => `attempt ${attempt}`
 
-function takeLock(world: World, work: Opening, { protocol }: Rules): Transition {
-  const { grant } = world
-  if (protocol.grantLock && !lockIsFree(world))
-    return { by: 'server', label: `${name(work)} finds the lock taken: grant-busy`, to: withoutWork(world, work) }
-  const live = grant.state === 'provisioning' || grant.state === 'active'
-  if (protocol.looksAgain && !(live && grant.attempt === work.attempt))
-    return { by: 'server', label: `${name(work)} looks again and sends nothing`, to: withoutWork(world, work) }
+function takeLock(world: World, work: Opening, { protocol, bounds }: Rules): Transition[] {
   const { attempt, until } = work
-  const to = replaceWork(world, { work, by: { task: 'open', at: 'sent', attempt, until } })
-  return { by: 'server', label: `${name(work)} takes the lock and sends the open to the target`, to }
+  if (protocol.grantLock && !lockIsFree(world))
+    return [{ by: 'server', label: `${name(work)} finds the lock taken: grant-busy`, to: withoutWork(world, work) }]
+  const sent = replaceWork(world, { work, by: { task: 'open', at: 'sent', attempt, until } })
+  return clocksOf(world, bounds).map((now) =>
+    protocol.looksAgain && 'refused' in protocol.commands.opened(world.grant, { now, attempt })
+      ? { by: 'server', label: `${name(work)} looks again and sends nothing`, to: withoutWork(world, work) }
+      : { by: 'server', label: `${name(work)} takes the lock and sends the open to the target`, to: sent },
+  )
+}
+
+/** It waits for its turn at a crowded target in vain: nothing is sent, and that is recorded without the lock. */
+function crowd(world: World, work: Opening, rules: Rules): Transition[] {
+  if (!rowIsFree(world)) return []
+  return clocksOf(world, rules.bounds).map((now) => {
+    const recorded = recordFailure(world, { work: { ...work, at: 'answered', answer: 'not done' }, now }, rules)
+    const to = withoutWork(recorded.to, work)
+    return { ...recorded, by: 'fault', label: `${name(work)} gets no turn at a crowded target; ${recorded.label}`, to }
+  })
 }
 
 function atTarget(world: World, work: Opening): Transition[] {
@@ -76,7 +93,11 @@ function atTarget(world: World, work: Opening): Transition[] {
     },
     { by: 'fault', label: `the target cannot be reached for ${a}: failed, not done`, to: answered('not done', world) },
     { by: 'fault', label: `${gone} and the open of ${a} with it: failed, unknown`, to: answered('unsure', world) },
-    { by: 'fault', label: `${gone}, the open of ${a} is still under way: failed, unknown`, to: answered('unsure', flying) },
+    {
+      by: 'fault',
+      label: `${gone}, the open of ${a} is still under way: failed, unknown`,
+      to: answered('unsure', flying),
+    },
     { by: 'fault', label: `the server of ${a} dies, its open is still under way`, to: withoutWork(flying, work) },
     crash(world, work),
   ]
@@ -93,7 +114,7 @@ const crash = (world: World, work: Opening): Transition => ({
 
 /** The target does what `open` says: a login, or a new secret and expiry for the one that is there. */
 export function land(world: World, { attempt, until }: Lease, cause: LateCause): World {
-  const read = world.work.some((work) => work.task === 'close' && work.at === 'record')
+  const read = world.work.some((work) => work.task === 'close' && work.at === 'record' && work.sawNothing)
   const late = read || world.grant.state === 'ended' ? { late: cause } : {}
   const login: Login = { secret: attempt, until, shut: false, ...late }
   return { ...world, login }
@@ -109,15 +130,14 @@ type Finishing = { readonly work: Opening & { readonly at: 'answered' }; readonl
 /** The rest of the second transaction, from the row's lock to the commit, which lets go of the grant's lock. */
 function finish(world: World, { work, now }: Finishing, rules: Rules): Transition[] {
   if (!rowIsFree(world)) return []
-  return [work.answer === 'opened' ? recordOpened(world, { work, now }, rules) : recordFailure(world, { work, now }, rules)]
+  return [
+    work.answer === 'opened' ? recordOpened(world, { work, now }, rules) : recordFailure(world, { work, now }, rules),
+  ]
 }
 
 function recordOpened(world: World, { work, now }: Finishing, rules: Rules): Transition {
   const { attempt, until } = work
-  const { commands, asksBeforeHandingOut } = rules.protocol
-  const outcome = asksBeforeHandingOut
-    ? commands.opened(world.grant, { now, attempt })
-    : ({ events: [], effects: [] } as const)
+  const outcome = rules.protocol.commands.opened(world.grant, { now, attempt })
   const deed = { is: 'result', attempt, now } as const
   if ('refused' in outcome) {
     const label = `${name(work)} is refused its result: ${outcome.refused}`
@@ -135,14 +155,15 @@ function recordFailure(world: World, { work, now }: Finishing, rules: Rules): Tr
   const failure = { now, attempt, cause: 'unreachable', leftNothing, giveUp: !world.waits }
   const outcome = rules.protocol.commands.openFailed(world.grant, failure)
   const events = 'refused' in outcome ? [] : outcome.events
-  const saved = withoutWork(save(world, { events, now }, rules), work)
-  const to = 'refused' in outcome || world.waits ? saved : failRequest(saved, now)
+  const to = failRequest(withoutWork(save(world, { events, now }, rules), work), now)
   const label = `the failure of ${name(work)} is ${'refused' in outcome ? `refused: ${outcome.refused}` : 'recorded'}`
   return { by: 'server', label, to, events, deed: { is: 'result', attempt, now, handsOut: false } }
 }
 
-function failRequest(world: World, now: Instant): World {
-  const outcome = requestCommands.fail(world.request, { now: instant(now), note: 'unreachable' })
+/** The request of a grant that could not be opened says so too. */
+export function failRequest(world: World, now: Instant): World {
+  if (world.grant.end?.reason !== 'open-failed') return world
+  const outcome = requestCommands.fail(world.request, { now, note: 'unreachable' })
   return 'refused' in outcome ? world : { ...world, request: outcome.events.reduce(evolveRequest, world.request) }
 }
 

@@ -4,9 +4,11 @@
  */
 
 import type { Instant } from '@tidegate/core'
+import { instant } from '@tidegate/core'
 import type { Rules, Transition } from './transition.ts'
+import { failRequest } from './activation.ts'
 import { clocksOf, replaceWork, save, withoutWork, withWork } from './transition.ts'
-import type { Closing, Tending, World } from './world.ts'
+import type { Closing, SettingAside, Tending, World } from './world.ts'
 import { lockIsFree, rowIsFree, ticks } from './world.ts'
 
 /** The reconciler picks the row, because it is due by its clock and nobody holds it. */
@@ -26,7 +28,7 @@ function stepAt(world: World, now: Instant, rules: Rules): Transition[] {
   const { events } = outcome
   if (events.length > 0) {
     const label = `the reconciler finds it due: ${events.map(({ type }) => type).join(', ')}`
-    return [{ by: 'server', label, to: save(world, { events, now }, rules), events }]
+    return [{ by: 'server', label, to: failRequest(save(world, { events, now }, rules), now), events }]
   }
   if (grant.state === 'ending') {
     // Postponed for less than a tick: it is as due as before.
@@ -35,13 +37,24 @@ function stepAt(world: World, now: Instant, rules: Rules): Transition[] {
     return [{ by: 'server', label: 'the reconciler takes the row and the lock, to close', to }]
   }
   const again = protocol.commands.dueAt(grant, clock)
-  if (again === dueAt) return []
+  // Otherwise it is postponed for less than a tick.
+  if (again === undefined || again <= now) return []
   return [{ by: 'server', label: 'the reconciler postpones it', to: { ...world, dueAt: again } }]
 }
 
-/** A server begins to compare the target's logins with the live grants. It takes no lock on any of them. */
+/** A fault of the server's own, or of the store: the row is put off, by whatever is committed meanwhile. */
+export function setAside(world: World, work: SettingAside, { protocol }: Rules): Transition[] {
+  const dies: Transition = { by: 'fault', label: 'the server that sets it aside dies', to: withoutWork(world, work) }
+  if (!rowIsFree(world)) return [dies]
+  const spared = protocol.setsAside === 'what is due' && world.dueAt === undefined
+  const label = spared ? 'there is nothing to set aside any more' : 'it is set aside: due again a little later'
+  const dueAt = spared ? undefined : instant(world.clock)
+  return [{ by: 'server', label, to: { ...withoutWork(world, work), dueAt } }, dies]
+}
+
+/** A server begins to compare the target's logins with the live grants. */
 export function tend(world: World, { protocol, bounds }: Rules): Transition[] {
-  if (world.work.length >= bounds.workers) return []
+  if (protocol.tendReadsFirst === 'nothing' || world.work.length >= bounds.workers) return []
   if (protocol.tendReadsFirst === 'store') {
     if (isKnown(world)) return []
     const to = withWork(world, { task: 'tend', at: 'store was read' })
@@ -55,8 +68,10 @@ export function tend(world: World, { protocol, bounds }: Rules): Transition[] {
 const isKnown = ({ grant: { state } }: World): boolean =>
   state === 'provisioning' || state === 'active' || state === 'ending'
 
-export function compare(world: World, work: Tending): Transition[] {
-  const orphan = work.at === 'target was read' ? !isKnown(world) : world.login !== undefined
+/** What looks like an orphan is looked at again under the grant's lock. */
+export function compare(world: World, work: Tending, { protocol }: Rules): Transition[] {
+  const seen = work.at === 'target was read' ? !isKnown(world) : world.login !== undefined
+  const orphan = seen && (!protocol.tendLooksAgain || (lockIsFree(world) && !isKnown(world)))
   const by: Closing = { task: 'close', by: 'tend', at: 'shut' }
   return [
     orphan
@@ -70,60 +85,84 @@ export function compare(world: World, work: Tending): Transition[] {
 export function close(world: World, work: Closing, rules: Rules): Transition[] {
   const { by } = work
   const dies: Transition = { by: 'fault', label: `the server of the close (${by}) dies`, to: withoutWork(world, work) }
-  if (work.at === 'record') return [...record(world, work, rules), dies]
+  if (work.at === 'record') return [...record(world, work, rules), ...losesStore(world, work), dies]
   const { label, effect, next } = statement(world, work, rules)
   const done: World = { ...world, ...effect }
   const goesOn: Transition =
     next === 'failed'
       ? { by: 'server', label, to: failed(done, work, rules) }
-      : { by: 'server', label, to: replaceWork(done, { work, by: { ...work, at: next } }) }
+      : { by: 'server', label, to: replaceWork(done, { work, by: { task: 'close', by, ...next } }) }
   const unreachable = 'the target cannot be reached by the close: failed, not done'
   const lost: Transition = { by: 'fault', label: `${label}; the answer is lost: failed`, to: failed(done, work, rules) }
-  return [goesOn, ...(effect ? [lost] : []), { by: 'fault', label: unreachable, to: failed(world, work, rules) }, dies]
+  const down: Transition = { by: 'fault', label: unreachable, to: failed(world, work, rules) }
+  return [goesOn, ...(effect ? [lost] : []), down, ...losesStore(world, work), dies]
 }
+
+/** Its transaction is rolled back, and its locks are gone, while it lives. */
+const losesStore = (world: World, work: Closing): Transition[] =>
+  work.by === 'tend'
+    ? []
+    : [
+        {
+          by: 'fault',
+          label: 'the reconciler loses its connection to the store',
+          to: replaceWork(world, { work, by: { task: 'set aside' } }),
+        },
+      ]
 
 type Statement = {
   readonly label: string
   readonly effect?: Pick<World, 'login'> | Pick<World, 'session'>
-  readonly next: Closing['at'] | 'failed'
+  readonly next: At<Closing> | 'failed'
 }
+
+type At<C> = C extends Closing ? Omit<C, 'task' | 'by'> : never
 
 function statement({ login, session }: World, { at }: Closing, { protocol }: Rules): Statement {
   switch (at) {
     case 'shut':
       return login
-        ? { label: 'the login is shut', effect: { login: { ...login, shut: true } }, next: 'end sessions' }
-        : { label: 'there is no login to shut, and none is being made', next: 'record' }
+        ? { label: 'the login is shut', effect: { login: { ...login, shut: true } }, next: { at: 'end sessions' } }
+        : { label: 'there is no login to shut, and none is being made', next: { at: 'record', sawNothing: true } }
     case 'end sessions':
       return login
-        ? { label: 'its sessions are ended', effect: { session: false }, next: 'drop' }
+        ? { label: 'its sessions are ended', effect: { session: false }, next: { at: 'drop' } }
         : { label: 'the login was dropped by someone else', next: 'failed' }
     case 'drop':
-      return { label: 'the login is dropped', effect: { login: undefined }, next: protocol.readsBack ? 'read back' : 'record' }
+      return {
+        label: 'the login is dropped',
+        effect: { login: undefined },
+        next: protocol.readsBack ? { at: 'read back' } : { at: 'record', sawNothing: false },
+      }
     case 'read back':
       return login || session
         ? { label: 'the target is read back: something is there', next: 'failed' }
-        : { label: 'the target is read back: nothing is left', next: 'record' }
+        : { label: 'the target is read back: nothing is left', next: { at: 'record', sawNothing: true } }
     case 'record':
       throw new Error('What is recorded is not a statement to the target.')
   }
 }
 
 /** The failure is recorded and the locks are let go; from here on it is due again. */
-function failed(world: World, work: Closing, { protocol: { forgetsAfter } }: Rules): World {
+function failed(world: World, work: Closing, { protocol: { forgetsAfter }, bounds }: Rules): World {
   const left = withoutWork(world, work)
   if (work.by === 'tend' || forgetsAfter === undefined) return left
   const closeFailures = world.closeFailures + 1
-  return { ...left, closeFailures, dueAt: closeFailures >= forgetsAfter ? undefined : left.dueAt }
+  return { ...left, closeFailures, dueAt: closeFailures >= forgetsAfter ? instant(bounds.horizon + 1) : left.dueAt }
 }
 
 function record(world: World, work: Closing, rules: Rules): Transition[] {
   if (work.by === 'tend') return [{ by: 'server', label: 'tend has closed the orphan', to: withoutWork(world, work) }]
-  return clocksOf(world, rules.bounds).map((now) => {
+  return clocksOf(world, rules.bounds).flatMap((now): Transition[] => {
     const outcome = rules.protocol.commands.closed(world.grant, { now, sessionsEnded: 0 })
     if ('refused' in outcome) throw new Error('It was closed and could not be recorded so.')
     const { events } = outcome
-    const to = withoutWork(save(world, { events, now }, rules), work)
-    return { by: 'server', label: 'it is recorded as closed', to, events }
+    const saved = save(world, { events, now }, rules)
+    const label = 'it is recorded as closed'
+    const unsure = replaceWork(saved, { work, by: { task: 'set aside' } })
+    return [
+      { by: 'server', label, to: withoutWork(saved, work), events },
+      { by: 'fault', label: `${label}; the answer to the commit is lost`, to: unsure, events },
+    ]
   })
 }

@@ -1,10 +1,10 @@
 /** What must hold. Each answers with what is wrong, for people; `undefined`: nothing. */
 
-import { evolveGrant, grantCommands, grantMayGo, requestMayGo } from '@tidegate/core'
+import { evolveGrant, grantCommands, grantMayGo, instant, requestMayGo } from '@tidegate/core'
 import type { Grant } from '@tidegate/core'
 import type { Transition } from './transition.ts'
 import type { Bounds, LateCause, World } from './world.ts'
-import { targetClock, usable } from './world.ts'
+import { usable } from './world.ts'
 
 export type InvariantName =
   | 'access'
@@ -25,14 +25,17 @@ export type Step = {
 
 type Problem = string | undefined
 
-/** `nothing stays open` is about the whole graph, and is checked there. */
+/**
+ * In the order in which they are asked: what breaks several is reported as the first.
+ * `nothing stays open` is about the whole graph, and is checked there.
+ */
 export const invariants: Readonly<Record<Exclude<InvariantName, 'nothing stays open'>, (step: Step) => Problem>> = {
-  access,
-  'ending is final': endingIsFinal,
-  'nothing left': nothingLeft,
-  'clock and attempts': clockAndAttempts,
   transitions,
+  'ending is final': endingIsFinal,
+  'clock and attempts': clockAndAttempts,
   'only orphans are taken': onlyOrphans,
+  'nothing left': nothingLeft,
+  access,
 }
 
 const isOver = ({ state }: Grant): boolean => state === 'ending' || state === 'ended'
@@ -61,7 +64,7 @@ export type Window = 'access' | 'ended, not cut yet' | 'expired by the servers, 
 
 /** Why the holder is let in now; `undefined`: for no reason that we know. */
 export function windowOf({ grant, clock, login, targetOffset }: World): Window | undefined {
-  if (grantCommands.givesAccess(grant, clock as Grant['activateBy'])) return 'access'
+  if (grantCommands.givesAccess(grant, instant(clock))) return 'access'
   if (grant.state === 'ending') return 'ended, not cut yet'
   if (grant.state !== 'active' || grant.expiresAt === undefined || !login) return undefined
   if (login.until > grant.expiresAt) return 'shortened'
@@ -70,7 +73,8 @@ export function windowOf({ grant, clock, login, targetOffset }: World): Window |
 
 function endingIsFinal({ before, transition: { to, deed } }: Step): Problem {
   if (!isOver(before.grant)) return undefined
-  if (deed?.is === 'result' && deed.handsOut) return `A credential was handed out when the grant was ${before.grant.state}.`
+  if (deed?.is === 'result' && deed.handsOut)
+    return `A credential was handed out when the grant was ${before.grant.state}.`
   if (!isOver(to.grant) || (before.grant.state === 'ended' && to.grant.state !== 'ended'))
     return `From ${before.grant.state} it went back to ${to.grant.state}.`
   const first = before.grant.end
@@ -82,15 +86,15 @@ function endingIsFinal({ before, transition: { to, deed } }: Step): Problem {
  * What has ended, or was never opened, has nothing on the target, but for what arrived after the target was read back,
  * in one of the ways that are known. Nobody knows the secret of such a login (`access` says so), and it has an end.
  */
-function nothingLeft({ transition: { to }, mayBeLate }: Step): Problem {
+function nothingLeft({ transition: { to }, mayBeLate, bounds }: Step): Problem {
   const { grant, login, inFlight } = to
   if (grant.state === 'scheduled' || grant.state === 'ready')
     return login || inFlight.length > 0 ? `It is ${grant.state}, and something of it is or may come to be.` : undefined
   if (grant.state !== 'ended' || !login) return undefined
   if (login.late === undefined) return 'It has ended, and its login was there before the target was read back.'
-  return mayBeLate.includes(login.late)
-    ? undefined
-    : `It has ended, and its login came after the target was read back (${login.late}).`
+  if (!mayBeLate.includes(login.late))
+    return `It has ended, and its login came after the target was read back (${login.late}).`
+  return login.until < bounds.activateBy + bounds.duration ? undefined : 'An orphan outlasts every activation.'
 }
 
 function clockAndAttempts({ before: { grant, request }, transition: { to, deed }, bounds }: Step): Problem {
@@ -117,10 +121,29 @@ function transitions({ before, transition: { to, events = [] } }: Step): Problem
     grant = next
   }
   if (grant.state !== to.grant.state) return 'The row changed without an event.'
+  const refused = storeRefuses(to)
+  if (refused !== undefined) return `The store would refuse it: ${refused}.`
   const { from, status } = { from: before.request.status, status: to.request.status }
-  if (from === status) return undefined
-  if (!requestMayGo(from, status)) return `The request went from ${from} to ${status}, which the table does not have.`
-  return to.grant.end?.reason === 'open-failed' ? undefined : 'The request failed, and not because opening did.'
+  if (from !== status && !requestMayGo(from, status))
+    return `The request went from ${from} to ${status}, which the table does not have.`
+  const failed = grant.end?.reason === 'open-failed'
+  if (failed === (status === 'failed')) return undefined
+  return failed ? 'It could not be opened, and its request does not say so.' : 'Its request failed, and it did not.'
+}
+
+/** The checks of the table `access_grant`. */
+function storeRefuses({ grant, dueAt }: World): Problem {
+  const { state, activatedAt, expiresAt, end, endedAt, unsureAttempts } = grant
+  const open = state === 'provisioning' || state === 'active'
+  if (open && (activatedAt === undefined || expiresAt === undefined)) return `it is ${state} without its times`
+  if (activatedAt !== undefined && expiresAt !== undefined && expiresAt <= activatedAt)
+    return 'it ends before it starts'
+  if (isOver(grant) !== (end !== undefined)) return `it is ${state}, and its end does not go with that`
+  if ((state === 'ended') !== (endedAt !== undefined)) return `it is ${state}, and when it ended does not go with that`
+  if ((state === 'ended') !== (dueAt === undefined))
+    return `it is ${state} and ${dueAt === undefined ? 'never ' : ''}due`
+  const fresh = state === 'scheduled' || state === 'ready'
+  return fresh && unsureAttempts !== 0 ? `it is ${state} with unsure attempts` : undefined
 }
 
 /** What a live grant gives is taken by its end alone. */
@@ -129,7 +152,3 @@ function onlyOrphans({ transition: { to } }: Step): Problem {
   const live = to.grant.state === 'provisioning' || to.grant.state === 'active'
   return closing && live ? `Tend takes the login of a grant that is ${to.grant.state}.` : undefined
 }
-
-/** The target's own clock, which is what it compares `until` with. */
-export const letsInUntil = (world: World): boolean =>
-  world.login !== undefined && targetClock(world) < world.login.until

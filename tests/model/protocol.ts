@@ -17,28 +17,33 @@ export type Protocol = {
   /** Who opens and who closes exclude each other. */
   readonly grantLock: boolean
   /**
-   * Who opens reads the row again once it has the grant's lock, and sends nothing for an attempt that is not the latest,
-   * or for a grant that is not to be opened.
+   * Who opens reads the row again once it has the grant's lock, and sends nothing when `opened` would be refused already.
    */
   readonly looksAgain: boolean
-  /** A credential is handed out only when the row, read again, still says so. */
-  readonly asksBeforeHandingOut: boolean
   /** `closed` is said only after the target was read and nothing was seen. */
   readonly readsBack: boolean
-  /** The order in which `tend` compares. */
-  readonly tendReadsFirst: 'target' | 'store'
-  /** A grant whose closing has failed this often is not looked at again. Absent: closing is tried for ever. */
+  /** What looks like an orphan is looked at again, under its lock, before it is closed. */
+  readonly tendLooksAgain: boolean
+  /**
+   * What the reconciler puts off after a fault of its own: whatever it had picked, or that only if it is still due.
+   * The product tries the former, and the store refuses it for what has ended.
+   */
+  readonly setsAside: 'what it picked' | 'what is due'
+  /** The order in which `tend` compares; `nothing`: nobody tends. */
+  readonly tendReadsFirst: 'target' | 'store' | 'nothing'
+  /** A grant whose closing has failed this often is put off for ever. Absent: closing is tried for ever. */
   readonly forgetsAfter?: number
 }
 
-/** `packages/server` as it stands. */
+/** `packages/server`. */
 export const product: Protocol = {
   commands: grantCommands,
   grantLock: true,
-  looksAgain: false,
-  asksBeforeHandingOut: true,
+  looksAgain: true,
   readsBack: true,
   tendReadsFirst: 'target',
+  tendLooksAgain: true,
+  setsAside: 'what is due',
 }
 
 export type Planted = { readonly name: string; readonly breaks: InvariantName; readonly protocol: Protocol }
@@ -48,8 +53,18 @@ const withCommands = (commands: Partial<Commands>): Protocol => ({
   commands: { ...grantCommands, ...commands },
 })
 
-/** Each breaks the invariant that stands with it. */
+/** Each breaks the invariant that stands with it, and would break none without it. */
 export const planted: readonly Planted[] = [
+  {
+    name: 'who opens sends it without another look at the row, under the lock',
+    breaks: 'nothing left',
+    protocol: { ...product, looksAgain: false },
+  },
+  {
+    name: 'what is put off after a fault is due again, also when it has ended meanwhile',
+    breaks: 'transitions',
+    protocol: { ...product, setsAside: 'what it picked' },
+  },
   {
     name: 'expiry is compared with `>` instead of `>=`',
     breaks: 'access',
@@ -72,6 +87,7 @@ export const planted: readonly Planted[] = [
     breaks: 'clock and attempts',
     protocol: withCommands({
       opened: (grant, { now }) => grantCommands.opened(grant, { now, attempt: grant.attempt }),
+      openFailed: (grant, failure) => grantCommands.openFailed(grant, { ...failure, attempt: grant.attempt }),
     }),
   },
   {
@@ -86,7 +102,7 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'a revoke changes the row, and nothing on the target',
-    breaks: 'transitions',
+    breaks: 'nothing left',
     protocol: withCommands({
       end: (grant, end) => {
         const open = grant.state === 'provisioning' || grant.state === 'active'
@@ -104,15 +120,20 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'a clean failure of the latest attempt counts as one of all attempts',
-    breaks: 'nothing left',
+    breaks: 'transitions',
     protocol: withCommands({
       openFailed: (grant, failure) => grantCommands.openFailed({ ...grant, unsureAttempts: 1 }, failure),
     }),
   },
   {
-    name: 'the credential is handed out as the target gave it, whatever the row says meanwhile',
+    name: 'a credential is handed out without a look at whether the grant has ended meanwhile',
     breaks: 'ending is final',
-    protocol: { ...product, asksBeforeHandingOut: false },
+    protocol: withCommands({
+      opened: (grant, result) =>
+        grant.state === 'ending' || grant.state === 'ended'
+          ? { events: [], effects: [] }
+          : grantCommands.opened(grant, result),
+    }),
   },
   {
     name: 'a credential made anew starts the clock again',
@@ -127,8 +148,21 @@ export const planted: readonly Planted[] = [
     }),
   },
   {
-    name: 'tend reads the store before the target',
+    name: 'a grant that has ended can be activated once more',
+    breaks: 'transitions',
+    protocol: withCommands({
+      activate: (grant, activation) =>
+        grantCommands.activate(grant.state === 'ended' ? { ...grant, state: 'ready' } : grant, activation),
+    }),
+  },
+  {
+    name: 'tend reads the store before the target, and does not look again',
     breaks: 'only orphans are taken',
-    protocol: { ...product, tendReadsFirst: 'store' },
+    protocol: { ...product, tendReadsFirst: 'store', tendLooksAgain: false },
+  },
+  {
+    name: 'nobody tends the target',
+    breaks: 'nothing stays open',
+    protocol: { ...product, tendReadsFirst: 'nothing' },
   },
 ]

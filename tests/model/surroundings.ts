@@ -1,6 +1,6 @@
 /** What servers do not do: time, statements of the lost, the holder, an administrator, a policy that gives less. */
 
-import { close, compare, step, tend } from './closing.ts'
+import { close, compare, setAside, step, tend } from './closing.ts'
 import { begin, land, open } from './activation.ts'
 import type { Rules, Transition } from './transition.ts'
 import { clocksOf, save } from './transition.ts'
@@ -22,15 +22,14 @@ export function next(world: World, rules: Rules): Transition[] {
   for (const work of world.work) {
     if (work.task === 'open') transitions.push(...open(world, work, rules))
     else if (work.task === 'close') transitions.push(...close(world, work, rules))
-    else transitions.push(...compare(world, work))
+    else if (work.task === 'tend') transitions.push(...compare(world, work, rules))
+    else transitions.push(...setAside(world, work, rules))
   }
   return transitions
 }
 
 const passTime = (world: World, { bounds }: Rules): Transition[] =>
-  world.clock < bounds.horizon
-    ? [{ by: 'server', label: 'time passes', to: { ...world, clock: world.clock + 1 } }]
-    : []
+  world.clock < bounds.horizon ? [{ by: 'server', label: 'time passes', to: { ...world, clock: world.clock + 1 } }] : []
 
 /** Not a fault any more: that was when the server was lost. One way or the other it ends. */
 const arrive = (world: World): Transition[] =>
@@ -73,5 +72,7 @@ function shorten(world: World, rules: Rules): Transition[] {
   const outcome = rules.protocol.commands.shorten(world.grant, { now, allowed })
   if ('refused' in outcome || outcome.events.length === 0) return []
   const { events } = outcome
-  return [{ by: 'person', label: 'policy gives less: it is shortened', to: save(world, { events, now }, rules), events }]
+  return [
+    { by: 'person', label: 'policy gives less: it is shortened', to: save(world, { events, now }, rules), events },
+  ]
 }

@@ -46,17 +46,23 @@ export type Opening = Lease & { readonly task: 'open' } & (
     | { readonly at: 'answered'; readonly answer: 'opened' | 'not done' | 'unsure' }
   )
 
-/** `at`: the statement that is next. */
-export type Closing = {
-  readonly task: 'close'
-  readonly by: 'reconciler' | 'tend'
-  readonly at: 'shut' | 'end sessions' | 'drop' | 'read back' | 'record'
-}
+/** `at`: what is next. */
+export type Closing = { readonly task: 'close'; readonly by: 'reconciler' | 'tend' } & (
+  | { readonly at: 'shut' | 'end sessions' | 'drop' | 'read back' }
+  | {
+      readonly at: 'record'
+      /** The target was read, and nothing was there. */
+      readonly sawNothing: boolean
+    }
+)
 
 /** Between its two reads. */
 export type Tending = { readonly task: 'tend'; readonly at: 'target was read' | 'store was read' }
 
-export type Work = Opening | Closing | Tending
+/** The reconciler's transaction was lost, and its server lives: it will put the row off. */
+export type SettingAside = { readonly task: 'set aside' }
+
+export type Work = Opening | Closing | Tending | SettingAside
 
 export type World = {
   /** True time; a server may be behind. */
@@ -89,7 +95,9 @@ export const rowIsFree = (world: World): boolean =>
 
 /** The grant's advisory lock, which is held for as long as the target is worked on. */
 export const lockIsFree = (world: World): boolean =>
-  rowIsFree(world) && !world.work.some((work) => work.task === 'open' && (work.at === 'sent' || work.at === 'answered'))
+  !world.work.some(
+    (work) => work.task === 'close' || (work.task === 'open' && (work.at === 'sent' || work.at === 'answered')),
+  )
 
 /** The holder has what the target takes. */
 export const usable = (world: World): boolean =>
@@ -98,7 +106,7 @@ export const usable = (world: World): boolean =>
   world.known.includes(world.login.secret) &&
   targetClock(world) < world.login.until
 
-/** Ended, and nothing of it anywhere or on its way. */
+/** Ended, never to be looked at again, and nothing of it anywhere or on its way. */
 export const isClean = ({ grant, login, session, inFlight, work, dueAt }: World): boolean =>
   grant.state === 'ended' &&
   login === undefined &&
@@ -141,6 +149,7 @@ function beginning(bounds: Bounds, { targetOffset, waits, scheduled }: Kind): Wo
     grant: 'grt_1',
     reason: 'a look at the orders',
     status: 'approved',
+    version: 1,
     decision: 'dec_1',
     filedAt: instant(0),
     pendingUntil: instant(1),
@@ -191,6 +200,7 @@ function keyOfRest({ inFlight, known, work }: World): string {
 }
 
 const keyOfWork = (work: Work): string => {
+  if (work.task === 'set aside') return 'a;'
   if (work.task === 'tend') return work.at === 'target was read' ? 't;' : 'T;'
   if (work.task === 'close') return `c${work.by === 'tend' ? 't' : 'r'}${work.at};`
   return `o${work.attempt},${work.until}${work.at === 'answered' ? work.answer : work.at};`

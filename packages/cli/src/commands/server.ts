@@ -1,5 +1,6 @@
 /** `tidegate server` */
 
+import type * as Server from '@tidegate/server'
 import type { RunningServer } from '@tidegate/server'
 import { defineCommand } from '../command.ts'
 import type { Invocation } from '../context.ts'
@@ -52,7 +53,7 @@ async function start(env: Invocation['env'], config: string | undefined): Promis
 }
 
 /** What people can do something about is told as such; anything else is a fault of ours. */
-function asRefusal({ StartRefusal, isEmbeddedError }: typeof import('@tidegate/server'), error: unknown): unknown {
+function asRefusal({ StartRefusal, isEmbeddedError }: typeof Server, error: unknown): unknown {
   if (error instanceof StartRefusal) return new Failure('usage', error.message, { remedy: error.remedy })
   if (isEmbeddedError(error, 'data-dir-in-use')) return new Failure('failure', error.message)
   const { code, message } = error as NodeJS.ErrnoException

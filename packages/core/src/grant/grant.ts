@@ -22,7 +22,7 @@ export type Grant = {
   readonly activatedAt?: Instant
   /** When the target first said that the credential works. Absent: no credential of it was ever handed out. */
   readonly openedAt?: Instant
-  /** Always after `activatedAt`. The target holds the same instant. */
+  /** Always after `activatedAt`. The target holds this instant, or the later one from before the grant was shortened. */
   readonly expiresAt?: Instant
   /** How often opening was tried. A result of an older attempt than the latest is ignored. */
   readonly attempt: number

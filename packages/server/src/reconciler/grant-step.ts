@@ -82,6 +82,8 @@ async function postpone(tx: Tx, grant: StoredGrant, until: Instant): Promise<voi
     .updateTable('accessGrant')
     .set({ dueAt: instantParam(until) })
     .where('id', '=', grant.id)
+    // What was committed although its answer was lost may have been its end.
+    .where('state', '<>', 'ended')
     .execute()
 }
 

@@ -68,13 +68,17 @@ async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise
   const resource = entry.resource.id
   const connector = deps.targets.connector(entry)
   const aligned = await connector.align()
-  if (aligned.outcome === 'failed') return { resource, problem: aligned.message, changes: [] }
+  const failed = aligned.outcome === 'failed' ? aligned : undefined
+  const changes = aligned.outcome === 'aligned' ? aligned.changes : []
+  // A role that cannot be put in order is no reason to leave a login that should not be.
+  if (failed?.cause === 'unreachable' || failed?.cause === 'timeout')
+    return { resource, problem: failed.message, changes }
   try {
     await compareLogins(unit, { resource, connector })
-    return { resource, changes: aligned.changes }
+    return { resource, changes, ...(failed && { problem: failed.message }) }
   } catch (error) {
     const problem = isTargetFault(error) ? error.failure.message : 'Its logins could not be compared with the grants.'
-    return { resource, problem, changes: aligned.changes }
+    return { resource, problem, changes }
   }
 }
 
@@ -163,6 +167,8 @@ async function closeOrphan(unit: Unit, { resource, connector, login }: Orphan): 
   const { known } = await liveGrants(unit.tx, resource, [login])
   if (known.has(login.grant)) return
   const closed = await connector.close(login.grant)
+  // Its grant has ended since the target was read, as it should, and took it away.
+  if (closed.outcome === 'closed' && !closed.existed) return
   const what = `${login.login} on ${resource} had no live grant`
   const message =
     closed.outcome === 'closed' ? `${what}; it was closed.` : `${what}, and could not be closed: ${closed.message}`
