@@ -219,6 +219,21 @@ describe('where someone else was at work', () => {
     expect((await entryTypesOf(world.admin)).filter((type) => type === 'orphan.closed')).toHaveLength(1)
   })
 
+  test('a grant that ends while its target is being read is nobody’s orphan', async () => {
+    const { world, proxy } = await behindProxy()
+    const other = await world.startAnother()
+    const { grant } = await opened(world.as('alice'))
+    const read = proxy.holdAnswer('shobj_description(r.oid')
+    const sweeping = sweep(world)
+    await read
+    await world.as('alice').endGrant({ id: grant.id })
+    await other.drain()
+    expect((await world.as('alice').getGrant({ id: grant.id })).state).toBe('ended')
+    proxy.mend()
+    await sweeping
+    expect(await openFindings(world)).toEqual([])
+  })
+
   test('a live login that somebody removed is reported, and a new credential brings it back', async () => {
     const world = await createWorldForTest()
     const { grant, credential } = await opened(world.as('alice'))

@@ -3,6 +3,7 @@ import { principalKey } from '@tidegate/core'
 import { activateGrant } from '../lifecycle/activate-grant.ts'
 import { endGrant } from '../lifecycle/end-grant.ts'
 import type { Unit } from '../store/change.ts'
+import type { Reader } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
 import { findGrant, grantFromRow } from '../store/grants.ts'
 import { isSelf, ownedResources, ownsResource } from './access-rules.ts'
@@ -15,7 +16,8 @@ export const grantHandlers: HandlersOf<'listGrants' | 'getGrant' | 'activateGran
   listGrants: { kind: 'plain', run: listGrants },
   getGrant: {
     kind: 'plain',
-    run: async ({ services, caller, input }) => grantView(await visibleGrant(services, caller, input.id)),
+    run: async ({ services, caller, input }) =>
+      grantView(await visibleGrant(services, services.db, { caller, id: input.id })),
   },
   activateGrant: {
     kind: 'plain',
@@ -35,7 +37,8 @@ export const grantHandlers: HandlersOf<'listGrants' | 'getGrant' | 'activateGran
   revokeGrant: {
     kind: 'change',
     async run({ services, caller, input }, unit) {
-      const grant = await visibleGrant(services, caller, input.id)
+      // On the change's own connection: whoever waits for a second one while holding a first can wait for ever.
+      const grant = await visibleGrant(services, unit.tx, { caller, id: input.id })
       const snapshot = await services.configurations.current(unit.tx)
       if (!caller.administrator && !ownsResource(caller, snapshot.resources.get(grant.resource))) {
         throw new ApiError('forbidden', {
@@ -55,11 +58,15 @@ async function ended(unit: Unit, { grant, reason, by, note }: Ending): Promise<R
 }
 
 /** @throws {ApiError} `not-found` also for what the caller may not see */
-async function visibleGrant(services: Services, caller: Caller, id: string): Promise<StoredGrant> {
-  const grant = await findGrant(services.db, id)
+async function visibleGrant(
+  { configurations }: Services,
+  reader: Reader,
+  { caller, id }: { caller: Caller; id: string },
+): Promise<StoredGrant> {
+  const grant = await findGrant(reader, id)
   if (!grant) throw new ApiError('not-found')
   if (caller.auditor || isSelf(caller.principal, grant.principal)) return grant
-  const snapshot = await services.configurations.current(services.db)
+  const snapshot = await configurations.current(reader)
   if (ownsResource(caller, snapshot.resources.get(grant.resource))) return grant
   throw new ApiError('not-found')
 }

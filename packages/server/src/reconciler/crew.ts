@@ -25,7 +25,7 @@ export function createCrew({ most, work, failed }: Work & { readonly failed: (er
       // Who has found something does not look any more: the next one does.
       const worker = labour(() => void look().then(resolve))
       atWork.add(worker)
-      void worker.then(() => {
+      void worker.finally(() => {
         hired--
         atWork.delete(worker)
         resolve()

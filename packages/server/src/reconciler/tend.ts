@@ -3,7 +3,7 @@
  * What is there and should not be is closed and reported; what should be there and is not, is reported.
  */
 
-import type { Connector, FoundLogin } from '@tidegate/connectors'
+import type { Connector, Failure, FoundLogin } from '@tidegate/connectors'
 import { isTargetFault, targetFault } from '@tidegate/connectors'
 import type { GrantId, Instant } from '@tidegate/core'
 import { after } from '@tidegate/core'
@@ -66,7 +66,7 @@ async function pickTarget(tx: Tx, now: Instant, resource: string | undefined): P
 
 async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise<Tended> {
   const resource = entry.resource.id
-  const connector = deps.targets.connector(entry)
+  const connector = keepingItsWord(deps.targets.connector(entry))
   const aligned = await connector.align()
   const failed = aligned.outcome === 'failed' ? aligned : undefined
   const changes = aligned.outcome === 'aligned' ? aligned.changes : []
@@ -77,12 +77,26 @@ async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise
     await compareLogins(unit, { resource, connector })
     return { resource, changes, ...(failed && { problem: failed.message }) }
   } catch (error) {
-    const problem = isTargetFault(error) ? error.failure.message : 'Its logins could not be compared with the grants.'
-    return { resource, problem, changes }
+    // After a statement that failed the transaction records nothing: whoever began it has to hear of it.
+    if (!isTargetFault(error)) throw error
+    return { resource, problem: error.failure.message, changes }
   }
 }
 
-type Target = { readonly resource: string; readonly connector: Connector }
+type Tending = Pick<Connector, 'align' | 'find' | 'close'>
+type Target = { readonly resource: string; readonly connector: Tending }
+
+const brokenWord: Failure = { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
+
+/** A connector that throws what it should not is a target that failed: known for what it is, and tried again later. */
+const keepingItsWord = (connector: Connector): Tending => ({
+  align: () => connector.align().catch(() => brokenWord),
+  find: () =>
+    connector.find().catch((error: unknown) => {
+      throw isTargetFault(error) ? error : targetFault(brokenWord)
+    }),
+  close: (grant) => connector.close(grant).catch(() => brokenWord),
+})
 
 /**
  * The target is read before the store. A login is opened only after its grant says so in the store, so one that was
@@ -95,7 +109,10 @@ async function compareLogins(unit: Unit, { resource, connector }: Target): Promi
   const strangers = found.filter(({ grant }) => !live.known.has(grant))
   const failures: unknown[] = []
   for (const login of strangers) {
-    await closeOrphan(unit, { resource, connector, login }).catch((error: unknown) => failures.push(error))
+    await closeOrphan(unit, { resource, connector, login }).catch((error: unknown) => {
+      if (!isTargetFault(error)) throw error
+      failures.push(error)
+    })
   }
   await compareActive(unit, { resource, found, active: live.active, before })
   if (failures.length > 0) throw failures[0]

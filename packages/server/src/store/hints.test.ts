@@ -2,6 +2,9 @@ import { instant } from '@tidegate/core'
 import { sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { withClient } from '../../../../tests/support/clients.ts'
+import { clusterOf } from '../../../../tests/support/databases.ts'
+import { startProxyForTest } from '../../../../tests/support/proxy.ts'
+import { secretUrlOf } from '../embedded/connection.ts'
 import { createLogger } from '../logger.ts'
 import type { TestStore } from '../testing/store.ts'
 import { storeForTest } from '../testing/store.ts'
@@ -94,6 +97,24 @@ test('after a broken connection it listens again, and says that something may ha
   await hint(due(20))
   await until(3)
   expect(heard).toEqual([undefined, undefined, due(20)])
+})
+
+test('a connection that has fallen silent is made anew, and a stop does not wait for it', async () => {
+  const store = await storeForTest()
+  const { heard, hear, until } = ear()
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const url = secretUrlOf({ ...store.database.connection, host: proxy.host, port: proxy.port })
+  const silent = proxy.holdRequest('select 1')
+  const hints = listenForHints({ url, log: createLogger('silent'), heard: hear, beatMs: 100 })
+  onTestFinished(() => hints.stop())
+  await silent
+  await until(2)
+  await change(store, async (unit) => unit.hint(due(20)))
+  await until(3)
+  expect(heard).toEqual([undefined, undefined, due(20)])
+  const again = proxy.holdRequest('select 1')
+  await again
+  await hints.stop()
 })
 
 test('after a stop nothing is heard and no connection is left, also when it was broken before', async () => {

@@ -1,5 +1,6 @@
 /** Listens for wake-ups from other processes. A broken connection is made anew; what was missed is found by looking. */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Hint } from './change.ts'
@@ -12,14 +13,21 @@ type Config = {
   readonly log: Logger
   /** Also called without a hint after each reconnection: something may have been missed. */
   readonly heard: (hint: Hint | undefined) => void
+  /** How often the connection is asked whether it is still there, and how long it may take to say so. */
+  readonly beatMs?: number
 }
 
 const retryMs = 1_000
+const endWithinMs = 2_000
 
-export function listenForHints({ url, log, heard }: Config): Hints {
+/** Nobody says anything on this connection for hours, so only asking tells silence from a network that is gone. */
+const usualBeatMs = 10_000
+
+export function listenForHints({ url, log, heard, beatMs = usualBeatMs }: Config): Hints {
   let stopped = false
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
+  let beat: NodeJS.Timeout | undefined
 
   const connect = async (): Promise<void> => {
     const mine = new pg.Client({
@@ -27,12 +35,14 @@ export function listenForHints({ url, log, heard }: Config): Hints {
       application_name: 'tidegate-hints',
       keepAlive: true,
       connectionTimeoutMillis: 5_000,
+      query_timeout: beatMs,
     })
     client = mine
     let over = false
     const retry = (error?: Error): void => {
       if (over) return
       over = true
+      clearInterval(beat)
       if (error) log.warn({ err: error }, 'the hint connection broke; hints are missed until it is back')
       void quietEnd(mine)
       if (!stopped) timer = setTimeout(() => void connect(), retryMs)
@@ -46,6 +56,7 @@ export function listenForHints({ url, log, heard }: Config): Hints {
     try {
       await mine.connect()
       await mine.query(`listen ${channel}`)
+      if (!stopped) beat = setInterval(() => void mine.query('select 1').catch(retry), beatMs)
       heard(undefined)
     } catch (error) {
       retry(error as Error)
@@ -57,7 +68,9 @@ export function listenForHints({ url, log, heard }: Config): Hints {
     async stop() {
       stopped = true
       clearTimeout(timer)
-      if (client) await quietEnd(client)
+      clearInterval(beat)
+      // The other end of a network that is gone does not say goodbye.
+      if (client) await Promise.race([quietEnd(client), delay(endWithinMs, undefined, { ref: false })])
     },
   }
 }
