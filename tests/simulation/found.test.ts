@@ -1,0 +1,157 @@
+/** What the simulation has found, each as the shortest history that showed it. */
+
+import type { GrantId } from '@tidegate/core'
+import { formatInstant, instant } from '@tidegate/core'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createTestDatabase } from '../support/databases.ts'
+import { openBench } from './bench.ts'
+import type { Answer, Call, Process } from './process.ts'
+import type { Fault, FaultKind, Strand } from './strands.ts'
+import type { World } from './world.ts'
+import { applyBody, callAs, createWorld } from './world.ts'
+
+let bench: Awaited<ReturnType<typeof openBench>>
+let dropStore: () => Promise<void>
+let world: World
+
+beforeAll(async () => {
+  const store = await createTestDatabase('store')
+  dropStore = () => store.drop()
+  bench = await openBench(store.url)
+})
+afterAll(async () => {
+  await bench.close()
+  await dropStore()
+})
+beforeEach(async () => {
+  world = await createWorld(bench, { seed: 'found' })
+  world.skews.fill(0)
+})
+
+type Script = { readonly process?: number; readonly faults?: readonly Fault[] }
+
+/** Begun, and waiting at its first point. */
+const begin = (
+  work: (process: Process) => Promise<unknown>,
+  { process = 0, faults = [] }: Script = {},
+): Promise<Strand> =>
+  world.begin({ name: 'scripted', process, faults, random: world.random('scripted'), done: () => undefined }, work)
+
+const beginCall = (call: Call, script?: Script): Promise<Strand> => begin((process) => process.call(call), script)
+
+/** Up to where it would send this next. */
+async function until(strand: Strand, label: string): Promise<void> {
+  while (strand.waiting.length > 0 && strand.waiting[0]?.effect.label.includes(label) !== true) {
+    await world.scheduler.run(strand, 1)
+  }
+  expect(strand.waiting[0]?.effect.label).toContain(label)
+}
+
+/** What comes of the statement that it would send next. */
+const strikeNext = (faults: Fault[], { passed }: Strand, how: FaultKind): void =>
+  void faults.push({ of: 'points', at: passed + 1, how })
+
+async function finish(strand: Strand): Promise<unknown> {
+  await world.scheduler.run(strand)
+  if (strand.outcome?.kind === 'error') throw strand.outcome.error
+  return strand.outcome?.kind === 'value' ? strand.outcome.value : undefined
+}
+
+const call = async (wanted: Call, script?: Script): Promise<Answer> =>
+  (await finish(await beginCall(wanted, script))) as Answer
+const drain = async (process = 0): Promise<unknown> => finish(await begin((one) => one.drain(), { process }))
+
+const post = (as: string, path: string, body: object = {}): Call => callAs(as, { method: 'POST', path, body })
+const activate = (grant: string): Call => post('user:alice', `/v1/grants/${grant}/activate`)
+const revoke = (grant: string): Call => post('user:dora', `/v1/grants/${grant}/revoke`, { reason: 'found' })
+
+async function permitted(role: string, more: object = {}): Promise<string> {
+  const { body } = await call(post('user:alice', '/v1/requests', { role, duration: '10m', reason: 'found', ...more }))
+  return String(body['grant'])
+}
+
+const stateOf = async (grant: string): Promise<string | undefined> => {
+  await world.look()
+  return world.sight.grants.get(grant)?.state
+}
+
+const loginsOn = (target: string): GrantId[] => [...world.targets.named(target).memory.logins.keys()]
+
+test('a grant that was ended and closed before its opener has its turn is not opened any more', async () => {
+  const grant = await permitted('orders/read')
+  const opener = await beginCall(activate(grant), { process: 0 })
+  await until(opener, 'pg_try_advisory_xact_lock')
+  expect((await call(revoke(grant), { process: 1 })).status).toBe(200)
+  await drain(1)
+  expect(await stateOf(grant)).toBe('ended')
+  expect(await finish(opener)).toMatchObject({ status: 409, body: { code: 'grant-ended' } })
+  expect(loginsOn('orders')).toEqual([])
+})
+
+test('an opener that comes late does not replace the secret that a later one has handed out', async () => {
+  const grant = await permitted('ledger/read')
+  const late = await beginCall(activate(grant), { process: 0 })
+  await until(late, 'pg_try_advisory_xact_lock')
+  expect((await call(activate(grant), { process: 1 })).status).toBe(200)
+  const before = world.targets.named('ledger').memory.logins.get(grant as GrantId)
+  expect(await finish(late)).toMatchObject({ status: 409, body: { code: 'grant-busy' } })
+  expect(world.targets.named('ledger').memory.logins.get(grant as GrantId)).toBe(before)
+})
+
+test('a grant is not opened again where its resource points to now, while its login is where it pointed before', async () => {
+  const grant = await permitted('ledger/read')
+  await call(activate(grant))
+  expect(loginsOn('ledger')).toEqual([grant])
+  const elsewhere = 3
+  // The process dies once the configuration is in force, and before it has asked again about what is open.
+  await call(post('user:dora', '/v1/config/apply', applyBody(elsewhere)), {
+    process: 1,
+    faults: [{ of: 'commits', at: 1, how: 'crash-after' }],
+  })
+  expect(await call(activate(grant))).toMatchObject({ status: 409, body: { code: 'policy-refuses' } })
+  await finish(await begin((process) => process.reask()))
+  await drain()
+  expect(await stateOf(grant)).toBe('ended')
+  expect([...loginsOn('ledger'), ...loginsOn('ledger-b')]).toEqual([])
+})
+
+test('a scheduled grant is activated at its start, before anyone has made it ready', async () => {
+  const startAt = formatInstant(instant(world.now + 60_000))
+  const grant = await permitted('orders/read', { startAt })
+  expect(await stateOf(grant)).toBe('scheduled')
+  await world.advance(60_000)
+  expect(await call(activate(grant))).toMatchObject({ status: 200, body: { grant: { state: 'active' } } })
+})
+
+test('as many revokes at once as the server has connections do not wait for each other for ever', async () => {
+  const grant = await permitted('orders/read')
+  await call(activate(grant))
+  const revokes: Strand[] = []
+  for (let count = 0; count < 6; count++) {
+    const strand = await beginCall(revoke(grant))
+    if (strand.waiting.length > 0) await until(strand, 'begin')
+    await world.scheduler.run(strand, 1)
+    revokes.push(strand)
+  }
+  for (let round = 0; round < 10; round++) for (const strand of revokes) await world.scheduler.run(strand)
+  expect(revokes.map(({ outcome }) => outcome)).toMatchObject(
+    revokes.map(() => ({ kind: 'value', value: { status: 200 } })),
+  )
+})
+
+test('a statement that fails while others are under way is the reason that is told', async () => {
+  const faults: Fault[] = []
+  const body = { role: 'orders/read', duration: '10m', reason: 'found' }
+  const strand = await beginCall(post('user:alice', '/v1/requests', body), { faults })
+  await until(strand, 'insert into decision')
+  strikeNext(faults, strand, 'refused')
+  expect(await finish(strand)).toMatchObject({ status: 503, body: { code: 'unavailable' } })
+})
+
+test('a tending whose statement failed says so, and does not go on in a transaction that records nothing', async () => {
+  const faults: Fault[] = []
+  const strand = await begin((process) => process.tend('orders'), { faults })
+  await until(strand, 'from access_grant')
+  strikeNext(faults, strand, 'refused')
+  await expect(finish(strand)).rejects.toMatchObject({ code: '53100' })
+})

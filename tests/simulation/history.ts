@@ -1,0 +1,102 @@
+/** One history from its seed: made, run, checked after each step, brought to quiet, and made short when it fails. */
+
+import { createHash } from 'node:crypto'
+import { checkInvariants } from './invariants.ts'
+import { settleDown } from './quiet.ts'
+import type { Step } from './steps.ts'
+import { makeSteps, takeStep } from './steps.ts'
+import type { Bench, Planted, Problem, World } from './world.ts'
+import { createWorld } from './world.ts'
+
+export type History = {
+  readonly seed: string
+  readonly steps: readonly Step[]
+  /** Of the first step after which something did not hold. Empty: everything held. */
+  readonly problems: readonly Problem[]
+  readonly trace: readonly string[]
+  /** Of the trace and of what the store held at the end: equal for equal seeds. */
+  readonly digest: string
+  /** What happened, by kind: a history in which nothing succeeds shows nothing. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+export type HistoryOptions = { readonly planted?: Planted; readonly verbose?: boolean }
+
+export const runHistory = (
+  bench: Bench,
+  { seed, count }: { seed: string; count: number },
+  options: HistoryOptions = {},
+): Promise<History> => runSteps(bench, { seed, steps: makeSteps(seed, count) }, options)
+
+type Written = { readonly seed: string; readonly steps: readonly Step[] }
+
+export async function runSteps(bench: Bench, { seed, steps }: Written, options: HistoryOptions = {}): Promise<History> {
+  const world = await createWorld(bench, { seed, ...options })
+  const check = async (): Promise<void> => {
+    const before = world.sight
+    await world.look()
+    for (const judgement of world.completed.splice(0)) judgement()
+    for (const { size, note } of world.sight.checkpoints) world.told.checkpoints.set(size, note)
+    checkInvariants(world, before)
+  }
+  for (const step of steps) {
+    world.steps++
+    const told = await takeStep(world, step)
+    if (told === undefined) continue
+    world.log(`#${step.salt} ${new Date(world.now).toISOString().slice(5, 23)} ${told}`)
+    await check()
+    if (world.problems.length > 0) break
+  }
+  if (world.problems.length === 0) await settleDown(world, check)
+  return {
+    seed,
+    steps,
+    problems: world.problems.slice(),
+    trace: world.trace,
+    digest: await digestOf(world),
+    counts: countsOf(world),
+  }
+}
+
+const tables = [
+  'access_request',
+  'approval',
+  'access_grant',
+  'decision',
+  'finding',
+  'signal',
+  'audit_disclosure',
+  'target_state',
+]
+
+async function digestOf({ store, trace, sight }: World): Promise<string> {
+  const hash = createHash('sha256').update(trace.join('\n')).update(JSON.stringify(sight.entries))
+  const sums = tables.map(
+    (table) =>
+      `select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as sum from (select ${table === 'approval' ? 'id, request, approver, verdict, at' : '*'} from ${table}) t`,
+  )
+  const { rows } = await store.admin.query<{ sum: string }>(sums.join(' union all '))
+  for (const { sum } of rows) hash.update(sum)
+  return hash.digest('hex').slice(0, 16)
+}
+
+function countsOf({ sight, told }: World): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { type } of sight.entries) counts[type] = (counts[type] ?? 0) + 1
+  return { ...counts, credentials: told.credentials.length }
+}
+
+/** Leaves out what is not needed for the same invariant to fail: first in large pieces, then step by step. */
+export async function shorten(bench: Bench, history: History, options: HistoryOptions = {}): Promise<History> {
+  const invariant = history.problems[0]?.invariant
+  let best = history
+  for (let size = Math.ceil(best.steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let from = 0; from < best.steps.length;) {
+      const steps = best.steps.toSpliced(from, size)
+      const tried = await runSteps(bench, { seed: history.seed, steps }, options)
+      if (tried.problems.some((problem) => problem.invariant === invariant)) best = tried
+      else from += size
+    }
+  }
+  return best
+}

@@ -1,0 +1,330 @@
+/** What must hold at every moment: one row an invariant. Each looks at the store, the targets and what clients were told. */
+
+import { privilegesOf } from '@tidegate/connectors/memory'
+import { fullVariant, managerOf, ownersOfOrders, personBehind } from './configuration.ts'
+import { foldFindings, foldGrant, foldRequest } from './fold.ts'
+import { mayBeOn } from './judge.ts'
+import type { Entry, GrantRow, RequestRow, Sight } from './look.ts'
+import { memoryCredential } from './steps.ts'
+import type { World } from './world.ts'
+
+type Moment = {
+  readonly world: World
+  readonly now: Sight
+  readonly before: Sight
+  readonly entriesOf: (id: string) => readonly Entry[]
+}
+type Invariant = { readonly about: string; readonly check: (moment: Moment) => readonly string[] }
+
+export const invariants = {
+  'nothing-open-without-a-grant': {
+    about:
+      'Every login on a target, and every credential that works, has a grant that is being opened, open, or being closed.',
+    check: ({ world, now }) => [
+      ...strayLogins(world, now),
+      ...workingCredentials(world, now),
+      ...lostSessions(world, now),
+    ],
+  },
+  'the-target-knows-the-end': {
+    about: 'A target refuses a login from the end of its grant on, whatever has become of Tidegate.',
+    check: ({ world, now }) =>
+      onTargets(world).flatMap(({ target, grant, login }) => {
+        const row = now.grants.get(grant)
+        if (!row || target.excused.has(grant as never) || !mayBeOn(row) || row.expires_at === null) return []
+        return login.expiresAt > row.expires_at && !world.shortened.has(grant)
+          ? [`${target.name} lets ${grant} in ${login.expiresAt - row.expires_at} ms after its end`]
+          : []
+      }),
+  },
+  'ends-are-final': {
+    about: 'What has ended stays so, for the reason it ended; what is settled stays settled.',
+    check: ({ world, now, before }) => [...movedBack(now, before), ...takenBack(world, now)],
+  },
+  'never-longer': {
+    about: 'A grant lasts no longer than was asked for, and its end never moves away once a credential is out.',
+    check: ({ now, before }) => tooLong(now, before),
+  },
+  'entries-tell-the-state': {
+    about: 'The entries of a grant, a request or a finding, one after the other, give the row that is there.',
+    check: ({ now, entriesOf }) => [
+      ...[...now.grants.values()].flatMap((row) => foldGrant(row, entriesOf(row.id))),
+      ...[...now.requests.values()].flatMap((row) => foldRequest(row, entriesOf(row.id), now.approvals)),
+      ...foldFindings(now.findings, now.entries),
+      ...untold(now),
+    ],
+  },
+  'what-was-answered-is-kept': {
+    about: 'A request, an approval or a grant that a client was told of is there.',
+    check: ({ world, now }) => forgotten(world, now),
+  },
+  'asked-once': {
+    about: 'The same request sent twice with one key is one request.',
+    check: ({ now }) => {
+      const keys = [...now.requests.values()].map(({ reason }) => reason)
+      return [...new Set(keys.filter((key, index) => keys.indexOf(key) !== index))].map(
+        (key) => `${key} was filed more than once`,
+      )
+    },
+  },
+  'enough-other-people': {
+    about:
+      'What needed people was approved by enough of them: distinct, eligible when they answered, and not the one who asked.',
+    check: ({ world, now, entriesOf }) =>
+      [...now.requests.values()].flatMap((row) => wrongApproval(world, row, now, entriesOf(row.id))),
+  },
+  'no-grant-without-a-decision': {
+    about: 'Every grant has its request, every request its decision.',
+    check: ({ now }) => undecided(now),
+  },
+  'expiry-is-exact': {
+    about: 'Nothing ends as expired before its time by the clock of whoever says so.',
+    check: ({ now, entriesOf }) =>
+      [...now.grants.values()].flatMap((row) =>
+        row.end_reason === 'expired' && (row.end_at ?? 0) < (row.expires_at ?? 0) && entriesOf(row.id).length > 0
+          ? [`${row.id} ended as expired ${(row.expires_at ?? 0) - (row.end_at ?? 0)} ms before its end`]
+          : [],
+      ),
+  },
+  'only-orphans-are-orphans': {
+    about: 'What is reported and closed as an orphan was one.',
+    check: ({ world, now }) =>
+      now.findings
+        .filter(({ kind }) => kind === 'orphan-login')
+        .map(({ subject }) => subject.slice('grant:'.length))
+        .filter((grant) => !world.targets.all().some(({ everOrphan }) => everOrphan.has(grant)))
+        .map((grant) => `${grant} was reported as an orphan and never was one`),
+  },
+} as const satisfies Record<string, Invariant>
+
+export function checkInvariants(world: World, before: Sight): void {
+  const now = world.sight
+  noteShortened(world, now)
+  noteExcuses(world, now)
+  const byId = new Map<string, Entry[]>()
+  for (const entry of now.entries)
+    for (const id of [entry['grant'], entry['request']])
+      if (typeof id === 'string') byId.set(id, [...(byId.get(id) ?? []), entry])
+  const moment: Moment = { world, now, before, entriesOf: (id) => byId.get(id) ?? [] }
+  for (const [name, { check }] of Object.entries<Invariant>(invariants))
+    for (const what of check(moment)) world.fail(name, what)
+}
+
+function noteShortened(world: World, now: Sight): void {
+  for (const { type, grant } of now.entries) if (type === 'grant.shortened') world.shortened.add(String(grant))
+}
+
+/** What is gone is excused no more; what is excused and has no grant is an orphan, and may be reported as one. */
+function noteExcuses(world: World, now: Sight): void {
+  for (const target of world.targets.all()) {
+    for (const grant of target.memory.logins.keys()) if (!mayBeOn(now.grants.get(grant))) target.everOrphan.add(grant)
+    for (const grant of target.excused.keys()) {
+      if (!target.memory.logins.has(grant)) target.excused.delete(grant)
+    }
+  }
+}
+
+const onTargets = (world: World) =>
+  world.targets
+    .all()
+    .flatMap((target) => [...target.memory.logins].map(([grant, login]) => ({ target, grant: grant as string, login })))
+
+function strayLogins(world: World, now: Sight): string[] {
+  return onTargets(world).flatMap(({ target, grant }) => {
+    if (target.excused.has(grant as never)) return []
+    const row = now.grants.get(grant)
+    if (!row || !mayBeOn(row)) return [`${grant} has a login on ${target.name} and is ${row?.state ?? 'not there'}`]
+    const home = row.configuration === null ? undefined : world.targetOf(row.resource, row.configuration)
+    return home === target
+      ? []
+      : [`${grant} has a login on ${target.name}, and would be closed on ${home?.name ?? 'none'}`]
+  })
+}
+
+function workingCredentials(world: World, now: Sight): string[] {
+  return world.told.credentials.flatMap((credential) => {
+    const row = now.grants.get(credential.grant)
+    return world.targets.all().flatMap((target) => {
+      if (target.excused.has(credential.grant as never)) return []
+      if (privilegesOf(target.memory, memoryCredential(credential), world.now).size === 0) return []
+      if (row?.state !== 'active' && row?.state !== 'ending')
+        return [
+          `the credential of ${credential.grant} works on ${target.name}, and its grant is ${row?.state ?? 'not there'}`,
+        ]
+      const late = world.now - (row.expires_at ?? 0)
+      return late >= 0 && !world.shortened.has(row.id)
+        ? [`the credential of ${row.id} works ${late} ms after its end`]
+        : []
+    })
+  })
+}
+
+function lostSessions(world: World, now: Sight): string[] {
+  return world.targets.all().flatMap((target) =>
+    [...target.memory.sessions].flatMap(({ grant }) => {
+      const state = now.grants.get(grant)?.state
+      return mayBeOn(now.grants.get(grant)) || target.excused.has(grant)
+        ? []
+        : [`a session of ${grant} goes on on ${target.name}, and its grant is ${state ?? 'not there'}`]
+    }),
+  )
+}
+
+const settled = (row: RequestRow): string => `${row.status} ${row.settled_at}`
+const ended = (row: GrantRow): string => `${row.end_reason} ${row.end_at}`
+
+function movedBack(now: Sight, before: Sight): string[] {
+  const grants = [...before.grants.values()].flatMap((was) => {
+    const is = now.grants.get(was.id)
+    if (!is) return [`${was.id} is no longer in the store`]
+    if (was.state === 'ended' && (is.state !== 'ended' || is.ended_at !== was.ended_at))
+      return [`${was.id} had ended and is ${is.state}`]
+    if (was.end_reason !== null && ended(is) !== ended(was))
+      return [`${was.id} had ended ${ended(was)}, and now ${ended(is)}`]
+    return []
+  })
+  const requests = [...before.requests.values()].flatMap((was) => {
+    const is = now.requests.get(was.id)
+    if (!is) return [`${was.id} is no longer in the store`]
+    if (was.status === 'pending' || settled(is) === settled(was)) return []
+    return was.status === 'approved' && is.status === 'failed'
+      ? []
+      : [`${was.id} was ${settled(was)} and is ${settled(is)}`]
+  })
+  return [...grants, ...requests]
+}
+
+function takenBack({ told }: World, now: Sight): string[] {
+  return [...told.ends].flatMap(([id, { reason, at }]) => {
+    const row = now.grants.get(id)
+    const same = row?.end_reason === reason && row.end_at === Date.parse(at)
+    return same
+      ? []
+      : [`someone was told that ${id} ended (${reason} at ${at}), and the store says ${row ? ended(row) : 'nothing'}`]
+  })
+}
+
+function tooLong(now: Sight, before: Sight): string[] {
+  return [...now.grants.values()].flatMap((row) => {
+    const asked = now.requests.get(row.request)?.duration_ms ?? 0
+    const found: string[] = []
+    if (row.expires_at !== null && row.expires_at - (row.activated_at ?? 0) > asked)
+      found.push(`${row.id} lasts longer than was asked for`)
+    const was = before.grants.get(row.id)
+    const handedOut = was?.state === 'active' || was?.state === 'ending'
+    if (handedOut && (row.expires_at ?? 0) > (was?.expires_at ?? 0)) found.push(`the end of ${row.id} moved away`)
+    return found
+  })
+}
+
+/** Changes without an entry, beyond grants and requests. */
+function untold(now: Sight): string[] {
+  const applied = new Set(
+    now.entries.filter(({ type }) => type === 'configuration.applied').map((entry) => entry['version']),
+  )
+  return now.configurations
+    .filter(({ version }) => version > 1 && !applied.has(version))
+    .map(({ version }) => `configuration ${version} has no entry`)
+}
+
+function forgotten({ told }: World, now: Sight): string[] {
+  const requests = [...told.requests].flatMap(([id, { by }]) =>
+    now.requests.get(id)?.principal === by ? [] : [`${by} was told of ${id}, which is not there`],
+  )
+  const approvals = told.approvals
+    .filter(
+      (one) =>
+        !now.approvals.some(
+          (row) => row.request === one.request && row.approver === one.approver && row.verdict === one.verdict,
+        ),
+    )
+    .map(
+      ({ request, approver, verdict }) =>
+        `${approver} was told that the answer to ${request} (${verdict}) was taken, and it is not there`,
+    )
+  const cancelled = [...told.cancelled]
+    .filter((id) => now.requests.get(id)?.status !== 'cancelled')
+    .map((id) => `${id} was taken back and is not`)
+  const credentials = told.credentials
+    .filter(({ grant }) => !['active', 'ending', 'ended'].includes(now.grants.get(grant)?.state ?? ''))
+    .map(({ grant }) => `a credential of ${grant} is out, and it is ${now.grants.get(grant)?.state ?? 'not there'}`)
+  return [...requests, ...approvals, ...cancelled, ...credentials]
+}
+
+function undecided(now: Sight): string[] {
+  const grants = [...now.grants.values()].flatMap(({ id, request }) => {
+    const row = now.requests.get(request)
+    return row && (row.status === 'approved' || row.status === 'failed') && row.grant_id === id
+      ? []
+      : [`${id} has no approved request`]
+  })
+  const requests = [...now.requests.values()]
+    .filter(({ decision }) => !now.decisions.has(decision))
+    .map(({ id }) => `${id} rests on no decision`)
+  return [...grants, ...requests]
+}
+
+type Stage = { readonly approvers: readonly string[]; readonly count: number }
+
+/** Told anew, from the configuration in force when the decision was made, and not from what the server made of it. */
+function wrongApproval(world: World, row: RequestRow, now: Sight, entries: readonly Entry[]): string[] {
+  const yeses = now.approvals.filter(({ request, verdict }) => request === row.id && verdict === 'approve')
+  const self = personBehind[row.principal]
+  const own = yeses
+    .filter(({ approver }) => approver === self)
+    .map(({ approver }) => `${approver} approved ${row.id}, which is their own`)
+  const approved = entries.find(({ type }) => type === 'request.approved')
+  const decision = now.decisions.get(row.decision)
+  if (row.grant_id !== null && !approved) return own
+  if (!approved) return own
+  if (approved['by'] === 'policy')
+    return decision?.outcome === 'permit'
+      ? own
+      : [...own, `${row.id} was approved by policy, which said ${decision?.outcome}`]
+  const hash = now.decisions.get(row.decision)?.policy_version ?? ''
+  const variant = fullVariant(world.variantOfHash(hash))
+  const stages = requiredStages(row, variant)
+  const eligible = (approver: string, spec: string): boolean =>
+    spec === 'leads'
+      ? variant.leads.includes(approver)
+      : spec === 'owner'
+        ? row.resource === 'orders' && ownersOfOrders.includes(approver)
+        : managerOf[self ?? ''] === approver && row.principal !== 'service:ci'
+  // Those who left their group since they answered were counted when they did.
+  const everEligible = (approver: string, spec: string): boolean =>
+    eligible(approver, spec) || world.everEligible(approver, spec)
+  const distinct = [...new Set(yeses.map(({ approver }) => approver))]
+  return assignable(stages, distinct, everEligible)
+    ? own
+    : [...own, `${row.id} was approved by ${distinct.join(', ')}, and takes ${JSON.stringify(stages)}`]
+}
+
+function requiredStages({ role }: RequestRow, variant: ReturnType<typeof fullVariant>): readonly Stage[] {
+  if (role === 'read') return variant.readNeedsLead ? [{ approvers: ['leads'], count: 1 }] : []
+  if (role === 'write')
+    return variant.noWriting ? [{ approvers: ['no one'], count: 1 }] : [{ approvers: ['leads'], count: 2 }]
+  return [
+    { approvers: ['manager'], count: 1 },
+    { approvers: ['owner'], count: 1 },
+  ]
+}
+
+/** Whether every stage can have people of its own. */
+function assignable(
+  stages: readonly Stage[],
+  people: readonly string[],
+  eligible: (approver: string, spec: string) => boolean,
+): boolean {
+  const [stage, ...rest] = stages
+  if (!stage) return true
+  if (stage.count === 0) return assignable(rest, people, eligible)
+  return people.some(
+    (person) =>
+      stage.approvers.some((spec) => eligible(person, spec)) &&
+      assignable(
+        [{ ...stage, count: stage.count - 1 }, ...rest],
+        people.filter((other) => other !== person),
+        eligible,
+      ),
+  )
+}

@@ -1,0 +1,185 @@
+/** What follows from an answer that a client got, or from work that was done undisturbed. */
+
+import { minutesOf } from './time.ts'
+import type { GrantRow } from './look.ts'
+import type { Answer, Call } from './process.ts'
+import type { Outcome, Strand } from './strands.ts'
+import type { World } from './world.ts'
+import { mostSkewMs } from './world.ts'
+
+type Completed = { readonly outcome: Outcome; readonly strand: Strand; readonly name: string }
+export type Called = Completed & { readonly call: Call; readonly begun: Begun }
+/** How things stood when the work was begun. */
+export type Begun = { readonly now: number; readonly healthy: boolean; readonly step: number }
+export type Worked = Completed & { readonly begun: Begun }
+
+/** Judged once the store has been looked at: nothing else is let through before. */
+export const judge = (world: World, called: Called): void => void world.completed.push(() => judgeCall(world, called))
+export const closed = (world: World, worked: Worked): void => void world.completed.push(() => judgeWork(world, worked))
+
+export const begunNow = (world: World, process: number): Begun => ({
+  now: world.clock(process),
+  healthy: isHealthy(world),
+  step: world.steps,
+})
+
+const isHealthy = (world: World): boolean =>
+  world.targets.all().every(({ down }) => !down) && world.store.ghosts.length === 0
+
+const untouched = ({ solo, struck }: Strand): boolean => solo && struck.length === 0
+
+function judgeCall(world: World, called: Called): void {
+  const { outcome, strand, name, call } = called
+  if (outcome.kind === 'crashed') return world.log(`        ${strand.number} is gone with its process`)
+  if (outcome.kind === 'error') return world.fail('nothing-unexpected', `${name} threw ${String(outcome.error)}`)
+  const answer = outcome.value as Answer
+  world.log(`        ${strand.number} ${answer.status} ${summary(answer)}`)
+  judgeStatus(world, called, answer)
+  if (answer.status >= 300) return
+  const rule = answers.find(([path]) => path.test(call.path) && call.method !== 'GET')
+  rule?.[1](world, { ...called, answer, id: call.path.split('/')[3] ?? '' })
+}
+
+function summary({ status, body }: Answer): string {
+  if (status >= 300) return `${textOf(body['code'])} ${textOf(body['detail'])}`.slice(0, 160)
+  const grant = (body['grant'] ?? {}) as Record<string, unknown>
+  return [
+    body['id'],
+    body['state'],
+    body['status'],
+    typeof grant === 'string' ? grant : grant['state'],
+    body['grantsEnded'],
+  ]
+    .map(textOf)
+    .filter((part) => part !== '')
+    .join(' ')
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
+
+function judgeStatus(world: World, { strand, name, call }: Called, { status, body, cause }: Answer): void {
+  const code = String(body['code'])
+  const because = `${name}: ${status} ${code} ${String(body['detail'])} ${String(cause)}`
+  const disturbed = strand.struck.length > 0
+  if (status === 500) world.fail('nothing-unexpected', because)
+  if (status === 503 && code === 'unavailable' && !disturbed) world.fail('nothing-unexpected', because)
+  if (status === 503 && code === 'target-unavailable' && !disturbed && !world.everDown)
+    world.fail('nothing-unexpected', because)
+  if (status === 401) world.fail('nothing-unexpected', because)
+  // A start that is over by the time it is looked at is refused, rightly.
+  if (status === 400 && !(call.body && 'startAt' in call.body)) world.fail('nothing-unexpected', because)
+}
+
+type Heard = Called & { readonly answer: Answer; readonly id: string }
+
+const answers: readonly [RegExp, (world: World, heard: Heard) => void][] = [
+  [
+    /^\/v1\/requests$/,
+    (world, { answer, call }) => {
+      const { reason } = call.body as { reason: string }
+      world.told.requests.set(String(answer.body['id']), { key: reason, by: String(answer.body['principal']) })
+    },
+  ],
+  [
+    /^\/v1\/requests\/[^/]+\/(approve|deny)$/,
+    (world, { call, id }) => {
+      const verdict = call.path.endsWith('approve') ? 'approve' : 'deny'
+      world.told.approvals.push({ request: id, approver: callerOf(call), verdict })
+    },
+  ],
+  [/^\/v1\/requests\/[^/]+\/cancel$/, (world, { id }) => void world.told.cancelled.add(id)],
+  [/^\/v1\/grants\/[^/]+\/activate$/, handedOver],
+  [
+    /^\/v1\/grants\/[^/]+\/(done|revoke)$/,
+    (world, { answer, id, name }) => {
+      const end = answer.body['end'] as { reason: string; at: string } | undefined
+      if (!end)
+        return world.fail(
+          'ends-are-final',
+          `${name} was answered with a grant that has not ended: ${String(answer.body['state'])}`,
+        )
+      world.told.ends.set(id, end)
+    },
+  ],
+  [/^\/v1\/signals$/, afterSignal],
+]
+
+const callerOf = (call: Call): string => call.as.slice('user:'.length)
+
+function handedOver(world: World, { answer, id, strand, begun }: Heard): void {
+  const { credential } = answer.body as { credential: { user: string; secret: string; expiresAt: string } }
+  const expiresAt = Date.parse(credential.expiresAt)
+  world.told.credentials.push({ grant: id, user: credential.user, secret: credential.secret, expiresAt })
+  const row = world.sight.grants.get(id)
+  const fail = (what: string): void =>
+    world.fail('credential-only-while-live', `${id}: a credential was handed out ${what}`)
+  if (row?.state !== 'active') return fail(`while its grant is ${row?.state ?? 'not there'}`)
+  const clock = world.clock(strand.process)
+  // Its end may pass while the last statement is under way; the target refuses it then.
+  if ((row.expires_at ?? 0) <= clock && begun.step === world.steps)
+    fail(`${clock - (row.expires_at ?? 0)} ms after its end`)
+  if (expiresAt !== row.expires_at && !world.shortened.has(id))
+    fail(`that says it lasts ${minutesOf(expiresAt - (row.expires_at ?? 0))} longer than its grant`)
+}
+
+/** Who is known to have a bad device has nothing open, once that has been answered. */
+function afterSignal(world: World, { call, strand, name }: Heard): void {
+  const { name: kind, subject, value } = call.body as { name: string; subject: string; value: { compliant?: boolean } }
+  if (kind !== 'device' || value.compliant !== false || !untouched(strand)) return
+  const concerned = subject === 'user:alice' ? [subject, 'agent:helper'] : [subject]
+  const left = [...world.sight.grants.values()].filter(
+    ({ state, principal }) => concerned.includes(principal) && isOpen(state),
+  )
+  for (const { id, state } of left) world.fail('facts-end-grants', `${id} is ${state} after ${name}`)
+}
+
+const isOpen = (state: string): boolean => state === 'active' || state === 'provisioning'
+
+function judgeWork(world: World, { outcome, strand, name, begun }: Worked): void {
+  if (outcome.kind === 'crashed') return world.log(`        ${strand.number} is gone with its process`)
+  if (outcome.kind === 'error') {
+    world.log(`        ${strand.number} failed: ${String(outcome.error)}`)
+    world.setAside = true
+    if (strand.struck.length === 0) world.fail('nothing-unexpected', `${name} failed: ${String(outcome.error)}`)
+    return
+  }
+  const clean = untouched(strand) && begun.step === world.steps && begun.healthy && isHealthy(world)
+  if (!clean) return
+  if (name === 'pass') afterPass(world, begun.now)
+  if (name.startsWith('tend ') && outcome.value !== undefined) afterTending(world, name.slice('tend '.length))
+}
+
+/** The slowest retry, and a clock that was ahead when it was noted. */
+const longestAsideMs = 60_000 + 2 * mostSkewMs
+
+function afterPass(world: World, clock: number): void {
+  const fail = (what: string): void => world.fail('pass-leaves-nothing-due', `after an undisturbed pass ${what}`)
+  const overdue = (at: number | null): boolean => at !== null && at <= clock
+  for (const grant of world.sight.grants.values()) {
+    if (overdue(grant.due_at)) fail(`${grant.id} (${grant.state}) is due since ${clock - (grant.due_at ?? 0)} ms`)
+    // What could not be worked on was set aside for a while, and only then.
+    const aside = world.setAside && grant.due_at !== null && grant.due_at - clock <= longestAsideMs
+    if (aside) continue
+    if (isOpen(grant.state) && overdue(grant.expires_at))
+      fail(`${grant.id} is ${grant.state} ${clock - (grant.expires_at ?? 0)} ms after its end`)
+    if (grant.state === 'ready' && overdue(grant.activate_by)) fail(`${grant.id} is ready after it lapsed`)
+    if (grant.state === 'scheduled' && overdue(grant.start_at)) fail(`${grant.id} is not ready at its start`)
+  }
+  for (const { id, status, pending_until } of world.sight.requests.values())
+    if (status === 'pending' && overdue(pending_until))
+      fail(`${id} is pending ${clock - pending_until} ms after its time`)
+  for (const { resource, due_at } of world.sight.tending)
+    if (overdue(due_at)) fail(`${resource} is to be tended since ${clock - due_at} ms`)
+}
+
+function afterTending(world: World, resource: string): void {
+  const target = world.targetOf(resource, world.version())
+  if (!target) return
+  for (const grant of target.memory.logins.keys())
+    if (!mayBeOn(world.sight.grants.get(grant)))
+      world.fail('tending-leaves-no-orphans', `${grant} is on ${target.name} after it was tended undisturbed`)
+}
+
+/** Something of the grant may be on its target. */
+export const mayBeOn = (grant: GrantRow | undefined): boolean =>
+  grant?.state === 'provisioning' || grant?.state === 'active' || grant?.state === 'ending'

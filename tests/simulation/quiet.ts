@@ -1,0 +1,187 @@
+/**
+ * The end of a history: no faults any more, everything under way comes to its end, and everything that is due is seen
+ * to. What may be out of order for a while must be in order now.
+ */
+
+import { verifyLog } from '@tidegate/audit'
+import type { GrantId } from '@tidegate/core'
+import { publishedLog } from '../../packages/server/src/log/published.ts'
+import { fullVariant } from './configuration.ts'
+import { mayBeOn } from './judge.ts'
+import type { GrantRow } from './look.ts'
+import type { Process } from './process.ts'
+import type { World } from './world.ts'
+import { adminMinutes } from './configuration.ts'
+
+const days = 86_400_000
+
+/** @param check what is done after each step of a history */
+export async function settleDown(world: World, check: () => Promise<void>): Promise<void> {
+  world.calm = true
+  for (const target of world.targets.all()) target.down = false
+  while ((await world.landGhosts(1)) > 0) await check()
+  await finishAll(world, check)
+  // Past the longest wait between two attempts, and past what an interrupted opening is given.
+  for (let round = 0; round < 3; round++) await seeToEverything(world, 61_000, check)
+  inOrder(world)
+  policyHolds(world)
+  await logHolds(world)
+  if (world.problems.length > 0) return
+  // Whatever has an end has come to it.
+  await seeToEverything(world, 3 * days, check)
+  await seeToEverything(world, 61_000, check)
+  nothingLeft(world)
+  await logHolds(world)
+}
+
+async function finishAll(world: World, check: () => Promise<void>): Promise<void> {
+  for (let before = ''; world.scheduler.live().length > 0;) {
+    for (const strand of world.scheduler.live()) {
+      await world.scheduler.run(strand)
+      await check()
+    }
+    const left = world.scheduler.live()
+    const now = left.map(({ number, passed }) => `${number}:${passed}`).join(' ')
+    if (now === before) {
+      for (const { name, queued } of left)
+        world.fail('everything-ends', `${name} waits for ever${queued > 0 ? ' for a connection' : ' for a lock'}`)
+      return
+    }
+    before = now
+  }
+}
+
+async function seeToEverything(world: World, ms: number, check: () => Promise<void>): Promise<void> {
+  await world.advance(ms)
+  for (const number of world.processes.keys()) {
+    await run(world, number, 'pass', (process) => process.drain())
+    await check()
+  }
+  await run(world, 0, 'reask', (process) => process.reask())
+  await run(world, 0, 'pass', (process) => process.drain())
+  for (const resource of ['orders', 'ledger'])
+    await run(world, 0, `tend ${resource}`, (process) => process.tend(resource))
+  await run(world, 0, 'integrate', (process) => process.integrate())
+  await check()
+}
+
+async function run(
+  world: World,
+  process: number,
+  name: string,
+  work: (process: Process) => Promise<unknown>,
+): Promise<void> {
+  const strand = await world.begin(
+    {
+      name,
+      process,
+      faults: [],
+      random: world.random(`quiet ${world.now} ${name} ${process}`),
+      done(outcome) {
+        if (outcome.kind === 'error')
+          world.fail('nothing-unexpected', `${name} failed in quiet: ${String(outcome.error)}`)
+      },
+    },
+    work,
+  )
+  await world.scheduler.run(strand)
+  if (!strand.outcome) world.fail('everything-ends', `${name} came to no end in quiet`)
+}
+
+function inOrder(world: World): void {
+  const { grants, requests, findings, tending } = world.sight
+  const fail = (what: string): void => world.fail('quiet-everything-in-order', what)
+  const latest = Math.max(...world.skews) + world.now
+  const earliest = Math.min(...world.skews) + world.now
+  for (const grant of grants.values()) {
+    if (grant.state === 'ending' || grant.state === 'provisioning') fail(`${grant.id} is still ${grant.state}`)
+    if (grant.state === 'active' && (grant.expires_at ?? 0) <= earliest) fail(`${grant.id} is active after its end`)
+    if (grant.due_at !== null && grant.due_at <= earliest) fail(`${grant.id} (${grant.state}) is overdue`)
+    if (grant.state === 'active' && (grant.expires_at ?? 0) > latest) hasItsLogin(world, grant)
+  }
+  for (const { id, status, pending_until } of requests.values())
+    if (status === 'pending' && pending_until <= earliest) fail(`${id} is pending after its time`)
+  for (const { resource, due_at } of tending) if (due_at <= earliest) fail(`${resource} is overdue to be tended`)
+  for (const target of world.targets.all()) {
+    const tended = inForce(world).has(target.name)
+    for (const grant of target.memory.logins.keys())
+      if (tended && !mayBeOn(grants.get(grant)))
+        fail(`${grant} is on ${target.name} and is ${grants.get(grant)?.state ?? 'not there'}`)
+  }
+  for (const { kind, subject, closed_at } of findings) if (closed_at === null) staleFinding(world, kind, subject)
+}
+
+/** Names of the targets that a resource of the configuration in force is on. */
+const inForce = (world: World): Set<string> =>
+  new Set(['orders', 'ledger'].flatMap((resource) => world.targetOf(resource, world.version())?.name ?? []))
+
+function hasItsLogin(world: World, { id, resource, role, configuration, expires_at }: GrantRow): void {
+  const target = world.targetOf(resource, configuration ?? 0)
+  const login = target?.memory.logins.get(id as GrantId)
+  const missing = world.sight.findings.some(
+    ({ kind, subject, closed_at }) => kind === 'login-missing' && subject === `grant:${id}` && closed_at === null,
+  )
+  const fail = (what: string): void => world.fail('quiet-targets-give-what-grants-say', what)
+  if (!login && !target?.removed.has(id as GrantId)) return fail(`${id} is active and has no login on ${target?.name}`)
+  if (!login && !missing) return fail(`the login of ${id} was removed, and nobody was told`)
+  if (login && (login.role !== role || login.shut))
+    fail(`the login of ${id} on ${target?.name} is not as its grant says`)
+  if (login && missing) fail(`the login of ${id} is there, and is said to be missing`)
+  if (login && login.expiresAt > (expires_at ?? 0) && !world.shortened.has(id))
+    fail(`the login of ${id} lasts longer than its grant`)
+}
+
+/** A finding says that something is so: it is open only while it is. What was an orphan waits for a human. */
+function staleFinding(world: World, kind: string, subject: string): void {
+  const grant = world.sight.grants.get(subject.slice('grant:'.length))
+  const stale =
+    kind === 'close-failing'
+      ? grant?.state !== 'ending'
+      : kind === 'login-missing'
+        ? grant?.state !== 'active'
+        : kind === 'target-untended'
+  if (stale) world.fail('quiet-findings-are-so', `${kind} of ${subject} is open, and it is no longer so`)
+}
+
+/** What policy says now holds for every grant that is open, now that all of them were asked about again. */
+function policyHolds(world: World): void {
+  const variant = fullVariant(world.variantOf(world.version()))
+  const fail = (what: string): void => world.fail('quiet-policy-holds', what)
+  for (const { id, state, principal, resource, role, activated_at, expires_at } of world.sight.grants.values()) {
+    if (state !== 'active') continue
+    const member = principal.startsWith('user:') ? principal.slice('user:'.length) : principal
+    const behind = principal === 'agent:helper' ? ['alice', principal] : [member]
+    if (!behind.every((one) => variant.engineers.includes(one)))
+      fail(`${id} is active, and ${principal} is no engineer`)
+    if (resource === 'ledger' && variant.ledger === undefined) fail(`${id} is active, and there is no ledger`)
+    if (resource === 'orders' && !variant.ordersRoles.includes(role)) fail(`${id} is active, and orders has no ${role}`)
+    if (role === 'write' && variant.noWriting) fail(`${id} is active, and nobody may write`)
+    const most = { read: variant.readMinutes, write: variant.writeMinutes, admin: adminMinutes }[role] ?? 0
+    const lasts = (expires_at ?? 0) - (activated_at ?? 0)
+    if (lasts > most * 60_000) fail(`${id} lasts ${lasts} ms, and ${role} is given for ${most} minutes`)
+  }
+}
+
+function nothingLeft(world: World): void {
+  const fail = (what: string): void => world.fail('quiet-nothing-stays-open', what)
+  for (const { id, state } of world.sight.grants.values())
+    if (state !== 'ended') fail(`${id} is ${state} after three days`)
+  for (const { id, status } of world.sight.requests.values())
+    if (status === 'pending') fail(`${id} is pending after three days`)
+  for (const { name, memory } of world.targets.all().filter(({ name }) => inForce(world).has(name))) {
+    for (const grant of memory.logins.keys()) fail(`${grant} is on ${name} after three days`)
+    for (const { grant } of memory.sessions) fail(`a session of ${grant} goes on on ${name} after three days`)
+  }
+}
+
+async function logHolds(world: World): Promise<void> {
+  const fail = (what: string): void => world.fail('the-log-verifies', what)
+  if (world.sight.unplaced > 0) fail(`${world.sight.unplaced} entries are not in the log`)
+  const source = publishedLog(world.store.adminDb)
+  for (const [size, earlier] of [...world.told.checkpoints].slice(-4)) {
+    const verdict = await verifyLog({ source, vkey: world.signer.vkey, earlier })
+    if (!verdict.ok) return fail(`held against its checkpoint of ${size}: ${verdict.reason}: ${verdict.detail}`)
+    if (verdict.size !== world.sight.entries.length)
+      fail(`it has ${verdict.size} entries, and there are ${world.sight.entries.length}`)
+  }
+}

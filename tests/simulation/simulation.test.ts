@@ -1,0 +1,58 @@
+/** Histories of the real server over a store, targets and processes that fail, and bugs that they must find. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase } from '../support/databases.ts'
+import { openBench } from './bench.ts'
+import { runHistory } from './history.ts'
+import { plantedBugs } from './planted.ts'
+
+let bench: Awaited<ReturnType<typeof openBench>>
+let dropStore: () => Promise<void>
+
+beforeAll(async () => {
+  const store = await createTestDatabase('store')
+  dropStore = () => store.drop()
+  bench = await openBench(store.url)
+})
+afterAll(async () => {
+  await bench.close()
+  await dropStore()
+})
+
+const steps = 90
+/** As many histories as fit, and no fewer than a few: what more of them find is looked for by `npm run simulate`. */
+const budgetMs = 12_000
+const fewest = 4
+
+test('whatever fails, every invariant holds after each step', { timeout: 120_000 }, async () => {
+  const begun = performance.now()
+  let credentials = 0
+  for (let seed = 1; seed <= fewest || performance.now() - begun < budgetMs; seed++) {
+    const history = await runHistory(bench, { seed: String(seed), count: steps })
+    expect(history.problems, `npm run simulate -- --seed ${seed} --steps ${steps} --histories 1`).toEqual([])
+    credentials += history.counts['credentials'] ?? 0
+  }
+  // In histories in which nothing is ever opened, nothing can stay open.
+  expect(credentials).toBeGreaterThan(0)
+})
+
+test('a seed gives the same history, to the last row of the store', { timeout: 60_000 }, async () => {
+  const [first, second] = [
+    await runHistory(bench, { seed: '7', count: 60 }),
+    await runHistory(bench, { seed: '7', count: 60 }),
+  ]
+  expect(second.trace).toEqual(first.trace)
+  expect(second.digest).toBe(first.digest)
+})
+
+describe('the simulation finds', () => {
+  const most = 15
+  test.each(Object.entries(plantedBugs))('%s', { timeout: 120_000 }, async (_name, bug) => {
+    const caught = new Set<string>()
+    for (let index = 0; index < most && !caught.has(bug.caughtBy); index++) {
+      const history = await runHistory(bench, { seed: String(bug.seed + index), count: 80 }, { planted: bug })
+      for (const { invariant } of history.problems) caught.add(invariant)
+    }
+    expect([...caught]).toContain(bug.caughtBy)
+  })
+})
