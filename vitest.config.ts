@@ -1,8 +1,11 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 // `source` resolves workspace packages to their TypeScript, so that tests need no build. Vitest passes these to Node as
 // well: naming `import` here would make Node's `require` take the wrong entry of packages that have both.
 const conditions = ['source', 'node']
+
+// Killing, pausing and cutting off takes minutes: `npm run test:crash` does it, and `npm test` leaves it out.
+const crash = process.env['TIDEGATE_CRASH_TESTS'] === '1'
 
 export default defineConfig({
   resolve: { conditions },
@@ -11,6 +14,7 @@ export default defineConfig({
   environments: { __vitest__: { resolve: { conditions, externalConditions: ['source'] } } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(crash ? [] : ['tests/crash/**'])],
     globalSetup: ['tests/support/global-setup.ts'],
     // Processes, because some tests send signals, and because one test file must not see another's module state.
     pool: 'forks',

@@ -90,6 +90,7 @@ export function createProcess(config: Config): Process {
 
 type App = Parameters<typeof registerOperations>[0]
 type Route = Parameters<App['route']>[0]
+type Hooks = Record<'onRequest' | 'handler', (request: object, reply: object) => Promise<object>>
 type Send = (call: Call) => Promise<Answer>
 
 /** The API's own routes, called without HTTP: who is calling, what is valid, and what is done once, is all in them. */
@@ -115,8 +116,12 @@ function createRoutes(services: Services, table: Handlers): Send {
         return reply
       },
     }
-    const handle = found.route.handler as unknown as (...both: readonly unknown[]) => Promise<object>
-    return handle(request, reply).then(
+    const { onRequest, handler } = found.route as unknown as Hooks
+    const answer = async (): Promise<object> => {
+      await onRequest(request, reply)
+      return handler(request, reply)
+    }
+    return answer().then(
       (output) => ({ status, body: copyOf(output) as Answer['body'] }),
       (error: unknown) => failed(error),
     )

@@ -38,6 +38,8 @@ export function createApp(deps: AppDeps): FastifyInstance {
     requestTimeout: 60_000,
     keepAliveTimeout: 30_000,
     forceCloseConnections: 'idle',
+    // What comes in on an open connection during a stop is answered like any other: the store is still there for it.
+    return503OnClosing: false,
     trustProxy: false,
     genReqId: () => crypto.randomUUID(),
     ...(tls && { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } }),
