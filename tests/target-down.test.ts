@@ -223,7 +223,7 @@ describe('where someone else was at work', () => {
     const { world, proxy } = await behindProxy()
     const other = await world.startAnother()
     const { grant } = await opened(world.as('alice'))
-    const read = proxy.holdAnswer('shobj_description(r.oid')
+    const read = proxy.holdAnswer('a.usesysid = r.oid) AS sessions')
     const sweeping = sweep(world)
     await read
     await world.as('alice').endGrant({ id: grant.id })
