@@ -1,8 +1,10 @@
 /** Any number of servers on one store, started and stopped as it comes: the work is done, and done once. */
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { logIn, loginsOn, opened, permitted } from './support/access.ts'
-import { entryTypesOf } from './support/story.ts'
+import { withClient } from './support/clients.ts'
+import { applyEdited } from './support/edit.ts'
+import { entryTypesOf, inStore } from './support/story.ts'
 import { createWorldForTest } from './support/tidegate.ts'
 
 test('a server that is started again goes on where the other left off', async () => {
@@ -95,4 +97,33 @@ test('with nobody to drain it, a server ends a grant by its own clock, and tells
   await first.cut
   await world.at(other, 'dora').revokeGrant({ id: long.grant.id, reason: 'Enough' })
   await second.cut
+})
+
+test('an apply is answered when its targets are tended, also where another server is at them', async () => {
+  const world = await createWorldForTest()
+  const { store } = world
+  const { grant } = await opened(world.as('alice'))
+  const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query ~ $1`
+  const waitingFor = (what: string) =>
+    vi.waitFor(async () => expect(await inStore(store, waiting, [what])).not.toEqual([]), 10_000)
+  let answered = false
+  // Between its commit and its own look at the target an apply asks about each grant again.
+  await withClient(store.connection, async (pause) => {
+    await pause.query('begin; set search_path = tidegate')
+    await pause.query('select from access_grant where id = $1 for update', [grant.id])
+    const applying = applyEdited(world, 'orders-db.yaml', ['[insert, update]', '[insert]'])
+    void applying.then(() => (answered = true))
+    await waitingFor('access_grant')
+    await withClient(store.connection, async (other) => {
+      await other.query('begin; set search_path = tidegate; select from target_state for update')
+      await pause.query('commit')
+      await waitingFor('target_state')
+      expect(answered).toBe(false)
+      await other.query(`update target_state set configuration = 2, tended_at = '2020-01-01'; commit`)
+    })
+    await applying
+  })
+  // What the other has done is not done twice.
+  const tended = await inStore(store, 'select configuration, tended_at::date::text as on from target_state')
+  expect(tended).toEqual([{ configuration: 2, on: '2020-01-01' }])
 })

@@ -5,6 +5,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client } from '@tidegate/api'
 import { createClient } from '@tidegate/api'
+import { lockDataDir } from '../../packages/server/src/embedded/lock.ts'
 import type { Random } from '../simulation/random.ts'
 import { createRandom } from '../simulation/random.ts'
 import { makeScratchFolder } from '../support/folders.ts'
@@ -88,7 +89,9 @@ export const startEmbeddedFleet = (options: Omit<Options, 'servers' | 'links'>, 
   )
 
 async function assembled<F extends Fleet>(options: Options, assemble: (assembly: Assembly) => Promise<F>): Promise<F> {
-  const folder = makeScratchFolder('tidegate-crash-')
+  // Locked, so that the next run of the tests removes what a killed one left here, and nothing else.
+  const folder = makeScratchFolder('tidegate-test-crash-')
+  await lockDataDir(folder)
   const ending: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })]
   const end = async (): Promise<void> => {
     for (const one of ending.splice(0).toReversed()) await one()

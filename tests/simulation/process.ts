@@ -14,7 +14,7 @@ import { createSequencer } from '../../packages/server/src/log/sequencer.ts'
 import type { Handlers, Services } from '../../packages/server/src/operations/handler.ts'
 import { housekeeping } from '../../packages/server/src/reconciler/housekeeping.ts'
 import { createReconciler } from '../../packages/server/src/reconciler/reconciler.ts'
-import { tendOne } from '../../packages/server/src/reconciler/tend.ts'
+import { tendNow } from '../../packages/server/src/reconciler/tend.ts'
 import type { Runtime } from '../../packages/server/src/runtime.ts'
 import { createTargets } from '../../packages/server/src/targets/targets.ts'
 import { tokenOf } from './configuration.ts'
@@ -60,6 +60,9 @@ const sweepEvery = 300_000 as Millis
 const reaskEvery = 60_000 as Millis
 const silent = createLogger('silent')
 
+/** Later than all of them: a target is tended whatever it was tended for. */
+const anyVersion = 2 ** 31 - 1
+
 export function createProcess(config: Config): Process {
   const runtimeOf = (now: () => number): Runtime => ({
     now: () => instant(now()),
@@ -78,7 +81,7 @@ export function createProcess(config: Config): Process {
   return {
     call: createRoutes(services, config.handlers),
     drain: reconciler.drain,
-    tend: (resource) => tendOne(reconciling, resource),
+    tend: (resource) => tendNow(reconciling, { resource, version: anyVersion }),
     async reask() {
       await reassessGrants(reconciling, {}, 'fact-changed')
       await reassessRequests(reconciling)

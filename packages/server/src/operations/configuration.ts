@@ -8,7 +8,7 @@ import {
   rejectChange,
 } from '../configuration/apply.ts'
 import { reassessGrants, reassessRequests } from '../lifecycle/reassess.ts'
-import { tendOne } from '../reconciler/tend.ts'
+import { tendNow } from '../reconciler/tend.ts'
 import { touchedResources } from '../configuration/plan.ts'
 import type { HandlersOf, Services } from './handler.ts'
 import { pageOf } from './pages.ts'
@@ -66,5 +66,6 @@ async function settleDown(services: Services, { version }: ConfigChange): Promis
   ])
   await reassessGrants(services, {}, 'policy-changed')
   await reassessRequests(services)
-  for (const resource of touchedResources(before.declared, after.declared)) await tendOne(services, resource)
+  for (const resource of touchedResources(before.declared, after.declared))
+    await tendNow(services, { resource, version })
 }

@@ -33,10 +33,19 @@ export async function scheduleTending(unit: Unit, resources: readonly string[]):
 
 export type Tended = { readonly resource: string; readonly problem?: string; readonly changes: readonly string[] }
 
-/** Tends one target that is due, or the named one; `undefined`: none, or another process is at it. */
-export async function tendOne(deps: TendDeps, resource?: string): Promise<Tended | undefined> {
+/** Tends one target that is due; `undefined`: there is none that nobody else is at. */
+export const tendOne = (deps: TendDeps): Promise<Tended | undefined> => tendPicked(deps, pickDueTarget)
+
+/** Tends this target if it has not been since the version came into force. Waits for whoever else is at it. */
+export const tendNow = (deps: TendDeps, wanted: Wanted): Promise<Tended | undefined> =>
+  tendPicked(deps, (unit) => pickTarget(unit.tx, wanted))
+
+async function tendPicked(
+  deps: TendDeps,
+  pick: (unit: Unit) => Promise<State | undefined>,
+): Promise<Tended | undefined> {
   return change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
-    const state = await pickTarget(unit.tx, unit.now, resource)
+    const state = await pick(unit)
     if (!state) return undefined
     const snapshot = await deps.configurations.current(unit.tx)
     const entry = snapshot.resources.get(state.resource)
@@ -56,13 +65,18 @@ export async function tendOne(deps: TendDeps, resource?: string): Promise<Tended
 }
 
 type State = { readonly resource: string; readonly failures: number }
+type Wanted = { readonly resource: string; readonly version: number }
 
-async function pickTarget(tx: Tx, now: Instant, resource: string | undefined): Promise<State | undefined> {
-  const query = tx.selectFrom('targetState').select(['resource', 'failures'])
-  const wanted =
-    resource === undefined ? query.where('dueAt', '<=', boundInstant(now)) : query.where('resource', '=', resource)
-  return wanted.orderBy('dueAt').limit(1).forUpdate().skipLocked().executeTakeFirst()
-}
+const targetsOf = (tx: Tx) => tx.selectFrom('targetState').select(['resource', 'failures']).limit(1).forUpdate()
+
+const pickDueTarget = ({ tx, now }: Unit): Promise<State | undefined> =>
+  targetsOf(tx).where('dueAt', '<=', boundInstant(now)).orderBy('dueAt').skipLocked().executeTakeFirst()
+
+const pickTarget = (tx: Tx, { resource, version }: Wanted): Promise<State | undefined> =>
+  targetsOf(tx)
+    .where('resource', '=', resource)
+    .where((eb) => eb.or([eb('configuration', 'is', null), eb('configuration', '<', version)]))
+    .executeTakeFirst()
 
 async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise<Tended> {
   const resource = entry.resource.id

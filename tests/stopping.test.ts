@@ -3,9 +3,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { clusterOf } from '../support/databases.ts'
-import { startProxyForTest } from '../support/proxy.ts'
-import { createWorldForTest } from '../support/tidegate.ts'
+import { clusterOf } from './support/databases.ts'
+import { startProxyForTest } from './support/proxy.ts'
+import { createWorldForTest } from './support/tidegate.ts'
 
 test('what comes in on an open connection during a stop is answered, by us', async () => {
   const proxy = await startProxyForTest(clusterOf('store'))
