@@ -1,0 +1,22 @@
+/** What a guard says of the text of one statement, before it reaches the target. */
+
+export type Use = {
+  /** `SELECT`, `INSERT`, … as the grammar names it. */
+  readonly kind: string
+  /** `schema.table` where the text names the schema, else the table alone. Sorted, without repetitions. */
+  readonly tables: readonly string[]
+}
+
+export type Ruling =
+  | { readonly ruling: 'allow'; readonly uses: readonly Use[] }
+  | {
+      readonly ruling: 'refuse'
+      /** Id of the rule, for the entry and the hint. */
+      readonly rule: string
+      /** For people: what may not be done. */
+      readonly message: string
+    }
+  | { readonly ruling: 'ask'; readonly rule: string; readonly message: string; readonly uses: readonly Use[] }
+
+/** Judges what a client sends as one simple query or one Parse. Takes any text, and never throws. */
+export type Guard = { readonly judge: (text: string) => Ruling }

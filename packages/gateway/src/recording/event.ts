@@ -1,0 +1,50 @@
+/** What happened in a session, as the session tells its recorder. */
+
+import type { Instant } from '@tidegate/core'
+
+/** A bound parameter: text as it was sent, bytes of the binary format, or SQL's null. */
+export type Parameter = string | Uint8Array | null
+
+export type SessionEvent =
+  | {
+      readonly type: 'statement'
+      readonly at: Instant
+      /** Counts the statements of a session from 1. What comes of one names it. */
+      readonly statement: number
+      readonly protocol: 'simple' | 'extended'
+      readonly text: string
+      readonly parameters?: readonly Parameter[]
+    }
+  | {
+      /** Of the last command of a simple query, or of one execution. */
+      readonly type: 'result'
+      readonly at: Instant
+      readonly statement: number
+      readonly durationMs: number
+      readonly rows: number
+      /** Of row and copy data, either way, as on the wire. */
+      readonly bytes: number
+      /** As in CommandComplete: `SELECT 5`. Absent: there was none. */
+      readonly tag?: string
+      readonly error?: { readonly sqlstate: string; readonly message: string }
+    }
+  | {
+      /** Never sent to the target. */
+      readonly type: 'refused'
+      readonly at: Instant
+      readonly statement: number
+      readonly rule: string
+      readonly message: string
+    }
+  | { readonly type: 'cancel'; readonly at: Instant; readonly statement: number }
+
+/** Records one session. Nothing here throws or waits: the session decides what to do about a recorder in trouble. */
+export type SessionRecorder = {
+  readonly record: (event: SessionEvent) => void
+  /** While the recorder cannot keep up: resolves when it can take more. `undefined`: go on. */
+  readonly pressure: () => Promise<void> | undefined
+  /** Resolves when what was recorded can no longer be written, with the reason, for people. */
+  readonly failed: Promise<string>
+  /** Writes what is there and closes. Resolves when it is on disk. Twice is once. */
+  readonly end: () => Promise<void>
+}
