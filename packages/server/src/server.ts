@@ -24,7 +24,7 @@ import { systemRuntime } from './runtime.ts'
 import { loadMasterKey } from './secrets/master-key.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import { createDatabase, createPool } from './store/database.ts'
-import type { Hint } from './store/change.ts'
+import type { Hint, Wake } from './store/change.ts'
 import type { Hints } from './store/hints.ts'
 import { listenForHints } from './store/hints.ts'
 import { migrate } from './store/migrate.ts'
@@ -89,10 +89,12 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const configurations = createConfigurations(kinds)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
   const sequencer = createSequencer({ db, runtime, signer: installation.signer })
+  let heard: Wake = () => undefined
   const services: Services = {
     db,
     workDb,
     runtime,
+    wake: (hint) => heard(hint),
     configurations,
     findPrincipal,
     targets,
@@ -113,8 +115,10 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     ...(settings.tls && { tls: await readTls(settings.tls) }),
   })
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const background = { url: store.secretUrl, logger, now: runtime.now, reconciler, sequencing }
-  const hints = options.background === false ? undefined : startBackground(background)
+  const hearing = { now: runtime.now, reconciler, sequencing }
+  const inBackground = options.background !== false
+  if (inBackground) heard = (hint) => hear(hint, hearing)
+  const hints = inBackground ? startBackground({ ...hearing, url: store.secretUrl, logger }) : undefined
   const stopping = (): void => void (ready = false)
   const stop = stopper({
     app,

@@ -6,7 +6,7 @@ import { type Attempt, attempt, type Session } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { failureOf, isAnswer, targetError } from './failure.ts'
 import { isOurs, planGroups, planMemberships, readGroups, unusedGroups, type Within } from './groups.ts'
-import { claim, handOver, leftOf } from './hand-over.ts'
+import { claimText, handOver, leftOf } from './hand-over.ts'
 import type { Pool } from './pool.ts'
 import { type Privileges, roleProblems } from './privileges.ts'
 import { sqlFile } from './sql-file.ts'
@@ -87,7 +87,7 @@ async function alignStrays(target: PostgresTarget, within: Within, groups: reado
   const strays = (await within.read(straysSql(), [groups, databases])) as readonly Stray[]
   const owners = new Set(strays.filter(({ kind }) => kind === 'owned').map(({ group }) => group))
   for (const group of owners) {
-    await claim(within, group)
+    await within.write(claimText(within, group))
     await within.write(handOverSql({ group, owner }))
     await within.write(leaveSql({ group, member: target.config.user }))
   }
@@ -174,9 +174,9 @@ async function dropUnused(target: PostgresTarget, run: Attempt): Promise<Aligned
   const changes: string[] = []
   for (const { name } of unused) {
     try {
-      const left = await run.on(primary, (session) => leftOf(session, name))
+      const left = await run.on(primary, (session) => leftOf(session, [name]))
       if (left.length > 0) {
-        await run.on(primary, (session) => claim(session, name))
+        await run.on(primary, (session) => session.write(claimText(session, name)))
         await handOver(run, target.config, { role: name, left })
       }
       await run.on(primary, (session) => session.write(dropGroupSql({ group: name })))

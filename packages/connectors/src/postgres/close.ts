@@ -1,135 +1,148 @@
-/** The verb `close`: the steps of the `close-*.sql` files, in their order. Each may have been done by an earlier call. */
+/**
+ * The verb `close`: the steps of the `close-*.sql` files, in their order. Each may have been done by an earlier call.
+ *
+ * Grants often end in crowds: at the end of a shift, or of an incident. What is asked for at the same moment is closed
+ * together, in as many statements as one. If the target objects to any of it, each is closed by itself, with the care
+ * of `close-one.ts`, so that one that is in trouble holds up no other.
+ */
 
 import type { GrantId } from '@tidegate/core'
 import type { CloseOutcome, Target } from '../contract.ts'
 import { limits } from '../limits.ts'
-import { attempt, type Session } from './attempt.ts'
+import { attempt, type Attempt, type Session } from './attempt.ts'
+import { closeOne, thereAgain } from './close-one.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
-import { hasState, isDuplicate, isHeldUp, states, targetError } from './failure.ts'
+import { failureOf, isAnswer } from './failure.ts'
+import { claimText, handOver, type Left, leftOf } from './hand-over.ts'
 import { loginName } from './names.ts'
-import { claim, handOver, type Left, leftOf } from './hand-over.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
+import { endSessions, stillRunning } from './sessions.ts'
 import { sqlFile } from './sql-file.ts'
 
 const shutSql = sqlFile('close-1-shut.sql')
-const absentSql = sqlFile('close-1-absent.sql')
-const sessionsSql = sqlFile('close-3-sessions.sql')
-const startingSql = sqlFile('close-3-starting.sql')
+const loginsSql = sqlFile('close-3-logins.sql')
 const dropSql = sqlFile('close-6-drop.sql')
 const goneSql = sqlFile('close-7-gone.sql')
-const loginSql = sqlFile('login.sql')
-const leaveSql = sqlFile('leave.sql')
 
-export const close = (target: Target<PostgresConfig, Privileges>, pool: Pool, grant: GrantId): Promise<CloseOutcome> =>
-  attempt({ pool, timeoutMs: target.limits.operationTimeoutMs, urgent: true }, async (run): Promise<CloseOutcome> => {
-    const { config } = target
-    const login = loginName(config, grant)
-    const endWithinMs = Math.min(limits.sessionsEndWithinMs, target.limits.operationTimeoutMs / 2)
-    const shut = await run.on(primaryDatabase(config), (session) => shutAndClear(session, { login, endWithinMs }))
-    if (shut === 'absent') return { outcome: 'closed', existed: false, sessionsEnded: 0 }
-    await handOver(run, config, { role: login, left: shut.left })
-    await run.on(primaryDatabase(config), (session) => dropAndReadBack(session, { login, oid: shut.oid }))
-    return { outcome: 'closed', existed: true, sessionsEnded: shut.sessionsEnded }
-  })
+type PostgresTarget = Target<PostgresConfig, Privileges>
+type Close = (grant: GrantId) => Promise<CloseOutcome>
 
-type Cleared = { readonly oid: string; readonly sessionsEnded: number; readonly left: readonly Left[] }
-
-type Ending = { readonly login: string; readonly endWithinMs: number }
-
-async function shutAndClear(session: Session, { login, endWithinMs }: Ending): Promise<Cleared | 'absent'> {
-  const shut = await shutLogin(session, { login, endWithinMs })
-  if (shut.state === 'absent') return 'absent'
-  const [found] = await session.read(loginSql(), [login])
-  // Another call of this verb is faster; it is for the next call to see what came of it.
-  if (found === undefined)
-    throw targetError('fault', `the login ${login} was dropped by someone else meanwhile; close again`)
-  await claim(session, login)
-  const sessionsEnded = shut.sessionsEnded + (await endSessions(session, { login, endWithinMs }))
-  return { oid: String(found['oid']), sessionsEnded, left: await leftOf(session, login) }
+export function createClose(target: PostgresTarget, pool: Pool): Close {
+  let asked = new Map<GrantId, Promise<CloseOutcome>>()
+  let together: Promise<Outcomes> | undefined
+  const begin = async (): Promise<Outcomes> => {
+    // Whoever asks in the same turn of the event loop is in it.
+    await new Promise(setImmediate)
+    const grants = [...asked.keys()]
+    asked = new Map()
+    together = undefined
+    return closeTogether(target, pool, grants)
+  }
+  return (grant) => {
+    const known = asked.get(grant)
+    if (known) return known
+    together ??= begin()
+    const outcome = together.then((outcomes) => outcomes.get(grant) as CloseOutcome)
+    asked.set(grant, outcome)
+    return outcome
+  }
 }
 
-async function shutLogin(session: Session, { login, endWithinMs }: Ending): Promise<Shut> {
-  let sessionsEnded = 0
-  for (let rest = shutAttempts; ; rest--) {
+type Outcomes = ReadonlyMap<GrantId, CloseOutcome>
+
+type Login = { readonly grant: GrantId; readonly name: string }
+
+async function closeTogether(target: PostgresTarget, pool: Pool, grants: readonly GrantId[]): Promise<Outcomes> {
+  const { operationTimeoutMs } = target.limits
+  const began = performance.now()
+  const logins = grants.map((grant): Login => ({ grant, name: loginName(target.config, grant) }))
+  const seen = new Map<string, Seen>()
+  const outcomes = await attempt({ pool, timeoutMs: operationTimeoutMs, urgent: true }, async (run) => {
     try {
-      await session.write(shutSql({ login }))
-      return { state: 'shut', sessionsEnded }
+      return await closePresent(run, target, { logins, seen })
     } catch (error) {
-      if (hasState(error, states.undefinedObject)) {
-        if (await isAbsent(session, login)) return { state: 'absent', sessionsEnded }
-      } else if (isHeldUp(error) && rest > 0) {
-        sessionsEnded += await disarm(session, { login, endWithinMs })
-      } else throw error
+      if (isAnswer(error)) return new Map<GrantId, CloseOutcome>()
+      throw error
     }
-  }
+  })
+  if ('outcome' in outcomes) return new Map(grants.map((grant) => [grant, outcomes]))
+  const timeoutMs = Math.max(1, Math.round(operationTimeoutMs - (performance.now() - began)))
+  const rest = logins.filter(({ grant }) => !outcomes.has(grant))
+  const alone = rest.map(async ({ grant, name }) => {
+    const outcome = await closeOne(target, pool, { login: name, timeoutMs })
+    return [grant, withSeen(outcome, seen.get(name))] as const
+  })
+  return new Map([...outcomes, ...(await Promise.all(alone))])
 }
 
-type Shut = { readonly state: 'shut' | 'absent'; readonly sessionsEnded: number }
+/** What was found of a login before the target objected. */
+type Seen = { readonly oid: string; sessionsEnded: number }
 
-const shutAttempts = 5
-
-/** False: it came meanwhile. */
-async function isAbsent(session: Session, login: string): Promise<boolean> {
-  try {
-    await session.write(absentSql({ login }))
-    return true
-  } catch (error) {
-    if (isDuplicate(error)) return false
-    throw error
-  }
+function withSeen(outcome: CloseOutcome, seen: Seen | undefined): CloseOutcome {
+  if (seen === undefined) return outcome
+  if (outcome.outcome === 'failed') return { ...outcome, notDone: false }
+  return { ...outcome, existed: true, sessionsEnded: outcome.sessionsEnded + seen.sessionsEnded }
 }
 
-/**
- * The holder keeps the login from being shut with a transaction that is in the way. So its privileges go first, which
- * nobody can hold up, and then its sessions; who comes back in before the login is shut can do nothing any more.
- */
-async function disarm(session: Session, { login, endWithinMs }: Ending): Promise<number> {
-  const [found] = await session.read(loginSql(), [login])
-  for (const group of (found?.['groups'] ?? []) as readonly string[])
-    await session.write(leaveSql({ group, member: login }))
-  await claim(session, login)
-  return endSessions(session, { login, endWithinMs })
-}
+type Crowd = { readonly logins: readonly Login[]; readonly seen: Map<string, Seen> }
 
-/** Returns how many sessions were ended. */
-async function endSessions(session: Session, { login, endWithinMs }: Ending): Promise<number> {
-  const ended = new Set<unknown>()
-  let starting = await connectionsInTheMaking(session)
-  for (let waitedMs = 0, pauseMs = 2; ; waitedMs += pauseMs, pauseMs = Math.min(pauseMs * 2, limits.pollAtMostMs)) {
-    const pids = (await session.read(sessionsSql(), [login])).map(({ pid }) => pid)
-    for (const pid of pids) ended.add(pid)
-    const settled = starting.size === 0 || waitedMs >= limits.connectionsSettleWithinMs
-    if (pids.length === 0 && settled) return ended.size
-    if (pids.length > 0 && waitedMs >= endWithinMs) throw stillRunning(login, pids)
-    // The target waits, so that one deadline, that of the verb, covers everything.
-    await session.read('SELECT pg_sleep($1)', [pauseMs / 1_000])
-    const still = starting.size === 0 ? starting : await connectionsInTheMaking(session)
-    starting = new Set([...starting].filter((id) => still.has(id)))
-  }
-}
-
-const connectionsInTheMaking = async (session: Session): Promise<ReadonlySet<unknown>> =>
-  new Set((await session.read(startingSql(), [])).map(({ id }) => id))
-
-const stillRunning = (login: string, pids: readonly unknown[]) =>
-  targetError(
-    'timeout',
-    `sessions of ${login} do not end: process ${pids.join(', ')} on the target; ask its operator to end them`,
+/** Those of the logins that are there. Of one that is not, something has to be known that takes more care. */
+async function closePresent(run: Attempt, target: PostgresTarget, { logins, seen }: Crowd): Promise<Outcomes> {
+  const { config } = target
+  const names = logins.map(({ name }) => name)
+  const endWithinMs = Math.min(limits.sessionsEndWithinMs, target.limits.operationTimeoutMs / 2)
+  const shutting = { names, seen, endWithinMs }
+  const { running, left } = await run.on(primaryDatabase(config), (session) => shutAndClear(session, shutting))
+  for (const login of new Set(left.map(({ role }) => role)))
+    await handOver(run, config, { role: login, left: left.filter(({ role }) => role === login) })
+  const empty = [...seen.keys()].filter((name) => !running.has(name))
+  const back = await run.on(primaryDatabase(config), (session) => dropAndReadBack(session, { names: empty, seen }))
+  const present = logins.filter(({ name }) => seen.has(name))
+  return new Map(
+    present.map(({ grant, name }) => [grant, outcomeOf(seen.get(name), running.get(name) ?? back.get(name))]),
   )
+}
 
-async function dropAndReadBack(
-  session: Session,
-  { login, oid }: { readonly login: string; readonly oid: string },
-): Promise<void> {
-  try {
-    await session.write(dropSql({ login }))
-  } catch (error) {
-    if (!hasState(error, states.undefinedObject)) throw error
+const outcomeOf = (seen: Seen | undefined, trouble: Error | undefined): CloseOutcome =>
+  trouble === undefined
+    ? { outcome: 'closed', existed: true, sessionsEnded: seen?.sessionsEnded ?? 0 }
+    : failureOf(trouble, false)
+
+/** By the name of the login. */
+type Troubles = ReadonlyMap<string, Error>
+
+type Shutting = { readonly names: readonly string[]; readonly seen: Map<string, Seen>; readonly endWithinMs: number }
+type Cleared = { readonly running: Troubles; readonly left: readonly Left[] }
+
+async function shutAndClear(session: Session, { names, seen, endWithinMs }: Shutting): Promise<Cleared> {
+  for (const { login, oid } of await session.read(loginsSql(), [names]))
+    seen.set(String(login), { oid: String(oid), sessionsEnded: 0 })
+  const present = [...seen.keys()]
+  if (present.length === 0) return { running: new Map(), left: [] }
+  // One transaction: at its end none of them lets anyone in, and the admin may end what is running.
+  await session.write(present.map((login) => `${shutSql({ login })}\n${claimText(session, login)}`).join('\n'))
+  const { ended, running } = await endSessions(session, { logins: present, endWithinMs })
+  const troubles = new Map<string, Error>()
+  for (const [name, one] of seen) {
+    one.sessionsEnded += ended.get(one.oid)?.size ?? 0
+    const pids = running.get(one.oid)
+    if (pids) troubles.set(name, stillRunning(name, pids))
   }
-  const [gone] = await session.read(goneSql(), [login, oid])
-  if (gone?.['present'] !== false)
-    throw targetError('fault', `the login ${login} was dropped and is there again; close again`)
-  const sessions = gone['sessions'] as readonly unknown[]
-  if (sessions.length > 0) throw stillRunning(login, sessions)
+  const empty = present.filter((name) => !troubles.has(name))
+  return { running: troubles, left: await leftOf(session, empty) }
+}
+
+type Dropping = { readonly names: readonly string[]; readonly seen: ReadonlyMap<string, Seen> }
+
+async function dropAndReadBack(session: Session, { names, seen }: Dropping): Promise<Troubles> {
+  if (names.length === 0) return new Map()
+  await session.write(names.map((login) => dropSql({ login })).join('\n'))
+  const oids = names.map((name) => seen.get(name)?.oid)
+  const troubles = new Map<string, Error>()
+  for (const { login, oid, pid } of await session.read(goneSql(), [names, oids])) {
+    const name = login === null ? names[oids.indexOf(String(oid))] : String(login)
+    if (name !== undefined) troubles.set(name, login === null ? stillRunning(name, [pid]) : thereAgain(name))
+  }
+  return troubles
 }

@@ -3,7 +3,7 @@
 import type { Connector, Target } from '../contract.ts'
 import { align } from './align.ts'
 import type { OpenClient } from './client.ts'
-import { close } from './close.ts'
+import { createClose } from './close.ts'
 import type { PostgresConfig } from './config.ts'
 import { find } from './find.ts'
 import { open } from './open.ts'
@@ -17,7 +17,7 @@ export function createPostgresConnector(target: Target<PostgresConfig, Privilege
   return {
     align: () => align(target, pool),
     open: (lease) => open(target, pool, lease),
-    close: (grant) => close(target, pool, grant),
+    close: createClose(target, pool),
     find: () => find(target, pool),
     survey: () => survey(target, pool),
     end: () => pool.end(),

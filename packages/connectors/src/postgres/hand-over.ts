@@ -11,6 +11,7 @@ const leftSql = sqlFile('close-4-left.sql')
 const handOverSql = sqlFile('close-5-hand-over.sql')
 
 export type Left = {
+  readonly role: string
   readonly kind: 'objects' | 'prepared'
   /** Null: the cluster as a whole. */
   readonly database: string | null
@@ -20,11 +21,11 @@ export type Left = {
 }
 
 /** Gives the admin the privileges of the role, without which it may neither end its sessions nor hand over its objects. */
-export const claim = (session: Pick<Session, 'write' | 'serverVersion'>, role: string): Promise<void> =>
-  session.write(claimSql({ role, membership: membershipOptions(session) }))
+export const claimText = (session: Pick<Session, 'serverVersion'>, role: string): string =>
+  claimSql({ role, membership: membershipOptions(session) })
 
-export const leftOf = async (session: Pick<Session, 'read'>, role: string): Promise<readonly Left[]> =>
-  (await session.read(leftSql(), [role])) as readonly Left[]
+export const leftOf = async (session: Pick<Session, 'read'>, roles: readonly string[]): Promise<readonly Left[]> =>
+  (await session.read(leftSql(), [roles])) as readonly Left[]
 
 export async function handOver(
   run: Attempt,

@@ -41,7 +41,7 @@ export async function activateGrant(
   { caller, id }: { caller: Caller; id: string },
 ): Promise<Activated> {
   const begun = await change(deps, (unit) => begin(deps, unit, { caller, id }))
-  const work = { db: deps.workDb, runtime: deps.runtime }
+  const work = { ...deps, db: deps.workDb }
   const turn = await deps.targets.takeTurn(begun.entry.resource.id)
   try {
     const result = await change(work, (unit) =>

@@ -2,12 +2,15 @@
 
 import type { Configurations } from '../configuration/configurations.ts'
 import type { Runtime } from '../runtime.ts'
+import type { Wake } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import type { FindPrincipal } from './question.ts'
 
 export type Lifecycle = {
   readonly db: Database
   readonly runtime: Runtime
+  /** Absent: the loops of this process find by their clocks what there is to do. */
+  readonly wake?: Wake
   readonly configurations: Configurations
   readonly findPrincipal: FindPrincipal
 }

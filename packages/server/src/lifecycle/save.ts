@@ -7,7 +7,6 @@ import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
 import { updateGrant } from '../store/grants.ts'
-import { reconcilerLimits } from '../reconciler/limits.ts'
 import { insertApproval, insertRequest, updateRequest } from '../store/requests.ts'
 import { lifecycleLimits } from './limits.ts'
 
@@ -40,7 +39,7 @@ export async function saveGrant(
   }
   const dueAt = dueOf(grant)
   unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
-  if (dueAt !== undefined && dueAt - unit.now < reconcilerLimits.tellWithinMs) unit.hint({ to: 'due', at: dueAt })
+  if (dueAt !== undefined) unit.hint({ to: 'due', at: dueAt })
   return grant
 }
 

@@ -1,11 +1,13 @@
 /**
- * One step with one grant that is due. The row is picked, worked on and written in one transaction, so that a process
- * that dies lets go of it at once, and what was not recorded is done again.
+ * One step with grants that are due on one resource: a crowd that is due together is seen to together. Their rows are
+ * picked, worked on and written in one transaction, so that a process that dies lets go of them at once, and what was
+ * not recorded is done again.
  */
 
-import type { CloseOutcome } from '@tidegate/connectors'
-import type { Instant, Millis } from '@tidegate/core'
+import type { CloseOutcome, Connector, Failure } from '@tidegate/connectors'
+import type { GrantId, Instant, Millis } from '@tidegate/core'
 import { after, grantCommands } from '@tidegate/core'
+import { sql } from 'kysely'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
@@ -29,46 +31,86 @@ type Pick = {
   readonly saturated: () => readonly string[]
   /** Told which resource the step is for, before anything slow. */
   readonly picked: (resource: string) => void
+  /** Grants that were in a step that failed: from there on each is seen to alone, until one has gone well. */
+  readonly suspects: Set<GrantId>
 }
 
-export async function stepGrant(deps: Activation, pick: Pick): Promise<Step> {
-  let mine: StoredGrant | undefined
+export async function stepGrants(deps: Activation, pick: Pick): Promise<Step> {
+  let mine: readonly StoredGrant[] = []
   try {
-    return await change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
-      mine = await pickDue(unit.tx, unit.now, pick.saturated())
-      if (!mine) return 'nothing-due'
-      pick.picked(mine.resource)
+    const step = await change({ ...deps, db: deps.workDb }, async (unit) => {
+      mine = await pickDue(unit.tx, unit.now, pick)
+      const [first] = mine
+      if (!first) return 'nothing-due'
+      pick.picked(first.resource)
       await work(deps, unit, mine)
       return 'done'
     })
+    for (const { id } of mine) pick.suspects.delete(id)
+    return step
   } catch (error) {
-    if (mine) await setAside(deps, mine)
+    for (const { id } of mine) pick.suspects.add(id)
+    if (mine.length > 0) await setAside(deps, mine)
     throw error
   }
 }
 
-/** A grant that cannot be worked on keeps no other from its turn, and gets another one itself. */
-async function setAside({ workDb, runtime }: Activation, grant: StoredGrant): Promise<void> {
-  const until = after(runtime.now(), reconcilerLimits.faultRetryMs as Millis)
-  await change({ db: workDb, runtime }, (unit) => postpone(unit.tx, grant, until))
+/** Grants that cannot be worked on keep no other from its turn, and get another one themselves. */
+async function setAside(deps: Activation, grants: readonly StoredGrant[]): Promise<void> {
+  const until = after(deps.runtime.now(), reconcilerLimits.faultRetryMs as Millis)
+  await change({ ...deps, db: deps.workDb }, async ({ tx }) => {
+    for (const grant of grants) await postpone(tx, grant, until)
+  })
 }
 
-async function work(deps: Activation, unit: Unit, grant: StoredGrant): Promise<void> {
+/**
+ * The oldest that nobody else is at, and with it what is due on its resource besides, among the next. One that has
+ * failed to close comes alone: whatever holds it up holds up no other.
+ */
+export async function pickDue(
+  tx: Tx,
+  now: Instant,
+  { saturated, suspects }: Omit<Pick, 'picked'>,
+): Promise<readonly StoredGrant[]> {
+  const due = sql`due_at <= ${boundInstant(now)} and resource <> all (${saturated()}::text[])`
+  const alone = [...suspects]
+  const { rows } = await sql<GrantRow>`
+    with oldest as materialized (
+      select id, resource, close_failures > 0 or id = any (${alone}::text[]) as alone
+      from access_grant where ${due} order by due_at limit 1 for update skip locked
+    )
+    select * from access_grant where id in (select id from oldest)
+    union all
+    select * from (
+      select access_grant.* from access_grant join oldest using (resource)
+      where access_grant.id in (select id from access_grant where ${due} order by due_at limit ${reconcilerLimits.lookAhead})
+        and not oldest.alone and access_grant.id <> oldest.id and close_failures = 0 and access_grant.id <> all (${alone}::text[])
+      order by due_at limit ${reconcilerLimits.together - 1} for update of access_grant skip locked
+    ) as company`.execute(tx)
+  return rows.map(grantFromRow)
+}
+
+async function work(deps: Activation, unit: Unit, grants: readonly StoredGrant[]): Promise<void> {
+  const ending: StoredGrant[] = []
+  for (const grant of grants) {
+    const then = await letTimePass(unit, grant)
+    if (then.state === 'ending') ending.push(then)
+  }
+  if (ending.length > 0) await close(deps, unit, ending)
+}
+
+async function letTimePass(unit: Unit, grant: StoredGrant): Promise<StoredGrant> {
   const { now } = unit
   const outcome = grantCommands.timePassed(grant, { now, provisioningTimeout: lifecycleLimits.provisioningTimeout })
   if ('refused' in outcome) throw new Error(`Time alone was refused for ${grant.id}.`)
-  if (outcome.events.length > 0) {
-    const saved = await saveGrant(unit, grant, { events: outcome.events })
-    if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
-  } else if (grant.state === 'ending') await close(deps, unit, grant)
-  else await postpone(unit.tx, grant, dueAgain(grant, now))
-}
-
-async function pickDue(tx: Tx, now: Instant, saturated: readonly string[]): Promise<StoredGrant | undefined> {
-  let query = tx.selectFrom('accessGrant').selectAll().where('dueAt', '<=', boundInstant(now))
-  if (saturated.length > 0) query = query.where('resource', 'not in', saturated)
-  const row: GrantRow | undefined = await query.orderBy('dueAt').limit(1).forUpdate().skipLocked().executeTakeFirst()
-  return row && grantFromRow(row)
+  if (outcome.events.length === 0) {
+    if (grant.state !== 'ending') await postpone(unit.tx, grant, dueAgain(grant, now))
+    return grant
+  }
+  // What is ending is seen to here and now: nobody has to be told.
+  const saved = await saveGrant({ ...unit, hint: () => undefined }, grant, { events: outcome.events })
+  if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
+  return { ...grant, ...saved }
 }
 
 /** Due by its row and not by its clock: another server's clock is ahead of ours. */
@@ -87,28 +129,51 @@ async function postpone(tx: Tx, grant: StoredGrant, until: Instant): Promise<voi
     .execute()
 }
 
-async function close(deps: Activation, unit: Unit, grant: StoredGrant): Promise<void> {
-  if (!(await tryGrantLock(unit.tx, grant.id))) {
-    return postpone(unit.tx, grant, after(unit.now, reconcilerLimits.busyRetryMs as Millis))
-  }
-  const outcome = await closeTarget(deps, unit.tx, grant)
+async function close(deps: Activation, unit: Unit, grants: readonly StoredGrant[]): Promise<void> {
+  const locks = await Promise.all(grants.map(({ id }) => tryGrantLock(unit.tx, id)))
+  const until = after(unit.now, reconcilerLimits.busyRetryMs as Millis)
+  for (const grant of grants.filter((_, index) => !locks[index])) await postpone(unit.tx, grant, until)
+  const mine = grants.filter((_, index) => locks[index])
+  const outcomes = await closeTargets(deps, unit.tx, mine)
   const then = { ...unit, now: deps.runtime.now() }
-  if (outcome.outcome === 'failed') return recordFailure(then, grant, outcome.message)
-  const closed = grantCommands.closed(grant, { now: then.now, sessionsEnded: outcome.sessionsEnded })
-  if ('refused' in closed) throw new Error(`Grant ${grant.id} was closed and could not be recorded so.`)
-  await saveGrant(then, grant, { events: closed.events })
-  if (grant.closing.failures > 0) await closeFinding(then, { kind: 'close-failing', subject: `grant:${grant.id}` })
+  for (const [index, grant] of mine.entries()) await record(then, grant, outcomes[index] ?? brokenWord)
 }
 
-async function closeTarget(deps: Activation, tx: Tx, grant: StoredGrant): Promise<CloseOutcome> {
-  const entry = await whereItWasOpened(deps, tx, grant)
-  if (!entry)
-    return { outcome: 'failed', notDone: true, cause: 'misconfigured', message: 'No configuration knows its target.' }
+async function record(unit: Unit, grant: StoredGrant, outcome: CloseOutcome): Promise<void> {
+  if (outcome.outcome === 'failed') return recordFailure(unit, grant, outcome.message)
+  const closed = grantCommands.closed(grant, { now: unit.now, sessionsEnded: outcome.sessionsEnded })
+  if ('refused' in closed) throw new Error(`Grant ${grant.id} was closed and could not be recorded so.`)
+  await saveGrant(unit, grant, { events: closed.events })
+  if (grant.closing.failures > 0) await closeFinding(unit, { kind: 'close-failing', subject: `grant:${grant.id}` })
+}
+
+const unknownTarget: Failure = {
+  outcome: 'failed',
+  notDone: true,
+  cause: 'misconfigured',
+  message: 'No configuration knows its target.',
+}
+
+/** A connector that throws has broken its word; the next attempt finds out how things stand. */
+const brokenWord: Failure = { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
+
+/** Asked for at the same moment, so that a connector that can closes them together. */
+async function closeTargets(deps: Activation, tx: Tx, grants: readonly StoredGrant[]): Promise<CloseOutcome[]> {
+  const entries: (ResourceEntry | undefined)[] = []
+  for (const grant of grants) entries.push(await whereItWasOpened(deps, tx, grant))
+  return Promise.all(
+    grants.map(async ({ id }, index) => {
+      const entry = entries[index]
+      return entry ? closeSafely(deps.targets.connector(entry), id) : unknownTarget
+    }),
+  )
+}
+
+async function closeSafely(connector: Connector, grant: GrantId): Promise<CloseOutcome> {
   try {
-    return await deps.targets.connector(entry).close(grant.id)
+    return await connector.close(grant)
   } catch {
-    // A connector that throws has broken its word; the next attempt finds out how things stand.
-    return { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
+    return brokenWord
   }
 }
 

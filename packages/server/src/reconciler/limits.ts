@@ -1,13 +1,16 @@
 /** Bounds of the reconciler, in one place. */
 
 export const reconcilerLimits = {
-  /** Grants worked on at once in this process. */
+  /** Steps at once in this process. */
   workers: 12,
-  perResource: 6,
+  /** Steps at once on one resource: one that hangs leaves room for the others. */
+  perResource: 4,
+  /** Grants of one resource in one step. */
+  together: 50,
+  /** How many that are due are looked through for those of the same resource. */
+  lookAhead: 100,
   /** Even without a hint and without a known deadline it looks this often. */
   longestWaitMs: 30_000,
-  /** A deadline nearer than this is told to every process at once; a later one they find by looking. */
-  tellWithinMs: 60_000,
   firstRetryMs: 500,
   /** Closing is retried for ever; this is the slowest it gets. */
   slowestRetryMs: 60_000,

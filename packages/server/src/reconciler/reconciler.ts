@@ -3,7 +3,7 @@
  * sees to them. A hint only makes it look sooner; a lost one costs time, never correctness.
  */
 
-import type { Instant, Millis } from '@tidegate/core'
+import type { GrantId, Instant, Millis } from '@tidegate/core'
 import { instant, requestCommands } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
@@ -13,7 +13,7 @@ import { saveRequest } from '../lifecycle/save.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import { hasOverdueRequests, overdueRequests } from '../store/requests.ts'
-import { stepGrant } from './grant-step.ts'
+import { stepGrants } from './grant-step.ts'
 import type { Crew } from './crew.ts'
 import { createCrew, runCrew } from './crew.ts'
 import { housekeeping } from './housekeeping.ts'
@@ -102,6 +102,7 @@ async function passGrants(deps: ReconcilerDeps): Promise<void> {
 
 function createGrantCrew(deps: ReconcilerDeps, failed: (error: unknown) => void): Crew {
   const busy = new Map<string, number>()
+  const suspects = new Set<GrantId>()
   const count = (resource: string, by: 1 | -1): void => void busy.set(resource, (busy.get(resource) ?? 0) + by)
   const saturated = (): string[] =>
     [...busy].filter(([, underWay]) => underWay >= reconcilerLimits.perResource).map(([resource]) => resource)
@@ -116,7 +117,7 @@ function createGrantCrew(deps: ReconcilerDeps, failed: (error: unknown) => void)
         hire()
       }
       try {
-        return (await stepGrant(deps, { saturated, picked })) === 'done'
+        return (await stepGrants(deps, { saturated, picked, suspects })) === 'done'
       } finally {
         for (const resource of mine) count(resource, -1)
       }

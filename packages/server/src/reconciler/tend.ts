@@ -44,7 +44,7 @@ async function tendPicked(
   deps: TendDeps,
   pick: (unit: Unit) => Promise<State | undefined>,
 ): Promise<Tended | undefined> {
-  return change({ db: deps.workDb, runtime: deps.runtime }, async (unit) => {
+  return change({ ...deps, db: deps.workDb }, async (unit) => {
     const state = await pick(unit)
     if (!state) return undefined
     const snapshot = await deps.configurations.current(unit.tx)

@@ -13,6 +13,12 @@ import type { Database, Tx } from './database.ts'
 /** Wake-ups between processes. Each is only a hint: whoever misses one finds the work by its clock. */
 export const channel = 'tidegate'
 
+/**
+ * What is due later than this is not told to other processes, which look that often anyway. Entries are not at all:
+ * one process integrates them. A notification costs its transaction a lock that all commits with one wait for.
+ */
+const tellWithinMs = 60_000
+
 /** What there is to do: a grant or request at its time, a target to tend, entries to integrate. */
 export type Hint =
   | { readonly to: 'due'; readonly at: Instant }
@@ -35,20 +41,23 @@ export type Unit = {
    * trips. The change waits for every one before it commits, and is rolled back if one fails.
    */
   readonly send: (statement: Promise<unknown>) => void
-  /** Sent when the change is committed. */
+  /** To the loops of this process, and of the others where it is near, once the change is committed. */
   readonly hint: (hint: Hint) => void
 }
 
-type Deps = { readonly db: Database; readonly runtime: Runtime }
+/** Tells the loops of this process that there is something to do. */
+export type Wake = (hint: Hint) => void
+
+type Deps = { readonly db: Database; readonly runtime: Runtime; readonly wake?: Wake }
 
 /**
  * Read committed, and rows locked by whoever changes them. What `work` throws rolls everything back.
  */
-export async function change<T>({ db, runtime }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
-  return db.transaction().execute(async (tx) => {
+export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
+  const hints = new Map<Hint['to'], Instant>()
+  const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
+  const result = await db.transaction().execute(async (tx) => {
     const drafts: EntryDraft[] = []
-    const hints = new Map<Hint['to'], Instant>()
-    const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
     const now = runtime.now()
     const sent: Promise<unknown>[] = []
     try {
@@ -65,12 +74,14 @@ export async function change<T>({ db, runtime }: Deps, work: (unit: Unit) => Pro
         hint,
       })
       if (drafts.length > 0) hint({ to: 'entries', at: now })
-      await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, hints)])
+      await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)])
       return result
     } catch (error) {
       throw await whatFailedFirst(sent, error)
     }
   })
+  for (const [to, at] of hints) wake?.({ to, at })
+  return result
 }
 
 /** PostgreSQL's answer to every statement after one that failed. */
@@ -83,8 +94,9 @@ async function whatFailedFirst(sent: readonly Promise<unknown>[], error: unknown
   return outcomes.find((outcome) => outcome.status === 'rejected')?.reason ?? error
 }
 
-async function notify(tx: Tx, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {
-  if (hints.size === 0) return
-  const payloads = [...hints].map(([to, at]) => `${to} ${at}`)
+async function notify(tx: Tx, now: Instant, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {
+  const near = [...hints].filter(([to, at]) => to !== 'entries' && at - now < tellWithinMs)
+  if (near.length === 0) return
+  const payloads = near.map(([to, at]) => `${to} ${at}`)
   await sql`select pg_notify(${channel}, payload) from unnest(${payloads}::text[]) as payload`.execute(tx)
 }

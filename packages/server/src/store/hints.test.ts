@@ -1,4 +1,5 @@
-import { instant } from '@tidegate/core'
+import type { Millis } from '@tidegate/core'
+import { after, instant } from '@tidegate/core'
 import { sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { withClient } from '../../../../tests/support/clients.ts'
@@ -62,20 +63,30 @@ test('a hint is heard when its change is committed: of each kind one, the earlie
   expect(heard).toEqual([undefined, due(10), { to: 'targets', at: 40 }, due(50)])
 })
 
-test('a change that writes an entry hints at it', async () => {
-  const { store, heard, until } = await setUp()
-  await change(store, async ({ now, record }) => record({ type: 'installation.created', at: now, fields: {} }))
+test('this process is told of everything once it is committed, the others of what is near, and nobody else of entries', async () => {
+  const { store, heard, until, hint } = await setUp()
+  const told: Hint[] = []
+  const wake = (one: Hint): void => void told.push(one)
+  await change({ ...store, wake }, async ({ now, record, ...unit }) => {
+    record({ type: 'installation.created', at: now, fields: {} })
+    unit.hint({ to: 'due', at: after(now, 3_600_000 as Millis) })
+    expect(told).toEqual([])
+  })
+  expect(told.map(({ to }) => to)).toEqual(['due', 'entries'])
+  await hint(due(20))
   await until(2)
-  expect(heard[1]).toMatchObject({ to: 'entries' })
+  expect(heard).toEqual([undefined, due(20)])
 })
 
 test('a change that is rolled back hints nothing', async () => {
   const { store, heard, until, hint } = await setUp()
-  const broken = change(store, async (unit) => {
+  const told: Hint[] = []
+  const broken = change({ ...store, wake: (one) => void told.push(one) }, async (unit) => {
     unit.hint(due(10))
     throw new Error('rolled back')
   })
   await expect(broken).rejects.toThrow('rolled back')
+  expect(told).toEqual([])
   await hint(due(20))
   await until(2)
   expect(heard).toEqual([undefined, due(20)])
