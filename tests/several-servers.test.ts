@@ -3,7 +3,7 @@
 import { expect, test, vi } from 'vitest'
 import { logIn, loginsOn, opened, permitted } from './support/access.ts'
 import { withClient } from './support/clients.ts'
-import { applyEdited } from './support/edit.ts'
+import { edited } from './support/edit.ts'
 import { entryTypesOf, inStore } from './support/story.ts'
 import { createWorldForTest } from './support/tidegate.ts'
 
@@ -107,11 +107,16 @@ test('an apply is answered when its targets are tended, also where another serve
   const waitingFor = (what: string) =>
     vi.waitFor(async () => expect(await inStore(store, waiting, [what])).not.toEqual([]), 10_000)
   let answered = false
-  // Between its commit and its own look at the target an apply asks about each grant again.
+  const shorter = edited(world.files, 'access.cedar', [
+    '@id("engineers-read") @max_duration("8h")',
+    '@id("engineers-read") @max_duration("10m")',
+  ])
+  const files = edited(shorter, 'orders-db.yaml', ['[insert, update]', '[insert]'])
+  // Between its commit and its own look at the target an apply changes the grants that policy gives less than they had.
   await withClient(store.connection, async (pause) => {
     await pause.query('begin; set search_path = tidegate')
     await pause.query('select from access_grant where id = $1 for update', [grant.id])
-    const applying = applyEdited(world, 'orders-db.yaml', ['[insert, update]', '[insert]'])
+    const applying = world.admin.applyConfig({ files })
     void applying.then(() => (answered = true))
     await waitingFor('access_grant')
     await withClient(store.connection, async (other) => {

@@ -8,7 +8,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Credential, OpenOutcome } from '@tidegate/connectors'
-import type { AccessRequest, Approval, Grant } from '@tidegate/core'
+import type { AccessRequest, Approval, Grant, Signal } from '@tidegate/core'
 import { endReasons, formatInstant, grantCommands, roleKey } from '@tidegate/core'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
@@ -67,11 +67,13 @@ type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
 
 async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
   // Sent together and carried out in this order: what is read is as it is once the row is locked.
-  const [grant, snapshot, request, approvals] = await Promise.all([
+  const subjects = signalSubjects(caller)
+  const [grant, snapshot, request, approvals, signals] = await Promise.all([
     lockGrant(unit.tx, id),
     lifecycle.configurations.current(unit.tx),
     findRequestOfGrant(unit.tx, id),
     approvalsOfGrant(unit.tx, id),
+    readSignals(unit.tx, subjects),
   ])
   const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
   if (!own) throw new ApiError('not-found')
@@ -82,7 +84,8 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
       detail: 'It was opened on a target that the resource no longer has, and is ending. Request access again.',
     })
   }
-  const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot, request, approvals })
+  const read = { subjects, signals }
+  const { allowance, entry } = await askAgain(lifecycle, unit, { grant, caller, snapshot, request, approvals, read })
   // What has ended is said before what policy thinks of it.
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed: allowance?.allowed ?? grant.duration })
   if ('refused' in outcome) throw activationRefusal(outcome)
@@ -103,17 +106,21 @@ type Standing = {
   readonly snapshot: Snapshot
   readonly request: AccessRequest | undefined
   readonly approvals: readonly Approval[]
+  readonly read: { readonly subjects: readonly string[]; readonly signals: readonly Signal[] }
 }
 
 async function askAgain(
   { findPrincipal }: Lifecycle,
   { tx, now, runtime }: Unit,
-  { grant, caller, snapshot, request, approvals }: Standing,
+  { grant, caller, snapshot, request, approvals, read }: Standing,
 ): Promise<{ allowance?: Allowance; entry?: ResourceEntry }> {
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication: caller.authentication })
   const entry = snapshot.resources.get(grant.resource)
   if (!asked || !entry) return {}
-  const signals = await readSignals(tx, signalSubjects(asked))
+  // A ticket has signals too, and who stands behind an agent may have changed since its caller was known.
+  const needed = signalSubjects(asked)
+  const enough = needed.every((subject) => read.subjects.includes(subject))
+  const signals = enough ? read.signals : await readSignals(tx, needed)
   const askOnce = (one: typeof asked) => askWith(one, { snapshot, now, runtime, signals })
   return { entry, allowance: mostAllowed(asked, { snapshot, approvals, askOnce }) }
 }

@@ -2,7 +2,7 @@
 
 import type { Configurations } from '../configuration/configurations.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
-import type { Tx } from '../store/database.ts'
+import type { Reader } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
 
 /**
@@ -11,10 +11,10 @@ import type { StoredGrant } from '../store/grants.ts'
  */
 export async function hasMoved(
   configurations: Configurations,
-  tx: Tx,
+  reader: Reader,
   { grant, snapshot }: { grant: StoredGrant; snapshot: Snapshot },
 ): Promise<boolean> {
   if (grant.configuration === undefined || grant.unsureAttempts === 0) return false
-  const before = (await configurations.at(tx, grant.configuration)).resources.get(grant.resource)
+  const before = (await configurations.at(reader, grant.configuration)).resources.get(grant.resource)
   return before !== undefined && before.targetKey !== snapshot.resources.get(grant.resource)?.targetKey
 }

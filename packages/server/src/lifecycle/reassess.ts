@@ -1,22 +1,22 @@
 /** A fact changed, or time went by: the same question again, for whatever rests on the old answer. */
 
-import type { Approval, EndReason, Signal } from '@tidegate/core'
+import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
 import { grantCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import { tokenAuthentication } from '../identity/tokens.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
+import type { Reader } from '../store/database.ts'
 import type { GrantFilter, StoredGrant } from '../store/grants.ts'
-import { lockGrant, openGrants } from '../store/grants.ts'
-import { approvalsOfRequests, findRequest, insertDecision, lockRequest } from '../store/requests.ts'
-import type { Allowance } from './allowed.ts'
+import { lockGrant, openGrantPages } from '../store/grants.ts'
+import { approvalsOfRequests, findRequests, insertDecision, lockRequest, pendingRequests } from '../store/requests.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
 import { createGrant } from './file-request.ts'
 import { hasMoved } from './moved.ts'
-import type { Asked } from './question.ts'
+import type { Answered, Asked } from './question.ts'
 import { ask, askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { saveGrant, saveRequest } from './save.ts'
 
@@ -24,94 +24,156 @@ export type Reassessed = { readonly asked: number; readonly ended: readonly stri
 
 type Because = Extract<EndReason, 'fact-changed' | 'policy-changed'>
 
-/** One transaction a grant: a long list never holds locks on all of it. */
+/** Grants that are asked about between two looks at the store. */
+const pageSize = 500
+
+/** Questions in a row, before others have their turn. */
+const turn = 20
+
+/**
+ * Most answers stay what they were. So many are asked about at once, with facts read together, and only what the answer
+ * would change is asked about again, by itself, in a transaction that holds it.
+ */
 export async function reassessGrants(lifecycle: Lifecycle, filter: GrantFilter, because: Because): Promise<Reassessed> {
-  const grants = await openGrants(lifecycle.db, filter)
   const ended: string[] = []
-  for (const { id } of grants) {
-    const after = await change(lifecycle, (unit) => reassessGrant(lifecycle, unit, { id, because }))
-    if (after === 'ended') ended.push(id)
+  let asked = 0
+  for await (const grants of openGrantPages(lifecycle.db, filter, pageSize)) {
+    asked += grants.length
+    for (const id of await wouldChange(lifecycle, grants)) {
+      if ((await change(lifecycle, (unit) => reassessGrant(lifecycle, unit, { id, because }))) === 'ended')
+        ended.push(id)
+    }
   }
-  return { asked: grants.length, ended }
+  return { asked, ended }
 }
 
-type Verdict = 'kept' | 'shortened' | 'ended'
+async function wouldChange(lifecycle: Lifecycle, grants: readonly StoredGrant[]): Promise<readonly GrantId[]> {
+  const { db, runtime } = lifecycle
+  const facts = await readFacts(lifecycle, db, grants)
+  const changed: GrantId[] = []
+  for (const [index, grant] of grants.entries()) {
+    if (index % turn === turn - 1) await new Promise(setImmediate)
+    if (consequenceOf(lifecycle, grant, { facts, now: runtime.now() }).becomes !== 'kept') changed.push(grant.id)
+  }
+  return changed
+}
 
 async function reassessGrant(
   lifecycle: Lifecycle,
   unit: Unit,
   { id, because }: { id: string; because: Because },
-): Promise<Verdict> {
-  const snapshot = await lifecycle.configurations.current(unit.tx)
+): Promise<Consequence['becomes']> {
   const grant = await lockGrant(unit.tx, id)
   if (!grant || grant.state === 'ending' || grant.state === 'ended') return 'kept'
-  const finding = await judge(lifecycle, unit, { grant, snapshot })
-  if (finding.moved)
-    return end(unit, {
-      grant,
+  const facts = await readFacts(lifecycle, unit.tx, [grant])
+  const consequence = consequenceOf(lifecycle, grant, { facts, now: unit.now })
+  if ('answered' in consequence)
+    unit.send(insertDecision(unit.tx, consequence.answered.question, consequence.answered.decision))
+  if (consequence.becomes === 'shortened') {
+    await saveGrant(unit, grant, { events: consequence.events, decision: consequence.answered.decision })
+  } else if (consequence.becomes === 'ended') {
+    const { reason = because, note, answered } = consequence
+    const end = { reason, at: unit.now, note }
+    await endGrant(unit, { id, end, ...(answered && { decision: answered.decision }) })
+  }
+  return consequence.becomes
+}
+
+/** What answers rest on, for some grants. */
+type Facts = {
+  readonly snapshot: Snapshot
+  readonly requests: ReadonlyMap<string, AccessRequest>
+  readonly approvals: ReadonlyMap<string, readonly Approval[]>
+  /** By subject. */
+  readonly signals: ReadonlyMap<string, readonly Signal[]>
+  readonly moved: ReadonlySet<GrantId>
+}
+
+async function readFacts(lifecycle: Lifecycle, reader: Reader, grants: readonly StoredGrant[]): Promise<Facts> {
+  const ids = grants.map(({ request }) => request)
+  const [snapshot, requests, approvals] = await Promise.all([
+    lifecycle.configurations.current(reader),
+    findRequests(reader, ids),
+    approvalsOfRequests(reader, ids),
+  ])
+  const moved = new Set<GrantId>()
+  for (const grant of grants) {
+    if (await hasMoved(lifecycle.configurations, reader, { grant, snapshot })) moved.add(grant.id)
+  }
+  const subjects = requests.flatMap((request) => {
+    const principal = lifecycle.findPrincipal(snapshot, request.principal)
+    return principal
+      ? signalSubjects({ principal, ...(request.ticket !== undefined && { ticket: request.ticket }) })
+      : []
+  })
+  return {
+    snapshot,
+    requests: new Map(requests.map((request) => [request.id, request])),
+    approvals: groupedBy(approvals, ({ request }) => request),
+    signals: groupedBy(await readSignals(reader, [...new Set(subjects)]), ({ subject }) => subject),
+    moved,
+  }
+}
+
+function groupedBy<T>(list: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const one of list) {
+    const key = keyOf(one)
+    const group = groups.get(key)
+    if (group) group.push(one)
+    else groups.set(key, [one])
+  }
+  return groups
+}
+
+type Consequence =
+  | { readonly becomes: 'kept' }
+  | { readonly becomes: 'shortened'; readonly events: readonly GrantEvent[]; readonly answered: Answered }
+  /** Without a reason: the one for which it is asked. */
+  | { readonly becomes: 'ended'; readonly reason?: EndReason; readonly note: string; readonly answered?: Answered }
+
+type Judging = { readonly facts: Facts; readonly now: Instant }
+
+function consequenceOf(
+  { findPrincipal, runtime }: Lifecycle,
+  grant: StoredGrant,
+  { facts, now }: Judging,
+): Consequence {
+  const { snapshot } = facts
+  if (facts.moved.has(grant.id)) {
+    return {
+      becomes: 'ended',
       reason: 'resource-changed',
       note: 'The resource was removed, or points to another target.',
-    })
-  if (!finding.allowance) {
-    return end(unit, { grant, reason: 'policy-changed', note: 'The principal or the role is no longer there.' })
-  }
-  // Not in use: it is asked about again when it is activated, and facts may have come back by then.
-  if (grant.state === 'scheduled' || grant.state === 'ready') return 'kept'
-  const { question, decision, allowed } = finding.allowance
-  if (allowed === undefined) {
-    unit.send(insertDecision(unit.tx, question, decision))
-    const after = {
-      id,
-      end: { reason: because, at: unit.now, note: decision.reasons[0] ?? 'Policy says no.' },
-      decision,
     }
-    await endGrant(unit, after)
-    return 'ended'
   }
-  const shorter = grantCommands.shorten(grant, { now: unit.now, allowed })
-  if ('refused' in shorter || shorter.events.length === 0) return 'kept'
-  unit.send(insertDecision(unit.tx, question, decision))
-  await saveGrant(unit, grant, { events: shorter.events, decision })
-  return 'shortened'
-}
-
-type Judged = { readonly moved: boolean; readonly allowance?: Allowance }
-
-async function judge(
-  { findPrincipal, configurations }: Lifecycle,
-  { tx, now, runtime }: Unit,
-  { grant, snapshot }: { grant: StoredGrant; snapshot: Snapshot },
-): Promise<Judged> {
-  const request = await findRequest(tx, grant.request)
+  const request = facts.requests.get(grant.request)
   const authentication = tokenAuthentication(grant.activatedAt ?? now)
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication })
-  if (await hasMoved(configurations, tx, { grant, snapshot })) return { moved: true }
-  if (!asked) return { moved: false }
-  const approvals: Approval[] = await approvalsOfRequests(tx, [grant.request])
-  const signals: Signal[] = await readSignals(tx, signalSubjects(asked))
+  if (!asked)
+    return { becomes: 'ended', reason: 'policy-changed', note: 'The principal or the role is no longer there.' }
+  // Not in use: it is asked about again when it is activated, and facts may have come back by then.
+  if (grant.state === 'scheduled' || grant.state === 'ready') return { becomes: 'kept' }
+  const approvals = facts.approvals.get(grant.request) ?? []
+  const signals = signalSubjects(asked).flatMap((subject) => facts.signals.get(subject) ?? [])
   const askOnce = (one: Asked) => askWith(one, { snapshot, now, runtime, signals })
-  return { moved: false, allowance: mostAllowed(asked, { snapshot, approvals, askOnce }) }
-}
-
-async function end(
-  unit: Unit,
-  { grant, reason, note }: { grant: StoredGrant; reason: EndReason; note: string },
-): Promise<'ended'> {
-  await endGrant(unit, { id: grant.id, end: { reason, at: unit.now, note } })
-  return 'ended'
+  const { allowed, ...answered } = mostAllowed(asked, { snapshot, approvals, askOnce })
+  if (allowed === undefined)
+    return { becomes: 'ended', note: answered.decision.reasons[0] ?? 'Policy says no.', answered }
+  const shorter = grantCommands.shorten(grant, { now, allowed })
+  if ('refused' in shorter || shorter.events.length === 0) return { becomes: 'kept' }
+  return { becomes: 'shortened', events: shorter.events, answered }
 }
 
 /** Pending requests that policy now permits without people are approved; a "no" leaves them to their approvers. */
 export async function reassessRequests(lifecycle: Lifecycle): Promise<number> {
-  const rows = await lifecycle.db
-    .selectFrom('accessRequest')
-    .select('id')
-    .where('status', '=', 'pending')
-    .orderBy('id')
-    .execute()
+  const pending = await pendingRequests(lifecycle.db)
+  const snapshot = await lifecycle.configurations.current(lifecycle.db)
   let approved = 0
-  for (const { id } of rows) {
-    if (await change(lifecycle, (unit) => reassessRequest(lifecycle, unit, id))) approved++
+  for (const request of pending) {
+    const { decision } = (await askAbout(lifecycle, lifecycle.db, { request, snapshot })) ?? {}
+    if (decision?.outcome !== 'permit') continue
+    if (await change(lifecycle, (unit) => reassessRequest(lifecycle, unit, request.id))) approved++
   }
   return approved
 }
@@ -121,15 +183,26 @@ async function reassessRequest(lifecycle: Lifecycle, unit: Unit, id: string): Pr
   const request = await lockRequest(tx, id)
   if (!request || request.status !== 'pending' || now >= request.pendingUntil) return false
   const snapshot = await lifecycle.configurations.current(tx)
-  const { findPrincipal } = lifecycle
-  const asked = askedFor(request, { snapshot, findPrincipal, authentication: tokenAuthentication(now) })
-  if (!asked) return false
-  const { question, decision } = await ask(tx, asked, { snapshot, now, runtime })
-  if (decision.outcome !== 'permit') return false
+  const answered = await askAbout(lifecycle, tx, { request, snapshot })
+  if (answered?.decision.outcome !== 'permit') return false
+  const { question, decision } = answered
   unit.send(insertDecision(tx, question, decision))
   const approved = { type: 'request.approved', at: now, by: 'policy', grant: newId(runtime, 'grant') } as const
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: [approved], decision })
   await createGrant(unit, saved, { snapshot })
   return true
+}
+
+type About = { readonly request: AccessRequest; readonly snapshot: Snapshot }
+
+/** `undefined`: its principal or role is no longer there. */
+async function askAbout(
+  { findPrincipal, runtime }: Lifecycle,
+  reader: Reader,
+  { request, snapshot }: About,
+): Promise<Answered | undefined> {
+  const now = runtime.now()
+  const asked = askedFor(request, { snapshot, findPrincipal, authentication: tokenAuthentication(now) })
+  return asked && ask(reader, asked, { snapshot, now, runtime })
 }

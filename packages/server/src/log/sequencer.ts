@@ -9,6 +9,8 @@ import { sql } from 'kysely'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { instantParam } from '../store/database.ts'
+import type { Work } from '../store/transaction.ts'
+import { transaction } from '../store/transaction.ts'
 
 const sequencerLock = 7_243_003
 
@@ -26,49 +28,64 @@ export function createSequencer(deps: {
   readonly signer: SignerKey
 }): Sequencer {
   return {
-    integrate: () => deps.db.transaction().execute((tx) => integrateBatch(tx, deps)),
+    integrate: () => transaction(deps.db, (tx) => integrateBatch(tx, deps)),
   }
 }
 
 type Waiting = { serial: number; body: Buffer }
 
-async function integrateBatch(tx: Tx, { runtime, signer }: { runtime: Runtime; signer: SignerKey }): Promise<number> {
+const nothing: Work<number> = { result: 0, sent: Promise.resolve() }
+
+async function integrateBatch(
+  tx: Tx,
+  { runtime, signer }: { runtime: Runtime; signer: SignerKey },
+): Promise<Work<number>> {
+  // Carried out in this order: what is read is as it is once the lock is had.
+  const [locked, waiting, size] = await Promise.all([tryLock(tx), readWaiting(tx), readSize(tx)])
+  if (!locked || waiting.length === 0) return nothing
+  const growth = growTree(
+    await readEdge(tx, size),
+    waiting.map(({ body }) => leafHash(body)),
+  )
+  const checkpoint = { size: growth.size, note: signCheckpoint(growth, signer), at: instantParam(runtime.now()) }
+  const sent = Promise.all([
+    placeEntries(tx, { first: size, waiting }),
+    writeTiles(tx, growth.tiles),
+    tx.insertInto('auditCheckpoint').values(checkpoint).execute(),
+  ])
+  return { result: waiting.length, sent }
+}
+
+async function tryLock(tx: Tx): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_xact_lock(${sequencerLock}) as locked`.execute(
     tx,
   )
-  if (rows[0]?.locked !== true) return 0
-  const waiting: Waiting[] = await tx
+  return rows[0]?.locked === true
+}
+
+const readWaiting = (tx: Tx): Promise<Waiting[]> =>
+  tx
     .selectFrom('auditEntry')
     .select(['serial', 'body'])
     .where('leafIndex', 'is', null)
     .orderBy('serial')
     .limit(sequencerBatch)
     .execute()
-  if (waiting.length === 0) return 0
-  const edge = await readEdge(tx)
-  const growth = growTree(
-    edge,
-    waiting.map(({ body }) => leafHash(body)),
-  )
-  await placeEntries(tx, { first: edge.size, waiting })
-  await writeTiles(tx, growth.tiles)
-  await tx
-    .insertInto('auditCheckpoint')
-    .values({ size: growth.size, note: signCheckpoint(growth, signer), at: instantParam(runtime.now()) })
-    .execute()
-  return waiting.length
-}
 
-async function readEdge(tx: Tx): Promise<TreeEdge> {
+async function readSize(tx: Tx): Promise<number> {
   const latest = await tx
     .selectFrom('auditCheckpoint')
     .select('size')
     .orderBy('size', 'desc')
     .limit(1)
     .executeTakeFirst()
-  if (!latest) return emptyEdge
+  return latest?.size ?? 0
+}
+
+async function readEdge(tx: Tx, size: number): Promise<TreeEdge> {
+  if (size === 0) return emptyEdge
   const tiles = await Promise.all(
-    partialTiles(latest.size).map(async (ref): Promise<Tile> => {
+    partialTiles(size).map(async (ref): Promise<Tile> => {
       const row = await tx
         .selectFrom('auditTile')
         .select('hashes')
@@ -78,7 +95,7 @@ async function readEdge(tx: Tx): Promise<TreeEdge> {
       return { ...ref, hashes: row.hashes }
     }),
   )
-  return { size: latest.size, tiles }
+  return { size, tiles }
 }
 
 async function placeEntries(tx: Tx, { first, waiting }: { first: number; waiting: readonly Waiting[] }): Promise<void> {

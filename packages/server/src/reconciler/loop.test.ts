@@ -214,3 +214,22 @@ test('before it is started a hint does nothing', async () => {
   expect(passes()).toBe(0)
   await loop.stop()
 })
+
+test('what it is told of during a pass has its time, and is not looked at before', async () => {
+  const { opened, open } = gate()
+  let first = true
+  const pass = async (): Promise<void> => {
+    if (first) await opened
+    first = false
+  }
+  const { loop, passes } = setUp({ pass })
+  loop.start()
+  loop.expect(instant(Date.now() + 100))
+  loop.expect(instant(Date.now() + 5_000))
+  open()
+  await vi.advanceTimersByTimeAsync(99)
+  expect(passes()).toBe(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(passes()).toBe(2)
+  await loop.stop()
+})

@@ -27,11 +27,12 @@ const heldElsewhereMs = 50
 
 export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopConfig): Loop {
   let running: Promise<void> | undefined
-  let again = false
   let stopped = true
   let timer: NodeJS.Timeout | undefined
   /** When the timer goes off, while it is set. */
   let lookAt = Number.POSITIVE_INFINITY
+  /** The earliest that was told during a pass: it may have looked before that was there to be seen. */
+  let told = Number.POSITIVE_INFINITY
 
   const wait = (ms: number): void => {
     clearTimeout(timer)
@@ -40,25 +41,24 @@ export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopCon
   }
 
   const run = async (): Promise<void> => {
+    told = Number.POSITIVE_INFINITY
     let pause = afterFailureMs
     try {
-      do {
-        again = false
-        await pass()
-      } while (again && !stopped)
+      await pass()
       const next = await nextAt()
       const until = next === undefined ? longestWaitMs : next - now()
       pause = until > 0 ? Math.min(longestWaitMs, until) : heldElsewhereMs
+      pause = Math.max(0, Math.min(pause, told - now()))
     } catch (error) {
       failed(error)
     }
     running = undefined
-    if (!stopped) wait(again ? 0 : pause)
+    if (!stopped) wait(pause)
   }
 
   const begin = (): void => {
     clearTimeout(timer)
-    if (running) again = true
+    if (running) told = Math.min(told, now())
     else if (!stopped) running = run()
   }
 
@@ -68,8 +68,7 @@ export function createLoop({ pass, nextAt, longestWaitMs, now, failed }: LoopCon
       begin()
     },
     expect(at) {
-      // A pass under way may have looked before this was there to be seen.
-      if (running) again = true
+      if (running) told = Math.min(told, at)
       // A clock that was set forward is past a timer that has not gone off. That time is never put off for a later one.
       else if (!stopped && Math.min(at, lookAt) <= now()) wait(0)
       else if (!stopped && at < lookAt) wait(at - now())

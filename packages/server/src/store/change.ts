@@ -9,6 +9,7 @@ import type { EntryDraft } from '../log/append.ts'
 import { appendEntries } from '../log/append.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Tx } from './database.ts'
+import { transaction } from './transaction.ts'
 
 /** Wake-ups between processes. Each is only a hint: whoever misses one finds the work by its clock. */
 export const channel = 'tidegate'
@@ -17,7 +18,7 @@ export const channel = 'tidegate'
  * What is due later than this is not told to other processes, which look that often anyway. Entries are not at all:
  * one process integrates them. A notification costs its transaction a lock that all commits with one wait for.
  */
-const tellWithinMs = 60_000
+const tellWithinMs = 30_000
 
 /** What there is to do: a grant or request at its time, a target to tend, entries to integrate. */
 export type Hint =
@@ -56,7 +57,7 @@ type Deps = { readonly db: Database; readonly runtime: Runtime; readonly wake?: 
 export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
   const hints = new Map<Hint['to'], Instant>()
   const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
-  const result = await db.transaction().execute(async (tx) => {
+  const result = await transaction(db, async (tx) => {
     const drafts: EntryDraft[] = []
     const now = runtime.now()
     const sent: Promise<unknown>[] = []
@@ -67,15 +68,15 @@ export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) 
         runtime,
         record: (...list) => void drafts.push(...list),
         send(statement) {
-          // Waited for below; until then a failure is nobody's.
+          // Waited for at the end; until then a failure is nobody's.
           statement.catch(() => undefined)
           sent.push(statement)
         },
         hint,
       })
       if (drafts.length > 0) hint({ to: 'entries', at: now })
-      await Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)])
-      return result
+      sent.push(appendEntries(tx, runtime, drafts), notify(tx, now, hints))
+      return { result, sent: firstFailure(sent) }
     } catch (error) {
       throw await whatFailedFirst(sent, error)
     }
@@ -90,8 +91,15 @@ const transactionAborted = '25P02'
 /** A statement that was not waited for may have failed before the one that was: it is the reason, and says what to do. */
 async function whatFailedFirst(sent: readonly Promise<unknown>[], error: unknown): Promise<unknown> {
   if ((error as { code?: unknown } | undefined)?.code !== transactionAborted) return error
-  const outcomes = await Promise.allSettled(sent)
-  return outcomes.find((outcome) => outcome.status === 'rejected')?.reason ?? error
+  return firstFailure(sent).then(
+    () => error,
+    (reason: unknown) => reason,
+  )
+}
+
+/** Rejects as the first of them in the order in which they were sent, once all are answered. */
+async function firstFailure(sent: readonly Promise<unknown>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(sent)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function notify(tx: Tx, now: Instant, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {

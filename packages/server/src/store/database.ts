@@ -6,6 +6,7 @@ import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { createNames, quicken } from './connection.ts'
 
 type Time = ColumnType<Instant, Date, Date>
 type MaybeTime = ColumnType<Instant | null, Date | null, Date | null>
@@ -196,6 +197,7 @@ export type PoolConfig = {
 }
 
 export function createPool(config: PoolConfig): pg.Pool {
+  const names = createNames()
   const pool = new pg.Pool({
     connectionString: config.url,
     max: config.maxConnections,
@@ -216,7 +218,10 @@ export function createPool(config: PoolConfig): pg.Pool {
   })
   // A connection that breaks is not an error of anyone's work: whoever uses it hears of it from its query, and the pool
   // makes another. Without a listener of its own the process would end, where it breaks between two queries.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    quicken(client, names)
+  })
   pool.on('error', (error) => config.log.warn({ err: error }, 'a connection to the store broke'))
   return pool
 }

@@ -113,13 +113,28 @@ export type GrantFilter = {
   readonly ticket?: string
 }
 
-/** Every grant that a changed fact may end: those that may be used, now or later. */
-export async function openGrants(reader: Reader, filter: GrantFilter = {}): Promise<StoredGrant[]> {
+/** Every grant that a changed fact may end: those that may be used, now or later. In pages, in the order of their ids. */
+export async function* openGrantPages(
+  reader: Reader,
+  filter: GrantFilter,
+  pageSize: number,
+): AsyncGenerator<StoredGrant[]> {
+  for (let last = ''; ;) {
+    const rows = await openGrantsQuery(reader, filter).where('id', '>', last).limit(pageSize).execute()
+    if (rows.length > 0) yield rows.map(grantFromRow)
+    if (rows.length < pageSize) return
+    last = rows.at(-1)?.id ?? last
+  }
+}
+
+export const openGrants = async (reader: Reader): Promise<StoredGrant[]> =>
+  (await openGrantsQuery(reader, {}).execute()).map(grantFromRow)
+
+function openGrantsQuery(reader: Reader, { principals, resource, ticket }: GrantFilter) {
   let query = reader
     .selectFrom('accessGrant')
     .selectAll('accessGrant')
     .where('state', 'in', ['scheduled', 'ready', 'provisioning', 'active'])
-  const { principals, resource, ticket } = filter
   if (principals) query = query.where('principal', 'in', principals)
   if (resource !== undefined) query = query.where('resource', '=', resource)
   if (ticket !== undefined) {
@@ -127,5 +142,5 @@ export async function openGrants(reader: Reader, filter: GrantFilter = {}): Prom
       eb.selectFrom('accessRequest').select('id').where('ticket', '=', ticket),
     )
   }
-  return (await query.orderBy('id').execute()).map(grantFromRow)
+  return query.orderBy('id')
 }

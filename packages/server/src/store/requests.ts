@@ -95,6 +95,21 @@ export async function findRequest(reader: Reader, id: string): Promise<AccessReq
   return row && requestFromRow(row)
 }
 
+export async function findRequests(reader: Reader, ids: readonly string[]): Promise<AccessRequest[]> {
+  if (ids.length === 0) return []
+  return (await reader.selectFrom('accessRequest').selectAll().where('id', 'in', ids).execute()).map(requestFromRow)
+}
+
+export async function pendingRequests(reader: Reader): Promise<AccessRequest[]> {
+  const rows = await reader
+    .selectFrom('accessRequest')
+    .selectAll()
+    .where('status', '=', 'pending')
+    .orderBy('id')
+    .execute()
+  return rows.map(requestFromRow)
+}
+
 export async function findRequestOfGrant(reader: Reader, grant: string): Promise<AccessRequest | undefined> {
   const row = await reader.selectFrom('accessRequest').selectAll().where('grantId', '=', grant).executeTakeFirst()
   return row && requestFromRow(row)
