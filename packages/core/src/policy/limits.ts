@@ -21,7 +21,9 @@ export const policyLimits = {
   counterfactuals: 40,
   /** Shorter durations tried on the way. */
   durationsTried: 6,
+  /** A slice may have so many policies more than the question needs, and once more as many, to be one of fewer. */
+  sliceRoom: 16,
   /** Slices that Cedar holds parsed, and policies in all of them together. */
-  slots: 256,
+  slots: 1_024,
   slotPolicies: 20_000,
 } as const

@@ -4,6 +4,7 @@ import type { Principal } from '../principal.ts'
 import { hours } from '../time.ts'
 import { decide } from './decide.ts'
 import { agentFor, factsFor, policiesOf, question, service, user } from './fixtures.ts'
+import type { PolicySet } from './policy.ts'
 import { scopeKey, sliceFor, unsliced } from './slice.ts'
 
 const names = ['a', 'b', 'c'] as const
@@ -91,16 +92,29 @@ describe('slices', () => {
     )
   })
 
-  test('leave out what cannot concern the question', () => {
+  const idsOf = (policies: PolicySet, one = question()): string[] =>
+    sliceFor(policies, factsFor(one)).policies.map(({ id }) => id)
+
+  test('leave out what is for other resources, and are the same for everyone who asks for this one', () => {
     const set = policiesOf(`
       @id("mine") permit (principal in Group::"engineers", action, resource in Label::"env=production");
       @id("other-group") permit (principal in Group::"sales", action, resource in Label::"env=production");
       @id("other-label") permit (principal in Group::"engineers", action, resource in Label::"env=test");
       @id("everyone") forbid (principal, action, resource) when { context.duration > 60 };`)
-    const idsOf = (policies: typeof set): string[] =>
-      sliceFor(policies, factsFor(question())).policies.map(({ id }) => id)
-    expect(idsOf(set)).toEqual(['everyone', 'mine'])
+    expect(idsOf(set)).toEqual(['everyone', 'mine', 'other-group'])
+    expect(idsOf(set, question({ principal: user('sam', 'sales') }))).toEqual(['everyone', 'mine', 'other-group'])
     expect(idsOf(unsliced(set))).toHaveLength(4)
+  })
+
+  test('leave out what is for other people, where that is many', () => {
+    const others = Array.from(
+      { length: 40 },
+      (_, i) => `@id("other-${i}") permit (principal in Group::"g-${i}", action, resource);`,
+    )
+    const set = policiesOf(
+      `${others.join('\n')} @id("mine") permit (principal in Group::"engineers", action, resource);`,
+    )
+    expect(idsOf(set)).toEqual(['mine'])
   })
 
   test.each([

@@ -1,16 +1,19 @@
 /**
- * The index by scope: which policies a question can possibly concern. A policy left out is one whose scope is false
- * for the question, so that its condition, and an error in it, cannot matter. A scope not understood matches everything.
+ * The index by scope: which policies a question can possibly concern. A policy whose scope is false for the question can
+ * be left out or not: its condition, and an error in it, cannot matter. A scope not understood matches everything.
  */
 
 import type { Facts, Uid } from './facts.ts'
+import { policyLimits } from './limits.ts'
 import type { Policy, PolicySet } from './policy.ts'
 
 /** One key per side; `any` where every question matches. */
 export type Scope = { readonly principal: string; readonly resource: string }
 
-/** Principal key, then resource key, to positions in the set's policies. */
-export type PolicyIndex = ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>
+type Positions = ReadonlyMap<string, readonly number[]>
+
+/** To positions in the set's policies: by principal key, then resource key; and by resource key alone. */
+export type PolicyIndex = { readonly bySides: ReadonlyMap<string, Positions>; readonly byResource: Positions }
 
 /** The policies a question can concern. Equal keys within one set mean equal slices. */
 export type Slice = { readonly key: string; readonly policies: readonly Policy[] }
@@ -36,24 +39,31 @@ const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
 export function indexByScope(scopes: readonly Scope[]): PolicyIndex {
-  const index = new Map<string, Map<string, number[]>>()
+  const bySides = new Map<string, Map<string, number[]>>()
+  const byResource = new Map<string, number[]>()
   for (const [position, { principal, resource }] of scopes.entries()) {
-    const byResource = index.get(principal) ?? new Map<string, number[]>()
-    byResource.set(resource, [...(byResource.get(resource) ?? []), position])
-    index.set(principal, byResource)
+    const ofPrincipal = bySides.get(principal) ?? new Map<string, number[]>()
+    bySides.set(principal, ofPrincipal)
+    for (const positions of [ofPrincipal, byResource])
+      positions.set(resource, [...(positions.get(resource) ?? []), position])
   }
-  return index
+  return { bySides, byResource }
 }
 
+/**
+ * Where that is not much more, everyone's policies for the resource: a company has far fewer kinds of resources than of
+ * people asking for them, so that the same few slices come again and stay parsed.
+ */
 export function sliceFor(set: PolicySet, facts: Facts): Slice {
   const keys = keysFor(facts)
-  const positions = keys.principal
-    .flatMap((principal) => {
-      const byResource = set.index.get(principal)
-      return byResource ? keys.resource.flatMap((resource) => byResource.get(resource) ?? []) : []
-    })
-    .toSorted((a, b) => a - b)
-  return { key: positions.join(), policies: positions.flatMap((position) => set.policies[position] ?? []) }
+  const { bySides, byResource } = set.index
+  const at = (positions: Positions | undefined): number[] =>
+    positions ? keys.resource.flatMap((resource) => positions.get(resource) ?? []) : []
+  const own = keys.principal.flatMap((principal) => at(bySides.get(principal)))
+  const everyones = at(byResource)
+  const positions = everyones.length <= 2 * own.length + policyLimits.sliceRoom ? everyones : own
+  const inOrder = positions.toSorted((a, b) => a - b)
+  return { key: inOrder.join(), policies: inOrder.flatMap((position) => set.policies[position] ?? []) }
 }
 
 /** The policies whose scope the question meets, however the set is indexed. */
