@@ -135,13 +135,17 @@ async function shutAndClear(session: Session, { names, seen, endWithinMs }: Shut
 
 type Dropping = { readonly names: readonly string[]; readonly seen: ReadonlyMap<string, Seen> }
 
+/** A login by its name, or a session by its login's oid. */
+type There = { readonly login: string | null; readonly oid: string | null; readonly pid: number | null }
+
 async function dropAndReadBack(session: Session, { names, seen }: Dropping): Promise<Troubles> {
   if (names.length === 0) return new Map()
   await session.write(names.map((login) => dropSql({ login })).join('\n'))
   const oids = names.map((name) => seen.get(name)?.oid)
   const troubles = new Map<string, Error>()
-  for (const { login, oid, pid } of await session.read(goneSql(), [names, oids])) {
-    const name = login === null ? names[oids.indexOf(String(oid))] : String(login)
+  const there = (await session.read(goneSql(), [names, oids])) as readonly There[]
+  for (const { login, oid, pid } of there) {
+    const name = login ?? names[oids.indexOf(oid ?? '')]
     if (name !== undefined) troubles.set(name, login === null ? stillRunning(name, [pid]) : thereAgain(name))
   }
   return troubles

@@ -6,7 +6,7 @@ import type { OpenClient } from './client.ts'
 import { createClose } from './close.ts'
 import type { PostgresConfig } from './config.ts'
 import { find } from './find.ts'
-import { open } from './open.ts'
+import { createOpen } from './open.ts'
 import { createPool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
 import { survey } from './survey.ts'
@@ -16,7 +16,7 @@ export function createPostgresConnector(target: Target<PostgresConfig, Privilege
   const pool = createPool(openClient, target.limits.maxConnections)
   return {
     align: () => align(target, pool),
-    open: (lease) => open(target, pool, lease),
+    open: createOpen(target, pool),
     close: createClose(target, pool),
     find: () => find(target, pool),
     survey: () => survey(target, pool),

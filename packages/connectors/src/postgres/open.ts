@@ -10,7 +10,7 @@ import { membershipOptions } from './membership.ts'
 import { groupName, loginName, marks } from './names.ts'
 import type { Pool } from './pool.ts'
 import { databasesOf, type Privileges, roleProblems } from './privileges.ts'
-import { makePassword } from './scram.ts'
+import { createPasswords, type Passwords } from './scram.ts'
 import { type Fragment, identifierList, integer, sqlFile, type Variables } from './sql-file.ts'
 
 const openSql = sqlFile('open.sql')
@@ -20,7 +20,20 @@ const loginSql = sqlFile('login.sql')
 
 type PostgresTarget = Target<PostgresConfig, Privileges>
 
-export async function open(target: PostgresTarget, pool: Pool, lease: Lease): Promise<OpenOutcome> {
+export function createOpen(target: PostgresTarget, pool: Pool): (lease: Lease) => Promise<OpenOutcome> {
+  const passwords = createPasswords(target.random)
+  return async (lease) => {
+    try {
+      return await open({ target, pool, passwords }, lease)
+    } finally {
+      passwords.prepare()
+    }
+  }
+}
+
+type Opening = { readonly target: PostgresTarget; readonly pool: Pool; readonly passwords: Passwords }
+
+async function open({ target, pool, passwords }: Opening, lease: Lease): Promise<OpenOutcome> {
   const { config, roles, limits } = target
   const role = roles.find(({ name }) => name === lease.role)
   const problems = role === undefined ? [`the resource has no role ${lease.role}`] : roleProblems(config, [role])
@@ -29,7 +42,7 @@ export async function open(target: PostgresTarget, pool: Pool, lease: Lease): Pr
   return attempt({ pool, timeoutMs: limits.operationTimeoutMs }, async (run): Promise<OpenOutcome> => {
     // Before anything is sent: a credential without its authority would be of no use.
     const ca = await readAuthority(target)
-    const { password, verifier } = await makePassword(target.random)
+    const { password, verifier } = await passwords.take()
     await makeLogin(run, config, loginVariables(target, lease, verifier))
     const credential: Credential = {
       kind: 'postgres-login',

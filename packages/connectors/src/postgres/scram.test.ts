@@ -1,7 +1,7 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { openTarget } from '../testing/postgres-target.ts'
-import { makePassword, scramVerifier } from './scram.ts'
+import { createPasswords, makePassword, scramVerifier } from './scram.ts'
 
 test('a verifier checks the exchange of RFC 7677, section 3', async () => {
   const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
@@ -45,3 +45,14 @@ test('a password is 256 random bits, and its verifier is salted', async () => {
 
 test('a password that would need SASLprep is refused', () =>
   expect(scramVerifier('pass\u00a0word', new Uint8Array(16))).rejects.toThrow(RangeError))
+
+test('a password made ahead is given out once, like every other', async () => {
+  const passwords = createPasswords(randomBytes)
+  const given: string[] = []
+  for (let i = 0; i < 3; i++) {
+    given.push((await passwords.take()).password)
+    passwords.prepare()
+  }
+  const both = await Promise.all([passwords.take(), passwords.take()])
+  expect(new Set([...given, ...both.map(({ password }) => password)]).size).toBe(5)
+})

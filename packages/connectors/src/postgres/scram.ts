@@ -24,6 +24,26 @@ export async function makePassword(random: (count: number) => Uint8Array): Promi
   return { password, verifier: await scramVerifier(password, random(saltBytes)) }
 }
 
+/** Makes one ahead while nothing waits for it: a verifier takes about as long as all else that opening a login takes. */
+export function createPasswords(random: (count: number) => Uint8Array) {
+  let ahead: Promise<MadePassword> | undefined
+  return {
+    /** Each is given out once. */
+    take(): Promise<MadePassword> {
+      const taken = ahead ?? makePassword(random)
+      ahead = undefined
+      return taken
+    },
+    prepare(): void {
+      ahead ??= makePassword(random)
+      // Whoever takes it hears of it.
+      ahead.catch(() => undefined)
+    },
+  }
+}
+
+export type Passwords = ReturnType<typeof createPasswords>
+
 /** As in `pg_authid.rolpassword`: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. */
 export async function scramVerifier(password: string, salt: Uint8Array, rounds: number = iterations): Promise<string> {
   // SASLprep leaves printable ASCII as it is, and that is all that is made here.
