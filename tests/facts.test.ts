@@ -161,6 +161,35 @@ test('a mover loses with the group what the group gave, in the middle of the ses
   await expect(world.as('alice').activateGrant({ id: ready })).rejects.toMatchObject({ code: 'policy-refuses' })
 })
 
+test('a grant that policy shortens lets nobody in for longer, even if no server is left to end it', async () => {
+  const world = await createWorldForTest()
+  const { grant, credential } = await opened(world.as('alice'), { duration: '2h' })
+  const session = await logIn(credential)
+  const lowered = ['@id("engineers-read") @max_duration("8h")', '@id("engineers-read") @max_duration("30m")'] as const
+  await applyEdited(world, 'access.cedar', lowered)
+  await world.server.drain()
+  const { expiresAt, activatedAt } = await world.as('alice').getGrant({ id: grant.id })
+  expect(Date.parse(expiresAt ?? '') - Date.parse(activatedAt ?? '')).toBe(30 * 60_000)
+  const [login] = await onTarget(world.target, 'select rolvaliduntil from pg_roles where rolname = $1', [
+    credential.user,
+  ])
+  expect(login?.['rolvaliduntil']).toEqual(new Date(expiresAt as string))
+  expect(await entryTypesOf(world.admin, { grant: grant.id })).toContain('login.shortened')
+  expect((await session.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+})
+
+test('a login whose end someone put off on the target is put right', async () => {
+  const world = await createWorldForTest()
+  const { grant, credential } = await opened(world.as('alice'))
+  await onTarget(world.target, `alter role "${credential.user}" valid until 'infinity'`)
+  world.clock.advance(300_000)
+  await world.server.drain()
+  const [login] = await onTarget(world.target, 'select rolvaliduntil from pg_roles where rolname = $1', [
+    credential.user,
+  ])
+  expect(login?.['rolvaliduntil']).toEqual(new Date(grant.expiresAt as string))
+})
+
 test('who is removed altogether loses what they held, their token and what they had not used yet', async () => {
   const world = await createWorldForTest()
   const { grant, credential } = await opened(world.as('bob'))

@@ -138,6 +138,28 @@ function testOpening(given: Given): void {
       await closed(given(), lease.grant)
     })
 
+    test('is shortened: the target refuses new logins from then on, and running sessions go on', async () => {
+      const { connector, probe, now } = given()
+      const lease = newLease(given())
+      const credential = await opened(given(), lease)
+      const session = await probe.openSession(credential)
+      const earlier = { ...lease, expiresAt: instant(lease.expiresAt - 60_000) }
+      expect(await connector.shorten(earlier)).toEqual({ outcome: 'shortened' })
+      expect((await connector.find())[0]).toMatchObject({ grant: lease.grant, expiresAt: earlier.expiresAt })
+      expect(await probe.reach(credential)).toBe('narrow')
+      await connector.shorten({ ...lease, expiresAt: instant(Math.trunc(now()) - 1_000) })
+      expect(await probe.reach(credential)).toBe('nothing')
+      expect(await session.alive()).toBe(true)
+      await session.end()
+      await closed(given(), lease.grant)
+    })
+
+    test('is not made by shortening what was never opened', async () => {
+      const lease = newLease(given())
+      expect(await given().connector.shorten(lease)).toEqual({ outcome: 'shortened' })
+      expect(await given().probe.exists(lease.grant)).toBe(false)
+    })
+
     test('refuses a role that is not configured, and has changed nothing', async () => {
       const lease = newLease(given(), { role: 'no-such-role' })
       expect(await given().connector.open(lease)).toMatchObject({

@@ -79,6 +79,12 @@ export interface Connector {
   open(lease: Lease): Promise<OpenOutcome>
 
   /**
+   * Makes the target refuse new logins from another time on than it was told at `open`: a grant was shortened. Sessions
+   * go on. A lease without a login has nothing to be told.
+   */
+  shorten(lease: Pick<Lease, 'grant' | 'expiresAt'>): Promise<ShortenOutcome>
+
+  /**
    * Takes away what `open` made for this grant: no new session from the first moment, then the running ones are
    * ended, then nothing of it is left. `closed` is said only after reading the target back and seeing it gone.
    * A lease that was never opened, or is closed already, closes.
@@ -117,6 +123,8 @@ export const isTargetFault = (error: unknown): error is TargetFault => error ins
 export type AlignOutcome = { readonly outcome: 'aligned'; readonly changes: readonly string[] } | Failure
 
 export type OpenOutcome = { readonly outcome: 'opened'; readonly credential: Credential } | Failure
+
+export type ShortenOutcome = { readonly outcome: 'shortened' } | Failure
 
 export type CloseOutcome =
   | {

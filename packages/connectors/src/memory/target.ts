@@ -77,6 +77,11 @@ function connectMemory(memory: MemoryTarget, { target, faults }: Wiring): Connec
       }
       return orLost(async () => ({ outcome: 'opened', credential: await makeLogin(memory, { lease, target, send }) }))
     },
+    shorten: (lease) =>
+      orLost(async () => {
+        await send(() => shorten(memory, lease))
+        return { outcome: 'shortened' }
+      }),
     close: (grant) => orLost(() => takeAway(memory, { grant, send })),
     find: async () =>
       orFault(await orLost(async () => ({ outcome: 'read', rows: await send(() => listLogins(memory)) }))),
@@ -154,6 +159,11 @@ function shut({ logins }: MemoryTarget, grant: GrantId): boolean {
   const login = logins.get(grant)
   if (login !== undefined) login.shut = true
   return login !== undefined
+}
+
+function shorten({ logins }: MemoryTarget, { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>): void {
+  const login = logins.get(grant)
+  if (login !== undefined) logins.set(grant, { ...login, expiresAt })
 }
 
 const sessionsOf = ({ sessions }: MemoryTarget, grant: GrantId): readonly MemorySession[] =>

@@ -9,6 +9,7 @@ import { find } from './find.ts'
 import { createOpen } from './open.ts'
 import { createPool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
+import { shorten } from './shorten.ts'
 import { survey } from './survey.ts'
 
 /** @param openClient how connections are made; tests cut them here */
@@ -17,6 +18,7 @@ export function createPostgresConnector(target: Target<PostgresConfig, Privilege
   return {
     align: () => align(target, pool),
     open: createOpen(target, pool),
+    shorten: (lease) => shorten(target, pool, lease),
     close: createClose(target, pool),
     find: () => find(target, pool),
     survey: () => survey(target, pool),

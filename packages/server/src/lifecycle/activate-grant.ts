@@ -19,6 +19,7 @@ import type { StoredGrant } from '../store/grants.ts'
 import { findGrant, lockGrant } from '../store/grants.ts'
 import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
+import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
 import type { Targets } from '../targets/targets.ts'
 import type { Allowance } from './allowed.ts'
 import { mostAllowed } from './allowed.ts'
@@ -165,6 +166,8 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   // Whatever ended it since we have the lock has seen to its closing, which waits for it.
   if ('refused' in opened) return { refusal: activationRefusal(opened) }
   const saved = await saveGrant({ ...unit, now }, grant, { events: opened.events })
+  // It was shortened meanwhile, and the target was told what was so before.
+  if (begun.grant.expiresAt !== saved.expiresAt) await scheduleTendingSoon(unit, grant.resource)
   return { grant: { ...grant, ...saved }, credential: outcome.credential }
 }
 

@@ -11,6 +11,7 @@ import type { Reader } from '../store/database.ts'
 import type { GrantFilter, StoredGrant } from '../store/grants.ts'
 import { lockGrant, openGrantPages } from '../store/grants.ts'
 import { approvalsOfRequests, findRequests, insertDecision, lockRequest, pendingRequests } from '../store/requests.ts'
+import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
@@ -71,6 +72,8 @@ async function reassessGrant(
     unit.send(insertDecision(unit.tx, consequence.answered.question, consequence.answered.decision))
   if (consequence.becomes === 'shortened') {
     await saveGrant(unit, grant, { events: consequence.events, decision: consequence.answered.decision })
+    // The target was told a later end.
+    await scheduleTendingSoon(unit, grant.resource)
   } else if (consequence.becomes === 'ended') {
     const { reason = because, note, answered } = consequence
     const end = { reason, at: unit.now, note }

@@ -80,6 +80,11 @@ export const entryTypes = {
     open: ['role', 'reason', 'activatedAt', 'expiresAt', 'endingAt', 'verifiedGone', 'sessionsEnded'],
     personal: { principal: 'principal' },
   },
+  'login.shortened': {
+    about: 'A target was told that the login of a grant ends earlier than it was told before.',
+    open: ['resource', 'expiresAt'],
+    personal: {},
+  },
   'orphan.closed': {
     about: 'A login of ours without a live grant was found on a target, and closed.',
     open: ['resource', 'sessionsEnded'],

@@ -6,7 +6,7 @@
 import type { Connector, Failure, FoundLogin } from '@tidegate/connectors'
 import { isTargetFault, targetFault } from '@tidegate/connectors'
 import type { GrantId, Instant } from '@tidegate/core'
-import { after } from '@tidegate/core'
+import { after, formatInstant } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
@@ -18,18 +18,6 @@ import { boundInstant, instantParam } from '../store/database.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
 import { backoff } from './backoff.ts'
 import type { TendDeps } from './reconciler.ts'
-
-/** Asks that these be tended now, by whoever comes first. Part of the change that makes it needful. */
-export async function scheduleTending(unit: Unit, resources: readonly string[]): Promise<void> {
-  if (resources.length === 0) return
-  const dueAt = instantParam(unit.now)
-  await unit.tx
-    .insertInto('targetState')
-    .values(resources.map((resource) => ({ resource, dueAt, error: null, configuration: null, tendedAt: null })))
-    .onConflict((conflict) => conflict.column('resource').doUpdateSet({ dueAt }))
-    .execute()
-  unit.hint({ to: 'targets', at: unit.now })
-}
 
 export type Tended = { readonly resource: string; readonly problem?: string; readonly changes: readonly string[] }
 
@@ -97,7 +85,7 @@ async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise
   }
 }
 
-type Tending = Pick<Connector, 'align' | 'find' | 'close'>
+type Tending = Pick<Connector, 'align' | 'find' | 'shorten' | 'close'>
 type Target = { readonly resource: string; readonly connector: Tending }
 
 const brokenWord: Failure = { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
@@ -109,6 +97,7 @@ const keepingItsWord = (connector: Connector): Tending => ({
     connector.find().catch((error: unknown) => {
       throw isTargetFault(error) ? error : targetFault(brokenWord)
     }),
+  shorten: (lease) => connector.shorten(lease).catch(() => brokenWord),
   close: (grant) => connector.close(grant).catch(() => brokenWord),
 })
 
@@ -122,12 +111,14 @@ async function compareLogins(unit: Unit, { resource, connector }: Target): Promi
   const live = await liveGrants(unit.tx, resource, found)
   const strangers = found.filter(({ grant }) => !live.known.has(grant))
   const failures: unknown[] = []
-  for (const login of strangers) {
-    await closeOrphan(unit, { resource, connector, login }).catch((error: unknown) => {
+  const orFailure = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
       if (!isTargetFault(error)) throw error
       failures.push(error)
     })
-  }
+  for (const login of strangers) await orFailure(closeOrphan(unit, { resource, connector, login }))
+  for (const login of found.filter((one) => outlasts(one, live)))
+    await orFailure(shortenLogin(unit, { resource, connector, login }))
   await compareActive(unit, { resource, found, active: live.active, before })
   if (failures.length > 0) throw failures[0]
 }
@@ -172,7 +163,8 @@ async function closeSettledFindings(unit: Unit): Promise<void> {
   for (const { subject } of rows) await closeFinding(unit, { kind: 'login-missing', subject })
 }
 
-type Live = { readonly known: ReadonlySet<string>; readonly active: readonly { id: string; activatedAt: Instant }[] }
+type Active = { readonly id: string; readonly activatedAt: Instant; readonly expiresAt: Instant }
+type Live = { readonly known: ReadonlySet<string>; readonly active: readonly Active[] }
 
 async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]): Promise<Live> {
   const ids = found.map(({ grant }) => grant)
@@ -185,9 +177,33 @@ async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]
     )
     .execute()
   const active = rows.flatMap(({ id, state, activatedAt, expiresAt }) =>
-    state === 'active' && activatedAt !== null && (expiresAt ?? 0) > 0 ? [{ id, activatedAt }] : [],
+    state === 'active' && activatedAt !== null && expiresAt !== null ? [{ id, activatedAt, expiresAt }] : [],
   )
   return { known: new Set(rows.map(({ id }) => id)), active }
+}
+
+/** Its grant was shortened, or someone told the target another end. */
+const outlasts = (login: FoundLogin, { active }: Live): boolean =>
+  active.some(
+    ({ id, expiresAt }) => id === login.grant && (login.expiresAt === undefined || login.expiresAt > expiresAt),
+  )
+
+type Outlasting = Target & { readonly login: FoundLogin }
+
+/** Under the grant's lock: whoever opens it anew tells the target an end too. */
+async function shortenLogin(unit: Unit, { resource, connector, login }: Outlasting): Promise<void> {
+  if (!(await tryGrantLock(unit.tx, login.grant))) return
+  const live = await liveGrants(unit.tx, resource, [login])
+  const grant = live.active.find(({ id }) => id === login.grant)
+  if (!grant || !outlasts(login, live)) return
+  const { expiresAt } = grant
+  const shortened = await connector.shorten({ grant: login.grant, expiresAt })
+  if (shortened.outcome === 'failed') {
+    const message = `${login.login} on ${resource} is let in for longer than its grant lasts: ${shortened.message}`
+    throw targetFault({ ...shortened, message })
+  }
+  const fields = { resource, expiresAt: formatInstant(expiresAt) }
+  unit.record({ type: 'login.shortened', at: unit.now, grant: login.grant, fields })
 }
 
 type Orphan = Target & { readonly login: FoundLogin }

@@ -1,0 +1,28 @@
+/** The verb `shorten`. */
+
+import { formatInstant } from '@tidegate/core'
+import type { Lease, ShortenOutcome, Target } from '../contract.ts'
+import { attempt } from './attempt.ts'
+import { type PostgresConfig, primaryDatabase } from './config.ts'
+import { hasState, states } from './failure.ts'
+import { loginName } from './names.ts'
+import type { Pool } from './pool.ts'
+import type { Privileges } from './privileges.ts'
+import { sqlFile } from './sql-file.ts'
+
+const shortenSql = sqlFile('shorten.sql')
+
+export const shorten = (
+  { config, limits }: Target<PostgresConfig, Privileges>,
+  pool: Pool,
+  { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>,
+): Promise<ShortenOutcome> =>
+  attempt({ pool, timeoutMs: limits.operationTimeoutMs, urgent: true }, async (run): Promise<ShortenOutcome> => {
+    const text = shortenSql({ login: loginName(config, grant), expires_at: formatInstant(expiresAt) })
+    try {
+      await run.on(primaryDatabase(config), (session) => session.write(text))
+    } catch (error) {
+      if (!hasState(error, states.undefinedObject)) throw error
+    }
+    return { outcome: 'shortened' }
+  })
