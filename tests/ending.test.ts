@@ -6,7 +6,7 @@ import { logIn, loginsOn, onTarget, opened, outcomeOf, permitted, prefixOf } fro
 import { applyEdited } from './support/edit.ts'
 import { startProxyForTest } from './support/proxy.ts'
 import { clusterOf } from './support/databases.ts'
-import { entryTypesOf } from './support/story.ts'
+import { entryTypesOf, inStore } from './support/story.ts'
 import { createWorld, createWorldForTest } from './support/tidegate.ts'
 
 const minutes = (count: number): number => count * 60_000
@@ -308,4 +308,40 @@ test('policy that is lowered in the middle of a session brings the end forward, 
   mine.clock.set(Date.parse(sooner))
   await mine.server.drain()
   await session.cut
+})
+
+test('one that the store refuses to record holds up none of those that end with it', async () => {
+  const mine = await createWorldForTest()
+  const all = []
+  for (let i = 0; i < 4; i++) all.push(await opened(mine.as('alice'), { duration: '10m' }))
+  const [stuck, ...others] = all.map(({ grant }) => grant.id)
+  const refusing = `create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$;
+    create trigger refusing before update on access_grant for each row
+    when (new.id = '${stuck}' and new.state = 'ended') execute function refuse()`
+  await inStore(mine.store, refusing)
+  mine.clock.advance(minutes(10))
+  await expect(mine.server.drain()).rejects.toThrow('not this one')
+  mine.clock.advance(1_000)
+  // Whoever was in the step that failed is seen to alone, and only the one that is refused goes on being refused.
+  await expect(mine.server.drain()).rejects.toThrow('not this one')
+  for (const id of others) expect((await mine.as('alice').getGrant({ id })).state).toBe('ended')
+  expect((await mine.as('alice').getGrant({ id: stuck as string })).state).toBe('active')
+  await inStore(mine.store, 'drop trigger refusing on access_grant')
+  mine.clock.advance(1_000)
+  await mine.server.drain()
+  expect((await mine.as('alice').getGrant({ id: stuck as string })).state).toBe('ended')
+})
+
+test('those that end together are closed together, and each is logged by itself', async () => {
+  const mine = await createWorldForTest()
+  const all = []
+  for (let i = 0; i < 5; i++) all.push(await opened(mine.as('alice'), { duration: '10m' }))
+  const sessions = await Promise.all(all.map(({ credential }) => logIn(credential)))
+  mine.clock.advance(minutes(10))
+  await mine.server.drain()
+  await Promise.all(sessions.map(({ cut }) => cut))
+  expect(await loginsOn(mine.target)).toEqual([])
+  for (const { grant } of all) {
+    expect((await entryTypesOf(mine.admin, { grant: grant.id })).slice(-2)).toEqual(['grant.ending', 'grant.ended'])
+  }
 })

@@ -3,7 +3,7 @@
  * thing that its server does.
  */
 
-import type { Instant } from '@tidegate/core'
+import type { GrantEvent, Instant } from '@tidegate/core'
 import { instant } from '@tidegate/core'
 import type { Rules, Transition } from './transition.ts'
 import { failRequest } from './activation.ts'
@@ -26,20 +26,38 @@ function stepAt(world: World, now: Instant, rules: Rules): Transition[] {
   const outcome = protocol.commands.timePassed(grant, clock)
   if ('refused' in outcome) throw new Error('Time alone was refused.')
   const { events } = outcome
+  const mayClose = !protocol.grantLock || lockIsFree(world)
   if (events.length > 0) {
     const label = `the reconciler finds it due: ${events.map(({ type }) => type).join(', ')}`
-    return [{ by: 'server', label, to: failRequest(save(world, { events, now }, rules), now), events }]
+    const saved = failRequest(save(world, { events, now }, rules), now)
+    // What ends by time alone is closed in the same transaction.
+    const to = saved.grant.state === 'ending' && mayClose ? closing(world, { foundEnding: now }) : saved
+    return [{ by: 'server', label, to, ...(to === saved && { events }) }]
   }
   if (grant.state === 'ending') {
     // Postponed for less than a tick: it is as due as before.
-    if (protocol.grantLock && !lockIsFree(world)) return []
-    const to = withWork(world, { task: 'close', by: 'reconciler', at: 'shut' })
-    return [{ by: 'server', label: 'the reconciler takes the row and the lock, to close', to }]
+    if (!mayClose) return []
+    return [{ by: 'server', label: 'the reconciler takes the row and the lock, to close', to: closing(world) }]
   }
   const again = protocol.commands.dueAt(grant, clock)
   // Otherwise it is postponed for less than a tick.
   if (again === undefined || again <= now) return []
   return [{ by: 'server', label: 'the reconciler postpones it', to: { ...world, dueAt: again } }]
+}
+
+const closing = (world: World, found: Pick<Closing, 'foundEnding'> = {}): World =>
+  withWork(world, { task: 'close', by: 'reconciler', at: 'shut', ...found })
+
+type Ended = { readonly world: World; readonly events: readonly GrantEvent[] }
+
+/** What a close commits beside its own outcome. */
+function withEnding(world: World, { foundEnding: now }: Closing, rules: Rules): Ended {
+  if (now === undefined) return { world, events: [] }
+  const clock = { now, provisioningTimeout: ticks(rules.bounds.provisioningTimeout) }
+  const outcome = rules.protocol.commands.timePassed(world.grant, clock)
+  if ('refused' in outcome) throw new Error('Time alone was refused.')
+  const { events } = outcome
+  return { world: failRequest(save(world, { events, now }, rules), now), events }
 }
 
 /** A fault of the server's own, or of the store: the row is put off, by whatever is committed meanwhile. */
@@ -83,18 +101,22 @@ export function compare(world: World, work: Tending, { protocol }: Rules): Trans
 
 /** What a close under way can do next, and what can become of it. */
 export function close(world: World, work: Closing, rules: Rules): Transition[] {
-  const { by } = work
+  const { by, foundEnding } = work
+  const common = { task: 'close', by, ...(foundEnding !== undefined && { foundEnding }) } as const
   const dies: Transition = { by: 'fault', label: `the server of the close (${by}) dies`, to: withoutWork(world, work) }
   if (work.at === 'record') return [...record(world, work, rules), ...losesStore(world, work), dies]
   const { label, effect, next } = statement(world, work, rules)
   const done: World = { ...world, ...effect }
+  // What the reconciler has found is committed with a failure too.
+  const { events } = withEnding(world, work, rules)
+  const fails = (after: World) => ({ to: failed(after, work, rules), ...(events.length > 0 && { events }) })
   const goesOn: Transition =
     next === 'failed'
-      ? { by: 'server', label, to: failed(done, work, rules) }
-      : { by: 'server', label, to: replaceWork(done, { work, by: { task: 'close', by, ...next } }) }
+      ? { by: 'server', label, ...fails(done) }
+      : { by: 'server', label, to: replaceWork(done, { work, by: { ...common, ...next } }) }
   const unreachable = 'the target cannot be reached by the close: failed, not done'
-  const lost: Transition = { by: 'fault', label: `${label}; the answer is lost: failed`, to: failed(done, work, rules) }
-  const down: Transition = { by: 'fault', label: unreachable, to: failed(world, work, rules) }
+  const lost: Transition = { by: 'fault', label: `${label}; the answer is lost: failed`, ...fails(done) }
+  const down: Transition = { by: 'fault', label: unreachable, ...fails(world) }
   return [goesOn, ...(effect ? [lost] : []), down, ...losesStore(world, work), dies]
 }
 
@@ -116,7 +138,7 @@ type Statement = {
   readonly next: At<Closing> | 'failed'
 }
 
-type At<C> = C extends Closing ? Omit<C, 'task' | 'by'> : never
+type At<C> = C extends Closing ? Omit<C, 'task' | 'by' | 'foundEnding'> : never
 
 function statement({ login, session }: World, { at }: Closing, { protocol }: Rules): Statement {
   switch (at) {
@@ -144,8 +166,12 @@ function statement({ login, session }: World, { at }: Closing, { protocol }: Rul
 }
 
 /** The failure is recorded and the locks are let go; from here on it is due again. */
-function failed(world: World, work: Closing, { protocol: { forgetsAfter }, bounds }: Rules): World {
-  const left = withoutWork(world, work)
+function failed(world: World, work: Closing, rules: Rules): World {
+  const {
+    protocol: { forgetsAfter },
+    bounds,
+  } = rules
+  const left = withoutWork(withEnding(world, work, rules).world, work)
   if (work.by === 'tend' || forgetsAfter === undefined) return left
   const closeFailures = world.closeFailures + 1
   return { ...left, closeFailures, dueAt: closeFailures >= forgetsAfter ? instant(bounds.horizon + 1) : left.dueAt }
@@ -154,10 +180,11 @@ function failed(world: World, work: Closing, { protocol: { forgetsAfter }, bound
 function record(world: World, work: Closing, rules: Rules): Transition[] {
   if (work.by === 'tend') return [{ by: 'server', label: 'tend has closed the orphan', to: withoutWork(world, work) }]
   return clocksOf(world, rules.bounds).flatMap((now): Transition[] => {
-    const outcome = rules.protocol.commands.closed(world.grant, { now, sessionsEnded: 0 })
+    const ended = withEnding(world, work, rules)
+    const outcome = rules.protocol.commands.closed(ended.world.grant, { now, sessionsEnded: 0 })
     if ('refused' in outcome) throw new Error('It was closed and could not be recorded so.')
-    const { events } = outcome
-    const saved = save(world, { events, now }, rules)
+    const events = [...ended.events, ...outcome.events]
+    const saved = save(ended.world, { events: outcome.events, now }, rules)
     const label = 'it is recorded as closed'
     const unsure = replaceWork(saved, { work, by: { task: 'set aside' } })
     return [

@@ -78,14 +78,14 @@ test('a counterexample is a story that can be read', () => {
            when the target is unreachable it waits; the target’s clock is off by 0
        1 the holder activates: attempt 1 is committed, to end at 2
            → grant provisioning, ends at 2, attempt 1, unsure 1 · due at 1 · at work: attempt 1 (begun)
-       2 it is revoked
-           → grant ending (revoked), ends at 2, attempt 1, unsure 1 · due at 0
-       3 the reconciler takes the row and the lock, to close
+       2 time passes
+           → clock 1, the target’s 1
+       3 the reconciler finds it due: grant.ending
            → at work: attempt 1 (begun), reconciler closing (next: shut)
        4 there is no login to shut, and none is being made
            → at work: attempt 1 (begun), reconciler closing (next: record)
        5 it is recorded as closed
-           → grant ended (revoked), ends at 2, attempt 1, unsure 1 · never due · at work: attempt 1 (begun)
+           → grant ended (open-failed), ends at 2, attempt 1, unsure 1 · never due · request failed · at work: attempt 1 (begun)
        6 attempt 1 takes the lock and sends the open to the target
            → at work: attempt 1 (sent)
        7 the target makes the login of attempt 1 and answers

@@ -47,7 +47,12 @@ export type Opening = Lease & { readonly task: 'open' } & (
   )
 
 /** `at`: what is next. */
-export type Closing = { readonly task: 'close'; readonly by: 'reconciler' | 'tend' } & (
+export type Closing = {
+  readonly task: 'close'
+  readonly by: 'reconciler' | 'tend'
+  /** When the reconciler found that the grant ends by time alone; it says so with what becomes of the close. */
+  readonly foundEnding?: Instant
+} & (
   | { readonly at: 'shut' | 'end sessions' | 'drop' | 'read back' }
   | {
       readonly at: 'record'
@@ -202,7 +207,7 @@ function keyOfRest({ inFlight, known, work }: World): string {
 const keyOfWork = (work: Work): string => {
   if (work.task === 'set aside') return 'a;'
   if (work.task === 'tend') return work.at === 'target was read' ? 't;' : 'T;'
-  if (work.task === 'close') return `c${work.by === 'tend' ? 't' : 'r'}${work.at};`
+  if (work.task === 'close') return `c${work.by === 'tend' ? 't' : 'r'}${work.foundEnding ?? ''}${work.at};`
   return `o${work.attempt},${work.until}${work.at === 'answered' ? work.answer : work.at};`
 }
 

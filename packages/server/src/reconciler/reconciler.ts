@@ -35,7 +35,8 @@ export type Reconciler = {
   readonly stop: () => Promise<void>
 }
 
-export function createReconciler(deps: ReconcilerDeps): Reconciler {
+export function createReconciler(given: ReconcilerDeps): Reconciler {
+  const deps = { ...given, suspects: new Set<GrantId>() }
   const { log, runtime } = deps
   const crew = createGrantCrew(deps, (error) => log.error({ err: error }, 'a grant that is due could not be seen to'))
   const grants = createLoop({
@@ -91,7 +92,7 @@ function everySoOften({ runtime, log }: ReconcilerDeps, every: number, work: () 
   })
 }
 
-async function passGrants(deps: ReconcilerDeps): Promise<void> {
+async function passGrants(deps: CrewDeps): Promise<void> {
   const failures: unknown[] = []
   const crew = createGrantCrew(deps, (error) => void failures.push(error))
   await crew.look()
@@ -100,9 +101,11 @@ async function passGrants(deps: ReconcilerDeps): Promise<void> {
   await expireRequests(deps)
 }
 
-function createGrantCrew(deps: ReconcilerDeps, failed: (error: unknown) => void): Crew {
+type CrewDeps = ReconcilerDeps & { readonly suspects: Set<GrantId> }
+
+function createGrantCrew(deps: CrewDeps, failed: (error: unknown) => void): Crew {
+  const { suspects } = deps
   const busy = new Map<string, number>()
-  const suspects = new Set<GrantId>()
   const count = (resource: string, by: 1 | -1): void => void busy.set(resource, (busy.get(resource) ?? 0) + by)
   const saturated = (): string[] =>
     [...busy].filter(([, underWay]) => underWay >= reconcilerLimits.perResource).map(([resource]) => resource)
