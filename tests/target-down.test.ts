@@ -264,3 +264,20 @@ describe('where someone else was at work', () => {
     expect(await openFindings(world)).toEqual([])
   })
 })
+
+test('who activates a grant whose closing hangs is told so, and keeps nobody else waiting', async () => {
+  const proxy = await startProxyForTest(clusterOf('target'))
+  const world = await createWorldForTest({ targetAt: proxy })
+  const { grant } = await opened(world.as('alice'))
+  await world.as('alice').endGrant({ id: grant.id })
+  const closing = proxy.holdRequest('NOLOGIN')
+  const drained = world.server.drain()
+  await closing
+  // More than the server has connections.
+  const attempts = Array.from({ length: 12 }, () => outcomeOf(world.as('alice').activateGrant({ id: grant.id })))
+  expect(new Set(await Promise.all(attempts))).toEqual(new Set(['grant-busy']))
+  expect(await world.as('bob').whoami({})).toBeDefined()
+  proxy.mend()
+  await drained
+  expect(await outcomeOf(world.as('alice').activateGrant({ id: grant.id }))).toBe('grant-ended')
+})

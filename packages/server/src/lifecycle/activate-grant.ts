@@ -15,6 +15,7 @@ import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
+import { isLockTimeout, setLockTimeout } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
 import { findGrant, lockGrant } from '../store/grants.ts'
 import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
@@ -24,6 +25,7 @@ import type { Targets } from '../targets/targets.ts'
 import type { Allowance } from './allowed.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
+import { lifecycleLimits } from './limits.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
 import { hasMoved } from './moved.ts'
@@ -41,7 +43,9 @@ export async function activateGrant(
   deps: Activation,
   { caller, id }: { caller: Caller; id: string },
 ): Promise<Activated> {
-  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id }))
+  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id })).catch((error: unknown) => {
+    throw isLockTimeout(error) ? new ApiError('grant-busy') : error
+  })
   const work = { ...deps, db: deps.workDb }
   const turn = await deps.targets.takeTurn(begun.entry.resource.id)
   try {
@@ -69,7 +73,9 @@ type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
 async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
   // Sent together and carried out in this order: what is read is as it is once the row is locked.
   const subjects = signalSubjects(caller)
-  const [grant, snapshot, request, approvals, signals] = await Promise.all([
+  const [, grant, snapshot, request, approvals, signals] = await Promise.all([
+    // Whoever closes it holds the row for as long as the target takes: its holder keeps no connection waiting for that.
+    setLockTimeout(unit.tx, lifecycleLimits.rowPatience),
     lockGrant(unit.tx, id),
     lifecycle.configurations.current(unit.tx),
     findRequestOfGrant(unit.tx, id),

@@ -61,45 +61,23 @@ export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) 
     const drafts: EntryDraft[] = []
     const now = runtime.now()
     const sent: Promise<unknown>[] = []
-    try {
-      const result = await work({
-        tx,
-        now,
-        runtime,
-        record: (...list) => void drafts.push(...list),
-        send(statement) {
-          // Waited for at the end; until then a failure is nobody's.
-          statement.catch(() => undefined)
-          sent.push(statement)
-        },
-        hint,
-      })
-      if (drafts.length > 0) hint({ to: 'entries', at: now })
-      sent.push(appendEntries(tx, runtime, drafts), notify(tx, now, hints))
-      return { result, sent: firstFailure(sent) }
-    } catch (error) {
-      throw await whatFailedFirst(sent, error)
-    }
+    const result = await work({
+      tx,
+      now,
+      runtime,
+      record: (...list) => void drafts.push(...list),
+      send(statement) {
+        // Waited for at the end; until then a failure is nobody's.
+        statement.catch(() => undefined)
+        sent.push(statement)
+      },
+      hint,
+    })
+    if (drafts.length > 0) hint({ to: 'entries', at: now })
+    return { result, sent: Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)]) }
   })
   for (const [to, at] of hints) wake?.({ to, at })
   return result
-}
-
-/** PostgreSQL's answer to every statement after one that failed. */
-const transactionAborted = '25P02'
-
-/** A statement that was not waited for may have failed before the one that was: it is the reason, and says what to do. */
-async function whatFailedFirst(sent: readonly Promise<unknown>[], error: unknown): Promise<unknown> {
-  if ((error as { code?: unknown } | undefined)?.code !== transactionAborted) return error
-  return firstFailure(sent).then(
-    () => error,
-    (reason: unknown) => reason,
-  )
-}
-
-/** Rejects as the first of them in the order in which they were sent, once all are answered. */
-async function firstFailure(sent: readonly Promise<unknown>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(sent)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function notify(tx: Tx, now: Instant, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {

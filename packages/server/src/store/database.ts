@@ -1,6 +1,6 @@
 /** The store's tables, as the code sees them. Timestamps are read as `Instant`; `instantParam` writes them. */
 
-import type { Instant } from '@tidegate/core'
+import type { Instant, Millis } from '@tidegate/core'
 import type { ColumnType, Generated, JSONColumnType, Transaction } from 'kysely'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
@@ -231,3 +231,9 @@ export const createDatabase = (pool: pg.Pool): Database =>
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   })
+
+/** In this transaction nobody waits longer for a row: afterwards it is `isLockTimeout`. */
+export const setLockTimeout = async (tx: Tx, timeout: Millis): Promise<void> =>
+  void (await sql`select set_config('lock_timeout', ${String(timeout)}, true)`.execute(tx))
+
+export const isLockTimeout = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '55P03'

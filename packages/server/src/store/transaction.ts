@@ -3,7 +3,7 @@
  * holds each back until the one before is answered, so that ten statements are ten round trips.
  */
 
-import type { Dialect, Driver } from 'kysely'
+import type { DatabaseConnection, Dialect, Driver } from 'kysely'
 import {
   CompiledQuery,
   DummyDriver,
@@ -26,25 +26,44 @@ const dialect: Dialect = {
   createQueryCompiler: () => new PostgresQueryCompiler(),
 }
 
+/** PostgreSQL's answer to every statement after one that failed. */
+const transactionAborted = '25P02'
+
 /**
  * The commit follows what was sent without waiting for it: PostgreSQL rolls back instead where a statement has failed,
- * and the failure is thrown here.
+ * and the failure is thrown here. Where several fail it is the first, which is the reason of the others.
  */
 export async function transaction<T>(db: Database, work: (tx: Tx) => Promise<Work<T>>): Promise<T> {
   const outer = db.getExecutor()
   return outer.provideConnection(async (connection) => {
-    const executor = outer.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+    const failures: unknown[] = []
+    const noting = notingFailures(connection, failures)
+    const executor = outer.withConnectionProvider({ provideConnection: (consumer) => consumer(noting) })
     const say = (text: string): Promise<unknown> => connection.executeQuery(CompiledQuery.raw(text))
+    const reasonOf = (error: unknown): unknown => (codeOf(error) === transactionAborted ? failures[0] : error)
     await say('begin')
     let done: Work<T>
     try {
       done = await work(new Transaction<Tables>({ config: { dialect }, dialect, driver, executor }))
     } catch (error) {
-      await say('rollback')
-      throw error
+      // Where it cannot be said, the connection is gone, and the transaction with it.
+      await say('rollback').catch(() => undefined)
+      throw reasonOf(error)
     }
     const outcomes = await Promise.allSettled([done.sent, say('commit')])
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw reasonOf(outcome.reason)
     return done.result
   })
 }
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code
+
+/** In the order in which they happened, which is that of the statements. */
+const notingFailures = (connection: DatabaseConnection, failures: unknown[]): DatabaseConnection => ({
+  executeQuery: <R>(query: CompiledQuery) =>
+    connection.executeQuery<R>(query).catch((error: unknown) => {
+      failures.push(error)
+      throw error
+    }),
+  streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+})
