@@ -178,6 +178,14 @@ test('a grant that policy shortens lets nobody in for longer, even if no server 
   expect((await session.query('select 1 as one')).rows).toEqual([{ one: 1 }])
 })
 
+test('a server whose clock is behind that of the one that opened a grant does not end it for that', async () => {
+  const world = await createWorldForTest()
+  const { grant } = await opened(world.as('alice'))
+  world.clock.set(Date.parse(grant.activatedAt as string) - 20)
+  expect(await device(world, { compliant: true })).toMatchObject({ grantsAskedAgain: 1, grantsEnded: 0 })
+  expect((await world.as('alice').getGrant({ id: grant.id })).state).toBe('active')
+})
+
 test('a login whose end someone put off on the target is put right', async () => {
   const world = await createWorldForTest()
   const { grant, credential } = await opened(world.as('alice'))

@@ -1,7 +1,7 @@
 /** A fact changed, or time went by: the same question again, for whatever rests on the old answer. */
 
 import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
-import { grantCommands } from '@tidegate/core'
+import { earlier, grantCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import { tokenAuthentication } from '../identity/tokens.ts'
 import { newId } from '../runtime.ts'
@@ -151,7 +151,8 @@ function consequenceOf(
     }
   }
   const request = facts.requests.get(grant.request)
-  const authentication = tokenAuthentication(grant.activatedAt ?? now)
+  // It may have been activated since this was begun, or by a server whose clock is ahead: not in the future, to policy.
+  const authentication = tokenAuthentication(earlier(grant.activatedAt ?? now, now))
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication })
   if (!asked)
     return { becomes: 'ended', reason: 'policy-changed', note: 'The principal or the role is no longer there.' }
