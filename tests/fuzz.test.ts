@@ -9,15 +9,27 @@ import type { Answer } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
 import { inputsFor } from './support/inputs.ts'
 import type { Known } from './support/inputs.ts'
-import { createWorld } from './support/tidegate.ts'
+import { stateOf } from './support/story.ts'
+import { createWorld, defaultFiles } from './support/tidegate.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
 let known: Known
 
+/** Of what is asked for by someone else: stands in no input. */
+const reason = 'Nobody but Alice and who may answer her reads this'
+
 beforeAll(async () => {
-  world = await createWorld()
+  world = await createWorld({
+    files: (parts) => [
+      ...defaultFiles(parts),
+      {
+        path: 'mallory.yaml',
+        text: `users: [{ id: mallory, tokens: [{ hash: '${parts.hashOf('mallory')}', expires: '2099-01-01T00:00:00Z' }] }]`,
+      },
+    ],
+  })
   const alice = world.as('alice')
-  const pending = await alice.createRequest({ role: 'orders-db/writer', duration: '1h', reason: 'Fix order 7' })
+  const pending = await alice.createRequest({ role: 'orders-db/writer', duration: '1h', reason })
   const grant = await permitted(alice)
   known = {
     id: [pending.id, grant, 'orders-db', 'nothing'],
@@ -81,6 +93,42 @@ function fault(operation: Operation, answer: Answer): string | undefined {
 /** What changes the configuration comes last: without people there is little left to refuse. */
 const ids = (Object.keys(operations) as OperationId[]).toSorted(
   (a, b) => Number(a === 'applyConfig') - Number(b === 'applyConfig'),
+)
+
+/** They have a body, and only look. */
+const looks: ReadonlySet<OperationId> = new Set(['ask', 'planConfig', 'surveyResource'])
+const leavesTraces: ReadonlySet<OperationId> = new Set(['surveyResource', 'getReceipt'])
+const changes = (id: OperationId): boolean => operations[id].method !== 'GET' && !looks.has(id)
+
+test.each(ids)(
+  '%s tells whoever may do nothing of nobody’s affairs, whatever they send, and does nothing for them',
+  async (id) => {
+    const operation: Operation = operations[id]
+    const before = await stateOf(world.store)
+    const property = fc.asyncProperty(inputsFor(operation, known), async (input) => {
+      const answer = await sendInput(operation, input, world.tokenOf('mallory'))
+      expect(fault(operation, answer)).toBeUndefined()
+      expect(answer.text).not.toContain(reason)
+    })
+    await fc.assert(property, { numRuns: 20, endOnFailure: false })
+    // A request may be filed by anyone, and is denied.
+    if (id !== 'createRequest') expect(await stateOf(world.store)).toEqual(before)
+  },
+)
+
+test.each(ids.filter((id) => !changes(id)))(
+  '%s changes nothing, whatever it is sent by whoever may do most',
+  async (id) => {
+    const before = await stateOf(world.store)
+    const property = fc.asyncProperty(inputsFor(operations[id], known), async (input) => {
+      expect(fault(operations[id], await sendInput(operations[id], input, world.tokenOf('dora')))).toBeUndefined()
+    })
+    await fc.assert(property, { numRuns: 12, endOnFailure: false })
+    // A survey leaves an entry, and a receipt gives its own a place in the log.
+    const after = await stateOf(world.store)
+    const ofTheLog = (line: string): boolean => leavesTraces.has(id) && line.startsWith('audit_')
+    expect(after.filter((line) => !ofTheLog(line))).toEqual(before.filter((line) => !ofTheLog(line)))
+  },
 )
 
 test.each(ids)('%s answers whatever it is sent with its output, or with a problem of its table', async (id) => {

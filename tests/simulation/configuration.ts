@@ -38,10 +38,13 @@ export type Variant = {
   readonly readNeedsLead?: boolean
   readonly noWriting?: boolean
   readonly writePrivileges?: readonly string[]
+  readonly fourEyes?: boolean
+  readonly administrators?: readonly string[]
 }
 
 const engineers = ['alice', 'bob', 'carol', 'service:ci', 'agent:helper']
 const leads = ['carol', 'dora', 'erin']
+export const administrators = ['dora', 'erin']
 
 export const variants: readonly Variant[] = [
   { about: 'as at the beginning' },
@@ -54,11 +57,22 @@ export const variants: readonly Variant[] = [
   { about: 'orders has no writers', ordersRoles: ['read', 'admin'] },
   { about: 'reading takes a lead', readNeedsLead: true },
   { about: 'writers may delete', writePrivileges: ['select', 'insert', 'delete'] },
+  { about: 'changes take two people', fourEyes: true },
+  { about: 'nobody writes, and changes take two people', noWriting: true, fourEyes: true },
 ]
+
+/** Nobody could change these back: they are refused. */
+export const lockouts: readonly Variant[] = [
+  { about: 'nobody administers', administrators: [] },
+  { about: 'changes take two people, and there is one', fourEyes: true, administrators: ['erin'] },
+]
+
+/** Those that may come into force stand first: a version is known by its place in here. */
+export const everyVariant: readonly Variant[] = [...variants, ...lockouts]
 
 /** Filled in with what the first one says. */
 export function fullVariant(index: number) {
-  const variant = variants[index] ?? {}
+  const variant = everyVariant[index] ?? {}
   return {
     engineers,
     leads,
@@ -69,6 +83,8 @@ export function fullVariant(index: number) {
     readNeedsLead: false,
     noWriting: false,
     writePrivileges: ['select', 'insert'],
+    fourEyes: false,
+    administrators,
     ...variant,
   }
 }
@@ -107,7 +123,7 @@ const tokenLine = (principal: string): string =>
   `tokens: [{ hash: '${hashOf(principal)}', expires: '2099-01-01T00:00:00Z' }]`
 
 const peopleYaml = (variant: Full): string => `
-settings: { administrators: admins, requestTimeout: 2h, activationWindow: 1h }
+settings: { administrators: admins, firstAdministrator: retired, fourEyes: ${variant.fourEyes}, requestTimeout: 2h, activationWindow: 1h }
 users:
 ${people
   .map(
@@ -124,7 +140,7 @@ groups:
   - { id: engineers, members: [${variant.engineers.join(', ')}] }
   - { id: leads, members: [${variant.leads.join(', ')}] }
   - { id: orders-team, members: [${ownersOfOrders.join(', ')}] }
-  - { id: admins, members: [dora, erin] }
+  - { id: admins, members: [${variant.administrators.join(', ')}] }
 `
 
 const roleYaml = (name: string, variant: Full): string =>

@@ -5,14 +5,16 @@ import { formatInstant, instant } from '@tidegate/core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase } from '../support/databases.ts'
 import { openBench } from './bench.ts'
-import type { Answer, Call, Process } from './process.ts'
-import type { Fault, FaultKind, Strand } from './strands.ts'
+import type { Script } from './script.ts'
+import { activate, post, revoke, scriptOf, strikeNext } from './script.ts'
+import type { Fault, Strand } from './strands.ts'
 import type { World } from './world.ts'
-import { applyBody, callAs, createWorld } from './world.ts'
+import { applyBody, createWorld } from './world.ts'
 
 let bench: Awaited<ReturnType<typeof openBench>>
 let dropStore: () => Promise<void>
 let world: World
+let { begin, beginCall, call, drain, finish, permitted, until } = {} as Script
 
 beforeAll(async () => {
   const store = await createTestDatabase('store')
@@ -26,49 +28,8 @@ afterAll(async () => {
 beforeEach(async () => {
   world = await createWorld(bench, { seed: 'found' })
   world.skews.fill(0)
+  ;({ begin, beginCall, call, drain, finish, permitted, until } = scriptOf(world))
 })
-
-type Script = { readonly process?: number; readonly faults?: readonly Fault[] }
-
-/** Begun, and waiting at its first point. */
-const begin = (
-  work: (process: Process) => Promise<unknown>,
-  { process = 0, faults = [] }: Script = {},
-): Promise<Strand> =>
-  world.begin({ name: 'scripted', process, faults, random: world.random('scripted'), done: () => undefined }, work)
-
-const beginCall = (call: Call, script?: Script): Promise<Strand> => begin((process) => process.call(call), script)
-
-/** Up to where it would send this next. */
-async function until(strand: Strand, label: string): Promise<void> {
-  while (strand.waiting.length > 0 && strand.waiting[0]?.effect.label.includes(label) !== true) {
-    await world.scheduler.run(strand, 1)
-  }
-  expect(strand.waiting[0]?.effect.label).toContain(label)
-}
-
-/** What comes of the statement that it would send next. */
-const strikeNext = (faults: Fault[], { passed }: Strand, how: FaultKind): void =>
-  void faults.push({ of: 'points', at: passed + 1, how })
-
-async function finish(strand: Strand): Promise<unknown> {
-  await world.scheduler.run(strand)
-  if (strand.outcome?.kind === 'error') throw strand.outcome.error
-  return strand.outcome?.kind === 'value' ? strand.outcome.value : undefined
-}
-
-const call = async (wanted: Call, script?: Script): Promise<Answer> =>
-  (await finish(await beginCall(wanted, script))) as Answer
-const drain = async (process = 0): Promise<unknown> => finish(await begin((one) => one.drain(), { process }))
-
-const post = (as: string, path: string, body: object = {}): Call => callAs(as, { method: 'POST', path, body })
-const activate = (grant: string): Call => post('user:alice', `/v1/grants/${grant}/activate`)
-const revoke = (grant: string): Call => post('user:dora', `/v1/grants/${grant}/revoke`, { reason: 'found' })
-
-async function permitted(role: string, more: object = {}): Promise<string> {
-  const { body } = await call(post('user:alice', '/v1/requests', { role, duration: '10m', reason: 'found', ...more }))
-  return String(body['grant'])
-}
 
 const stateOf = async (grant: string): Promise<string | undefined> => {
   await world.look()

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { checkInvariants } from './invariants.ts'
 import { settleDown } from './quiet.ts'
-import type { Step } from './steps.ts'
+import type { Emphasis, Step } from './steps.ts'
 import { makeSteps, takeStep } from './steps.ts'
 import type { Bench, Planted, Problem, World } from './world.ts'
 import { createWorld } from './world.ts'
@@ -22,23 +22,24 @@ export type History = {
 
 export type HistoryOptions = { readonly planted?: Planted; readonly verbose?: boolean }
 
-export const runHistory = (
-  bench: Bench,
-  { seed, count }: { seed: string; count: number },
-  options: HistoryOptions = {},
-): Promise<History> => runSteps(bench, { seed, steps: makeSteps(seed, count) }, options)
+type Wanted = { readonly seed: string; readonly count: number; readonly more?: Emphasis }
+
+export const runHistory = (bench: Bench, { seed, ...wanted }: Wanted, options: HistoryOptions = {}): Promise<History> =>
+  runSteps(bench, { seed, steps: makeSteps(seed, wanted) }, options)
+
+/** Looks at everything, and says what does not hold. */
+export const checkOf = (world: World) => async (): Promise<void> => {
+  await world.look()
+  for (const judgement of world.completed.splice(0)) judgement()
+  for (const { size, note } of world.sight.checkpoints) world.told.checkpoints.set(size, note)
+  checkInvariants(world)
+}
 
 type Written = { readonly seed: string; readonly steps: readonly Step[] }
 
 export async function runSteps(bench: Bench, { seed, steps }: Written, options: HistoryOptions = {}): Promise<History> {
   const world = await createWorld(bench, { seed, ...options })
-  const check = async (): Promise<void> => {
-    const before = world.sight
-    await world.look()
-    for (const judgement of world.completed.splice(0)) judgement()
-    for (const { size, note } of world.sight.checkpoints) world.told.checkpoints.set(size, note)
-    checkInvariants(world, before)
-  }
+  const check = checkOf(world)
   for (const step of steps) {
     world.steps++
     const told = await takeStep(world, step)

@@ -1,12 +1,16 @@
 /** What must hold at every moment: one row an invariant. Each looks at the store, the targets and what clients were told. */
 
 import { privilegesOf } from '@tidegate/connectors/memory'
+import type { GrantId } from '@tidegate/core'
+import { changedAlone, lockedOut } from './administration.ts'
 import { fullVariant, managerOf, ownersOfOrders, personBehind } from './configuration.ts'
 import { foldFindings, foldGrant, foldRequest } from './fold.ts'
 import { mayBeOn } from './judge.ts'
 import type { Entry, GrantRow, RequestRow, Sight } from './look.ts'
+import { noteSecrets, secretsIn } from './secrets.ts'
 import { memoryCredential } from './steps.ts'
 import type { World } from './world.ts'
+import { mostSkewMs } from './world.ts'
 
 type Moment = {
   readonly world: World
@@ -26,14 +30,20 @@ export const invariants = {
       ...lostSessions(world, now),
     ],
   },
+  'each-grant-has-its-own': {
+    about:
+      'While a grant is active its own login is there, with its role and no other, whatever becomes of grants beside it.',
+    check: ({ world, now }) => [...now.grants.values()].flatMap((row) => withoutLogin(world, row)),
+  },
   'the-target-knows-the-end': {
     about: 'A target refuses a login from the end of its grant on, whatever has become of Tidegate.',
     check: ({ world, now }) =>
       onTargets(world).flatMap(({ target, grant, login }) => {
         const row = now.grants.get(grant)
         if (!row || target.excused.has(grant as never) || !mayBeOn(row) || row.expires_at === null) return []
-        return login.expiresAt > row.expires_at && !world.shortened.has(grant)
-          ? [`${target.name} lets ${grant} in ${login.expiresAt - row.expires_at} ms after its end`]
+        const late = login.expiresAt - row.expires_at
+        return late > 0 && !world.shortened.has(grant) && !outOfStep(world, { row, secret: login.secret, late })
+          ? [`${target.name} lets ${grant} in ${late} ms after its end`]
           : []
       }),
   },
@@ -95,10 +105,50 @@ export const invariants = {
         .filter((grant) => !world.targets.all().some(({ everOrphan }) => everOrphan.has(grant)))
         .map((grant) => `${grant} was reported as an orphan and never was one`),
   },
+  'secrets-stay-out': {
+    about: 'No entry, no other answer and at the end no table holds the secret of a credential or a token.',
+    check: ({ world, now, before }) => {
+      const seen = new Set(before.entries.map(({ id }) => id))
+      const added = now.entries.filter(({ id }) => !seen.has(id))
+      return secretsIn(world, JSON.stringify(added), 'an entry')
+    },
+  },
+  'administrators-stay': {
+    about: 'The configuration in force has as many administrators as its next change takes.',
+    check: ({ world }) => lockedOut(world),
+  },
+  'nobody-weakens-alone': {
+    about: 'Where two people are asked for, no configuration comes into force by one.',
+    check: ({ world, now }) => changedAlone(world, now),
+  },
 } as const satisfies Record<string, Invariant>
 
-export function checkInvariants(world: World, before: Sight): void {
-  const now = world.sight
+/** What follows from one answer or from one pass, by `judge.ts`. */
+export const judgements = {
+  'credential-only-while-live': 'A credential is handed out only while its grant is active, and says its end.',
+  'facts-end-grants': 'Whoever is known to have a bad device has nothing open once that was answered.',
+  'reading-changes-nothing': 'What only reads leaves grants, requests, findings and entries as they were.',
+  'pass-leaves-nothing-due': 'After an undisturbed pass nothing is due by the clock of whoever passed.',
+  'tending-leaves-no-orphans': 'After an undisturbed tending its target has no login without a grant.',
+  'nothing-unexpected': 'No error and no refusal that no fault explains.',
+} as const
+
+/** What must have become of everything at the end of a history, by `quiet.ts`. */
+export const endings = {
+  'everything-ends': 'No operation and no pass waits for ever.',
+  'quiet-everything-in-order': 'Nothing is overdue, half open or half closed.',
+  'quiet-targets-give-what-grants-say': 'Targets have the logins of active grants as they should be, or it was told.',
+  'quiet-findings-are-so': 'A finding is open only while it is so.',
+  'quiet-policy-holds': 'Policy, as it is now, permits all that is open.',
+  'quiet-nothing-stays-open': 'Three days later nothing is open at all.',
+  'the-log-verifies': 'The log has every entry, and goes on from every checkpoint that somebody kept.',
+} as const
+
+export type InvariantName = keyof typeof invariants | keyof typeof judgements | keyof typeof endings
+
+export function checkInvariants(world: World): void {
+  const { sight: now, earlier: before } = world
+  noteSecrets(world)
   noteShortened(world, now)
   noteExcuses(world, now)
   const byId = new Map<string, Entry[]>()
@@ -106,8 +156,8 @@ export function checkInvariants(world: World, before: Sight): void {
     for (const id of [entry['grant'], entry['request']])
       if (typeof id === 'string') byId.set(id, [...(byId.get(id) ?? []), entry])
   const moment: Moment = { world, now, before, entriesOf: (id) => byId.get(id) ?? [] }
-  for (const [name, { check }] of Object.entries<Invariant>(invariants))
-    for (const what of check(moment)) world.fail(name, what)
+  for (const name of Object.keys(invariants) as (keyof typeof invariants)[])
+    for (const what of invariants[name].check(moment)) world.fail(name, what)
 }
 
 function noteShortened(world: World, now: Sight): void {
@@ -157,6 +207,25 @@ function workingCredentials(world: World, now: Sight): string[] {
         : []
     })
   })
+}
+
+type Late = { readonly row: GrantRow; readonly secret: string; readonly late: number }
+
+/** Made by an attempt whose answer nobody heard, before another server, whose clock is behind, began the next one. */
+const outOfStep = ({ told }: World, { row, secret, late }: Late): boolean =>
+  row.attempt > 1 && late <= 2 * mostSkewMs && !told.credentials.some((one) => one.secret === secret)
+
+/** What somebody removed by hand is missing until the holder activates again. */
+function withoutLogin(world: World, row: GrantRow): string[] {
+  // Whoever has the fastest clock may have closed it, and not have recorded it.
+  const over = (row.expires_at ?? 0) <= world.now + Math.max(...world.skews)
+  if (row.state !== 'active' || over) return []
+  const target = world.targetOf(row.resource, row.configuration ?? 0)
+  const login = target?.memory.logins.get(row.id as GrantId)
+  if (!login) return target?.removed.has(row.id as GrantId) ? [] : [`${row.id} is active and has no login`]
+  return login.role === row.role && !login.shut
+    ? []
+    : [`${row.id} is active, and its login has ${login.shut ? 'been shut' : `the role ${login.role}`}`]
 }
 
 function lostSessions(world: World, now: Sight): string[] {

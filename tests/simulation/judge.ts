@@ -1,11 +1,12 @@
 /** What follows from an answer that a client got, or from work that was done undisturbed. */
 
 import { minutesOf } from './time.ts'
-import type { GrantRow } from './look.ts'
+import type { GrantRow, Sight } from './look.ts'
 import type { Answer, Call } from './process.ts'
+import { secretsIn } from './secrets.ts'
 import type { Outcome, Strand } from './strands.ts'
 import type { World } from './world.ts'
-import { mostSkewMs } from './world.ts'
+import { isLockout, mostSkewMs } from './world.ts'
 
 type Completed = { readonly outcome: Outcome; readonly strand: Strand; readonly name: string }
 export type Called = Completed & { readonly call: Call; readonly begun: Begun }
@@ -35,6 +36,10 @@ function judgeCall(world: World, called: Called): void {
   const answer = outcome.value as Answer
   world.log(`        ${strand.number} ${answer.status} ${summary(answer)}`)
   judgeStatus(world, called, answer)
+  if (!call.path.endsWith('/activate'))
+    for (const what of secretsIn(world, JSON.stringify(answer.body), `the answer to ${name}`))
+      world.fail('secrets-stay-out', what)
+  if (call.method === 'GET') judgeReading(world, called)
   if (answer.status >= 300) return
   const rule = answers.find(([path]) => path.test(call.path) && call.method !== 'GET')
   rule?.[1](world, { ...called, answer, id: call.path.split('/')[3] ?? '' })
@@ -67,8 +72,18 @@ function judgeStatus(world: World, { strand, name, call }: Called, { status, bod
     world.fail('nothing-unexpected', because)
   if (status === 401) world.fail('nothing-unexpected', because)
   // A start that is over by the time it is looked at is refused, rightly.
-  if (status === 400 && !(call.body && 'startAt' in call.body)) world.fail('nothing-unexpected', because)
+  const refusable = isLockout(call) || (call.body && 'startAt' in call.body)
+  if (status === 400 && !refusable) world.fail('nothing-unexpected', because)
 }
+
+/** Nothing else was under way: whatever is different was changed by the reading. */
+function judgeReading(world: World, { strand, name, begun }: Called): void {
+  if (!untouched(strand) || begun.step !== world.steps) return
+  if (rowsOf(world.sight) !== rowsOf(world.earlier)) world.fail('reading-changes-nothing', `${name} changed something`)
+}
+
+const rowsOf = ({ grants, requests, findings, changes, entries }: Sight): string =>
+  JSON.stringify([[...grants], [...requests], findings, changes, entries.length])
 
 type Heard = Called & { readonly answer: Answer; readonly id: string }
 
@@ -123,9 +138,12 @@ function handedOver(world: World, { answer, id, strand, begun }: Heard): void {
 }
 
 /** Who is known to have a bad device has nothing open, once that has been answered. */
-function afterSignal(world: World, { call, strand, name }: Heard): void {
+function afterSignal(world: World, { call, strand, name, begun }: Heard): void {
   const { name: kind, subject, value } = call.body as { name: string; subject: string; value: { compliant?: boolean } }
   if (kind !== 'device' || value.compliant !== false || !untouched(strand)) return
+  // Said by a server whose clock is behind that of the one before, it counts as the older of the two.
+  const kept = world.sight.signals.find((one) => one.name === kind && one.subject === subject)
+  if ((kept?.observed_at ?? 0) > begun.now) return
   const concerned = subject === 'user:alice' ? [subject, 'agent:helper'] : [subject]
   const left = [...world.sight.grants.values()].filter(
     ({ state, principal }) => concerned.includes(principal) && isOpen(state),
@@ -145,8 +163,18 @@ function judgeWork(world: World, { outcome, strand, name, begun }: Worked): void
   }
   const clean = untouched(strand) && begun.step === world.steps && begun.healthy && isHealthy(world)
   if (!clean) return
+  if (name === 'pass') endedEarly(world, begun.now)
   if (name === 'pass') afterPass(world, begun.now)
   if (name.startsWith('tend ') && outcome.value !== undefined) afterTending(world, name.slice('tend '.length))
+}
+
+/** What it ended for its time had come to it by the clock of whoever passed: time stands still during a pass. */
+function endedEarly(world: World, clock: number): void {
+  for (const { id, end_reason, expires_at } of world.sight.grants.values()) {
+    const now = end_reason === 'expired' && world.earlier.grants.get(id)?.end_reason === null
+    if (now && (expires_at ?? 0) > clock)
+      world.fail('expiry-is-exact', `${id} was ended as expired ${(expires_at ?? 0) - clock} ms before its end`)
+  }
 }
 
 /** The slowest retry, and a clock that was ahead when it was noted. */

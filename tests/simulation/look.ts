@@ -62,6 +62,22 @@ export type Entry = Readonly<Record<string, unknown>> & {
 
 export type DecisionRow = { readonly id: string; readonly outcome: string; readonly policy_version: string }
 
+export type ChangeRow = {
+  readonly id: string
+  readonly status: string
+  readonly author: string
+  readonly settled_by: string | null
+  readonly version: number | null
+}
+
+export type SignalRow = {
+  readonly name: string
+  readonly subject: string
+  readonly value: Readonly<Record<string, unknown>>
+  readonly observed_at: number
+  readonly stale_at: number
+}
+
 export type Sight = {
   readonly grants: ReadonlyMap<string, GrantRow>
   readonly requests: ReadonlyMap<string, RequestRow>
@@ -71,6 +87,8 @@ export type Sight = {
   /** In the order in which they were written. */
   readonly entries: readonly Entry[]
   readonly configurations: readonly { readonly version: number; readonly hash: string }[]
+  readonly changes: readonly ChangeRow[]
+  readonly signals: readonly SignalRow[]
   readonly tending: readonly { readonly resource: string; readonly due_at: number }[]
   readonly checkpoints: readonly { readonly size: number; readonly note: string }[]
   readonly unplaced: number
@@ -88,6 +106,8 @@ const text = `
   select id, kind, subject, closed_at from finding order by id;
   select id, outcome, policy_version from decision order by id;
   select version, hash from configuration_version order by version;
+  select id, status, author, settled_by, version from configuration_change order by id;
+  select name, subject, value, observed_at, stale_at from signal order by name, subject;
   select resource, due_at from target_state order by resource;
   select size, note from audit_checkpoint order by size;
   select count(*)::int as waiting from audit_entry where leaf_index is null;
@@ -100,8 +120,8 @@ export function createLook(store: Store): Look {
   return async (quiet) => {
     const results = (await store.admin.query(text.replace('$FLOOR', String(floor)))) as unknown as { rows: never[] }[]
     const rows = results.map((result) => result.rows)
-    const [grants, requests, approvals, findings, decisions, configurations, tending, checkpoints, counts, bodies] =
-      rows as unknown as Tables
+    const [grants, requests, approvals, findings, decisions, ...more] = rows as unknown as Tables
+    const [configurations, changes, signals, tending, checkpoints, counts, bodies] = more
     const added = bodies.filter(({ serial }) => !seen.has(serial))
     if (added.length > 0) {
       for (const { serial, body } of added) seen.set(serial, entryOf(serial, body))
@@ -117,6 +137,8 @@ export function createLook(store: Store): Look {
       approvals,
       findings,
       configurations,
+      changes,
+      signals,
       tending,
       checkpoints,
     }
@@ -130,6 +152,8 @@ type Tables = [
   FindingRow[],
   DecisionRow[],
   Sight['configurations'],
+  ChangeRow[],
+  SignalRow[],
   Sight['tending'],
   Sight['checkpoints'],
   { waiting: number }[],

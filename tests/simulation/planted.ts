@@ -1,23 +1,128 @@
 /** Bugs that are planted, so that the simulation is seen to fail: each with the invariant that tells of it. */
 
-import type { CloseOutcome } from '@tidegate/connectors'
-import { after, hours, instant } from '@tidegate/core'
-import type { Principal } from '@tidegate/core'
-import { grantView } from '../../packages/server/src/operations/views.ts'
-import { findGrant } from '../../packages/server/src/store/grants.ts'
-import type { invariants } from './invariants.ts'
-import type { Planted } from './world.ts'
-
-/** Those that are checked at every moment, and those that follow from an answer or from quiet. */
-export type InvariantName = keyof typeof invariants | 'pass-leaves-nothing-due' | 'the-log-verifies'
+import { ApiError } from '@tidegate/api'
+import type { CloseOutcome, Connector, Credential } from '@tidegate/connectors'
+import { after, hours, instant, makeId } from '@tidegate/core'
+import type { GrantId, Principal } from '@tidegate/core'
+import { sql } from 'kysely'
+import type { Snapshot } from '../../packages/server/src/configuration/snapshot.ts'
+import { credentialView, grantView } from '../../packages/server/src/operations/views.ts'
+import type { Tx } from '../../packages/server/src/store/database.ts'
+import { findGrant, lockGrant } from '../../packages/server/src/store/grants.ts'
+import { hashOfFiles } from './configuration.ts'
+import type { History } from './history.ts'
+import { runHistory } from './history.ts'
+import type { InvariantName } from './invariants.ts'
+import type { Emphasis } from './steps.ts'
+import type { Row, Tamper, Tampering } from './store.ts'
+import type { SimulatedTarget } from './targets.ts'
+import type { Bench, Planted } from './world.ts'
 
 export type PlantedBug = Planted & {
   readonly caughtBy: InvariantName
   /** The first seed to look from. */
   readonly seed: number
+  /** What it takes to show, where that is rare. */
+  readonly more?: Emphasis
 }
 
 const nothingToClose: CloseOutcome = { outcome: 'closed', existed: true, sessionsEnded: 0 }
+
+/** Of every statement with this text, whoever sends it. */
+const tamperWith =
+  (pattern: RegExp, tampering: Tampering, by = /(?:)/): Tamper =>
+  ({ text, strand }) =>
+    pattern.test(text) && by.test(strand) ? tampering : undefined
+
+const leftOut: Tampering = { as: 'left-out' }
+const misread = (change: (row: Row) => Row): Tampering => ({ as: 'misread', rows: (rows) => rows.map(change) })
+const noRows: Tampering = { as: 'misread', rows: () => [] }
+
+/** As if the store had no triggers and no foreign keys: for bugs that it would refuse. */
+const unguarded = (tx: Tx) => sql`set local session_replication_role = replica`.execute(tx)
+
+const answerOfErin = (request: unknown): Row => ({
+  id: 'app_nobody',
+  request,
+  approver: 'erin',
+  verdict: 'approve',
+  as_specs: ['leads'],
+  comment: null,
+  at: 0,
+})
+
+async function grantAnyway(tx: Tx, request: string): Promise<void> {
+  await unguarded(tx)
+  const grant = makeId('grant', instant(0), new Uint8Array(10))
+  await sql`
+    insert into access_grant (id, request, principal, resource, role, state, duration_ms, activate_by, attempt,
+                              unsure_attempts, close_failures, due_at)
+    select ${grant}, id, principal, resource, role, 'ready', 60000, pending_until, 0, 0, 0, pending_until
+    from access_request where id = ${request}`.execute(tx)
+}
+
+/** Keeps one login for all grants of a role: whoever opens takes over the login of whoever opened before. */
+function sharedLogins(connector: Connector, { memory }: SimulatedTarget): Connector {
+  const sharedBy = (grant: GrantId, role: string): GrantId =>
+    [...memory.logins].find(([, login]) => login.role === role)?.[0] ?? grant
+  return {
+    ...connector,
+    open: (lease) => connector.open({ ...lease, grant: sharedBy(lease.grant, lease.role) }),
+  }
+}
+
+const liveGrants = /select "id", "state", "activated_at", "expires_at" from "access_grant"/
+
+const withoutFourEyes = (snapshot: Snapshot): Snapshot => {
+  const { declared } = snapshot
+  return { ...snapshot, declared: { ...declared, settings: { ...declared.settings, fourEyes: false } } }
+}
+
+const farAway = Date.UTC(2027, 0, 1)
+const twoDays = 2 * 86_400_000
+
+/** From the first pass on that comes so long after the one before it, until a history begins anew. */
+function oversleeps(): Tamper {
+  let seen = Number.POSITIVE_INFINITY
+  let asleep = false
+  return ({ text, values }) => {
+    if (!text.includes('oldest as materialized')) return undefined
+    const now = Math.max(...values.flatMap((value) => (value instanceof Date ? value.getTime() : [])))
+    if (Math.abs(now - seen) > twoDays) asleep = now > seen
+    seen = now
+    return asleep ? noRows : undefined
+  }
+}
+
+/** Remembers what was opened, and hands it out whatever has become of its grant. */
+function handsOutAnyway(): Pick<Planted, 'disguise' | 'handlers'> {
+  const made = new Map<string, Credential>()
+  return {
+    disguise: (connector) => ({
+      ...connector,
+      async open(lease) {
+        const outcome = await connector.open(lease)
+        if (outcome.outcome === 'opened') made.set(lease.grant, outcome.credential)
+        return outcome
+      },
+    }),
+    handlers: (real) => ({
+      ...real,
+      activateGrant: {
+        kind: 'plain',
+        async run(call) {
+          try {
+            return await real.activateGrant.run(call, undefined as never)
+          } catch (error) {
+            const [grant, credential] = [await findGrant(call.services.db, call.input.id), made.get(call.input.id)]
+            if (!(error instanceof ApiError) || !grant || !credential) throw error
+            return { grant: grantView(grant), credential: credentialView(credential) }
+          }
+        },
+      },
+    }),
+  }
+}
 
 export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
   'a connector that says closed and does nothing': {
@@ -25,9 +130,9 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
     seed: 1,
     disguise: (connector) => ({ ...connector, close: async () => nothingToClose }),
   },
-  'a connector that says closed when it does not know': {
+  'a connector that says closed without reading back what it does not know': {
     caughtBy: 'nothing-open-without-a-grant',
-    seed: 15,
+    seed: 19,
     disguise: (connector) => ({
       ...connector,
       async close(grant) {
@@ -36,23 +141,67 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       },
     }),
   },
+  'overlapping grants that share a login': { caughtBy: 'each-grant-has-its-own', seed: 1, disguise: sharedLogins },
   'a target that is told of a later end': {
     caughtBy: 'the-target-knows-the-end',
-    seed: 1,
+    seed: 6,
+    more: { activate: 2 },
     disguise: (connector) => ({
       ...connector,
       open: (lease) => connector.open({ ...lease, expiresAt: after(lease.expiresAt, hours(1)) }),
     }),
   },
+  'a second end that replaces the first': {
+    caughtBy: 'ends-are-final',
+    seed: 4,
+    handlers: (real) => ({
+      ...real,
+      revokeGrant: {
+        kind: 'change',
+        async run(call, unit) {
+          const output = await real.revokeGrant.run(call, unit)
+          await unit.tx.updateTable('accessGrant').set({ endReason: 'revoked' }).where('id', '=', output.id).execute()
+          return output
+        },
+      },
+    }),
+  },
+  'an end that moves away with each new credential': {
+    caughtBy: 'never-longer',
+    seed: 1,
+    more: { activate: 2 },
+    handlers: (real) => ({
+      ...real,
+      activateGrant: {
+        kind: 'plain',
+        async run(call) {
+          const output = await real.activateGrant.run(call, undefined as never)
+          await call.services.db.transaction().execute(async (tx) => {
+            await unguarded(tx)
+            const expiresAt = sql<Date>`expires_at + interval '1 minute'`
+            await tx.updateTable('accessGrant').set({ expiresAt }).where('id', '=', output.grant.id).execute()
+          })
+          return output
+        },
+      },
+    }),
+  },
   'a reconciler that is one millisecond late': { caughtBy: 'pass-leaves-nothing-due', seed: 1, lagMs: 1 },
+  'a reconciler that is one millisecond early': { caughtBy: 'expiry-is-exact', seed: 1, lagMs: -1 },
   'changes without entries': {
     caughtBy: 'entries-tell-the-state',
-    seed: 1,
-    tamper: (text) => (text.includes('insert into audit_entry') ? 'leave-out' : undefined),
+    seed: 5,
+    tamper: tamperWith(/insert into audit_entry/, leftOut),
+  },
+  'entries that are written in a transaction of their own': {
+    caughtBy: 'entries-tell-the-state',
+    seed: 4,
+    more: { approve: 2, ask: 2, resume: 0.3 },
+    tamper: tamperWith(/insert into audit_entry/, { as: 'apart' }),
   },
   'an end that only updates the row': {
     caughtBy: 'entries-tell-the-state',
-    seed: 2,
+    seed: 4,
     handlers: (real) => ({
       ...real,
       endGrant: {
@@ -70,7 +219,7 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
   'answers that are taken and not kept': {
     caughtBy: 'what-was-answered-is-kept',
     seed: 1,
-    tamper: (text) => (/insert into "?approval/.test(text) ? 'leave-out' : undefined),
+    tamper: tamperWith(/insert into "?approval/, leftOut),
   },
   'people who approve what they asked for': {
     caughtBy: 'enough-other-people',
@@ -90,10 +239,216 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       },
     }),
   },
+  'an answer that nobody gave': {
+    caughtBy: 'enough-other-people',
+    seed: 1,
+    tamper: ({ text, values }) =>
+      text.startsWith('select * from "approval"')
+        ? { as: 'misread', rows: (rows) => [...rows, answerOfErin(values[0])] }
+        : undefined,
+  },
+  'a grant of a request that was denied': {
+    caughtBy: 'no-grant-without-a-decision',
+    seed: 1,
+    handlers: (real) => ({
+      ...real,
+      denyRequest: {
+        kind: 'change',
+        async run(call, unit) {
+          const output = await real.denyRequest.run(call, unit)
+          await grantAnyway(unit.tx, output.id)
+          return output
+        },
+      },
+    }),
+  },
   'requests that are filed again when they are sent again': { caughtBy: 'asked-once', seed: 12, withoutKeys: true },
+  'a tending that does not see which grants are live': {
+    caughtBy: 'only-orphans-are-orphans',
+    seed: 20,
+    tamper: tamperWith(liveGrants, noRows),
+  },
+  'a tending that does not look at the target': {
+    caughtBy: 'tending-leaves-no-orphans',
+    seed: 1,
+    more: { orphan: 10, tend: 5 },
+    disguise: (connector) => ({ ...connector, find: async () => [] }),
+  },
+  'a secret that is noted where it was made': {
+    caughtBy: 'secrets-stay-out',
+    seed: 1,
+    handlers: (real) => ({
+      ...real,
+      activateGrant: {
+        kind: 'plain',
+        async run(call) {
+          const output = await real.activateGrant.run(call, undefined as never)
+          const closeError = `opened with ${output.credential.secret}`
+          await call.services.db
+            .updateTable('accessGrant')
+            .set({ closeError })
+            .where('id', '=', output.grant.id)
+            .execute()
+          return output
+        },
+      },
+    }),
+  },
+  'a lockout that nobody looks for': {
+    caughtBy: 'administrators-stay',
+    seed: 1,
+    more: { lockOut: 10 },
+    handlers: (real) => ({
+      ...real,
+      applyConfig: {
+        kind: 'change',
+        async run(call, unit) {
+          if (!call.input.files.some(({ text }) => text.includes('id: admins, members: []')))
+            return real.applyConfig.run(call, unit)
+          const { files } = call.input
+          await sql`
+            insert into configuration_version (version, files, hash, applied_at, applied_by)
+            select max(version) + 1, ${JSON.stringify(files)}, ${hashOfFiles(files)}, max(applied_at), 'user:dora'
+            from configuration_version`.execute(unit.tx)
+          return {} as never
+        },
+      },
+    }),
+  },
+  'a change for which one person is enough': {
+    caughtBy: 'nobody-weakens-alone',
+    seed: 2,
+    more: { apply: 12 },
+    handlers: (real) => ({
+      ...real,
+      applyConfig: {
+        kind: 'change',
+        run(call, unit) {
+          const { configurations } = call.services
+          const current: typeof configurations.current = async (reader) =>
+            withoutFourEyes(await configurations.current(reader))
+          const services = { ...call.services, configurations: { ...configurations, current } }
+          return real.applyConfig.run({ ...call, services }, unit)
+        },
+      },
+    }),
+  },
+  'an opener that hands out what it made, whatever has become of the grant': {
+    caughtBy: 'credential-only-while-live',
+    seed: 1,
+    ...handsOutAnyway(),
+  },
+  'a fact that is kept and not acted on': {
+    caughtBy: 'facts-end-grants',
+    seed: 32,
+    more: { signal: 6, activate: 2, apply: 0, approve: 0.3 },
+    tamper: tamperWith(/from "access_grant" where "state" in/, noRows, /^signal/),
+  },
+  'a grant that ends when somebody reads that its time is up': {
+    caughtBy: 'reading-changes-nothing',
+    seed: 2,
+    more: { read: 12 },
+    handlers: (real) => ({
+      ...real,
+      getGrant: {
+        kind: 'plain',
+        async run(call) {
+          const { db, runtime } = call.services
+          await db
+            .updateTable('accessGrant')
+            .set({ state: 'ending', endReason: 'expired', endAt: new Date(runtime.now()) })
+            .where('state', '=', 'active')
+            .where('expiresAt', '<=', sql<never>`${new Date(runtime.now())}`)
+            .execute()
+          return real.getGrant.run(call, undefined as never)
+        },
+      },
+    }),
+  },
+  'an operation that breaks on what is not there yet': {
+    caughtBy: 'nothing-unexpected',
+    seed: 3,
+    more: { read: 10 },
+    tamper: tamperWith(/from "finding"/, { as: 'misread', rows: (rows) => [...rows, {}] }, /^read/),
+  },
+  'an end that waits on a second connection for the row that it has locked': {
+    caughtBy: 'everything-ends',
+    seed: 2,
+    handlers: (real) => ({
+      ...real,
+      endGrant: {
+        kind: 'change',
+        async run(call, unit) {
+          await lockGrant(unit.tx, call.input.id)
+          await call.services.db.transaction().execute((tx) => lockGrant(tx, call.input.id))
+          return real.endGrant.run(call, unit)
+        },
+      },
+    }),
+  },
+  'a question that is not asked again': {
+    caughtBy: 'quiet-policy-holds',
+    seed: 31,
+    more: { apply: 6, activate: 2 },
+    tamper: tamperWith(/from "access_grant" where "state" in/, noRows, /^(reask|apply|signal)/),
+  },
+  'a missing login that nobody hears of': {
+    caughtBy: 'quiet-targets-give-what-grants-say',
+    seed: 17,
+    more: { remove: 15, activate: 2, done: 0, revoke: 0, longJump: 0, passAtTheEnd: 0 },
+    tamper: tamperWith(
+      liveGrants,
+      misread((row) => ({ ...row, activated_at: row['activated_at'] === null ? null : farAway })),
+    ),
+  },
+  'a finding that outlives what it was about': {
+    caughtBy: 'quiet-findings-are-so',
+    seed: 2,
+    tamper: tamperWith(/update "finding" set "closed_at"/, leftOut),
+  },
+  'a closing that nobody comes back to': {
+    caughtBy: 'quiet-everything-in-order',
+    seed: 2,
+    tamper: ({ text, values }) => {
+      const due = /^update "access_grant" set "state" .*"due_at" = \$(\d+)/.exec(text)?.[1]
+      return due !== undefined && values[0] === 'ending'
+        ? { as: 'miswritten', values: values.with(Number(due) - 1, new Date(farAway)) }
+        : undefined
+    },
+  },
+  'a reconciler that does not wake from two days of sleep': {
+    caughtBy: 'quiet-nothing-stays-open',
+    seed: 1,
+    tamper: oversleeps(),
+  },
   'a log that forgets which entries it has': {
     caughtBy: 'the-log-verifies',
     seed: 1,
-    tamper: (text) => (text.includes('update audit_entry set leaf_index') ? 'leave-out' : undefined),
+    tamper: tamperWith(/update audit_entry set leaf_index/, leftOut),
   },
+}
+
+/** Bugs that take one order of events out of very many: planted into histories that are written down. */
+export const rareBugs = {
+  looksOnce: {
+    tamper: tamperWith(
+      /from "access_grant" where "id" = \$1$/,
+      misread((row) => ({ ...row, state: 'provisioning', end_reason: null, end_at: null, ended_at: null })),
+    ),
+  },
+  locksNothing: {
+    tamper: tamperWith(/pg_try_advisory_xact_lock/, { as: 'misread', rows: () => [{ locked: true }] }),
+  },
+} as const satisfies Record<string, Planted>
+
+const count = 80
+
+/** The first history, from the seed that the bug names on, in which its invariant tells of it. */
+export async function findPlanted(bench: Bench, bug: PlantedBug, most = 15): Promise<History | undefined> {
+  for (let seed = bug.seed; seed < bug.seed + most; seed++) {
+    const wanted = { seed: String(seed), count, ...(bug.more && { more: bug.more }) }
+    const history = await runHistory(bench, wanted, { planted: bug })
+    if (history.problems.some(({ invariant }) => invariant === bug.caughtBy)) return history
+  }
+  return undefined
 }

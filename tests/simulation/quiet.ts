@@ -6,29 +6,39 @@
 import { verifyLog } from '@tidegate/audit'
 import type { GrantId } from '@tidegate/core'
 import { publishedLog } from '../../packages/server/src/log/published.ts'
-import { fullVariant } from './configuration.ts'
+import { adminMinutes, fullVariant } from './configuration.ts'
 import { mayBeOn } from './judge.ts'
 import type { GrantRow } from './look.ts'
 import type { Process } from './process.ts'
+import { secretsInStore } from './secrets.ts'
 import type { World } from './world.ts'
-import { adminMinutes } from './configuration.ts'
 
 const days = 86_400_000
 
+type Settling = {
+  /** Each of a minute in which everything is seen to. */
+  readonly rounds: number
+  /** How long it is looked at afterwards. */
+  readonly after: number
+}
+
+/** Three rounds: past the longest wait between two attempts, and past what an interrupted opening is given. */
+const thoroughly: Settling = { rounds: 3, after: 3 * days }
+
 /** @param check what is done after each step of a history */
-export async function settleDown(world: World, check: () => Promise<void>): Promise<void> {
+export async function settleDown(world: World, check: () => Promise<void>, settling = thoroughly): Promise<void> {
   world.calm = true
   for (const target of world.targets.all()) target.down = false
   while ((await world.landGhosts(1)) > 0) await check()
   await finishAll(world, check)
-  // Past the longest wait between two attempts, and past what an interrupted opening is given.
-  for (let round = 0; round < 3; round++) await seeToEverything(world, 61_000, check)
+  for (let round = 0; round < settling.rounds; round++) await seeToEverything(world, 61_000, check)
   inOrder(world)
   policyHolds(world)
   await logHolds(world)
-  if (world.problems.length > 0) return
+  for (const what of await secretsInStore(world)) world.fail('secrets-stay-out', what)
+  if (world.problems.length > 0 || settling.after === 0) return
   // Whatever has an end has come to it.
-  await seeToEverything(world, 3 * days, check)
+  await seeToEverything(world, settling.after, check)
   await seeToEverything(world, 61_000, check)
   nothingLeft(world)
   await logHolds(world)
@@ -127,8 +137,7 @@ function hasItsLogin(world: World, { id, resource, role, configuration, expires_
   if (login && (login.role !== role || login.shut))
     fail(`the login of ${id} on ${target?.name} is not as its grant says`)
   if (login && missing) fail(`the login of ${id} is there, and is said to be missing`)
-  if (login && login.expiresAt > (expires_at ?? 0) && !world.shortened.has(id))
-    fail(`the login of ${id} lasts longer than its grant`)
+  if (login && login.expiresAt > (expires_at ?? 0)) fail(`the login of ${id} lasts longer than its grant`)
 }
 
 /** A finding says that something is so: it is open only while it is. What was an orphan waits for a human. */
@@ -147,8 +156,10 @@ function staleFinding(world: World, kind: string, subject: string): void {
 function policyHolds(world: World): void {
   const variant = fullVariant(world.variantOf(world.version()))
   const fail = (what: string): void => world.fail('quiet-policy-holds', what)
-  for (const { id, state, principal, resource, role, activated_at, expires_at } of world.sight.grants.values()) {
+  for (const grant of world.sight.grants.values()) {
+    const { id, state, principal, resource, role, activated_at, expires_at } = grant
     if (state !== 'active') continue
+    for (const fact of factsAgainst(world, grant)) fail(`${id} is active, and ${fact}`)
     const member = principal.startsWith('user:') ? principal.slice('user:'.length) : principal
     const behind = principal === 'agent:helper' ? ['alice', principal] : [member]
     if (!behind.every((one) => variant.engineers.includes(one)))
@@ -160,6 +171,21 @@ function policyHolds(world: World): void {
     const lasts = (expires_at ?? 0) - (activated_at ?? 0)
     if (lasts > most * 60_000) fail(`${id} lasts ${lasts} ms, and ${role} is given for ${most} minutes`)
   }
+}
+
+/** By the clock of the process that asked again last. What has gone stale counts as not known. */
+function factsAgainst(world: World, { principal, role, request }: GrantRow): string[] {
+  const known = (kind: string, about: string) =>
+    world.sight.signals.find(
+      ({ name, subject, stale_at }) => name === kind && subject === about && world.clock(0) < stale_at,
+    )?.value
+  const devices = principal === 'agent:helper' ? [principal, 'user:alice'] : [principal]
+  const bad = devices
+    .filter((one) => known('device', one)?.['compliant'] === false)
+    .map((one) => `the device of ${one} is bad`)
+  const ticket = world.sight.requests.get(request)?.ticket ?? 'none'
+  const closed = role === 'admin' && known('ticket', `ticket:${ticket}`)?.['open'] !== true
+  return closed ? [...bad, `its ticket ${ticket} is not known to be open`] : bad
 }
 
 function nothingLeft(world: World): void {

@@ -1,10 +1,18 @@
-/** `npm run simulate -- --seed N --steps N --histories N [--trace] [--verbose]` */
+/**
+ * `npm run simulate -- --seed N --steps N --histories N [--trace] [--verbose] [--keep-going]`
+ * `npm run simulate -- --planted`
+ * `npm run simulate -- --sweep`
+ */
 
 import { parseArgs } from 'node:util'
 import { openBench } from './bench.ts'
 import type { History } from './history.ts'
 import { runHistory, shorten } from './history.ts'
+import { findPlanted, plantedBugs } from './planted.ts'
 import { startStore } from './postgres.ts'
+import { faultKinds } from './strands.ts'
+import { scenes, sweep } from './sweep.ts'
+import type { Bench } from './world.ts'
 
 const { values } = parseArgs({
   options: {
@@ -14,15 +22,26 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
+    planted: { type: 'boolean', default: false },
+    sweep: { type: 'boolean', default: false },
   },
 })
 
 const [seed, steps, histories] = [values.seed, values.steps, values.histories].map(Number) as [number, number, number]
-console.log(`seed ${seed}, ${histories} histories of ${steps} steps`)
 
 const store = await startStore()
 try {
   const bench = await openBench(store.url)
+  if (values.planted) await plantEach(bench)
+  else if (values.sweep) await sweepAll(bench)
+  else await play(bench)
+  await bench.close()
+} finally {
+  await store.stop()
+}
+
+async function play(bench: Bench): Promise<void> {
+  console.log(`seed ${seed}, ${histories} histories of ${steps} steps`)
   const totals: Record<string, number> = {}
   const failures = new Map<string, string>()
   const begun = performance.now()
@@ -33,6 +52,7 @@ try {
     const history = await runHistory(bench, one, options)
     for (const [what, count] of Object.entries(history.counts)) totals[what] = (totals[what] ?? 0) + count
     if (values.trace) console.log(`${history.trace.join('\n')}\ndigest ${history.digest}`)
+    if ((index + 1) % 100 === 0) console.log(`${index + 1} histories`)
     const [problem] = history.problems
     if (!problem) continue
     process.exitCode = 1
@@ -47,15 +67,31 @@ try {
   }
   const took = (performance.now() - begun) / 1_000
   console.log(`${took.toFixed(1)} s; ${failures.size === 0 ? '' : `${failures.size} kinds of failure; `}what happened:`)
-  console.log(
-    Object.entries(totals)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([what, count]) => `  ${what} ${count}`)
-      .join('\n'),
-  )
-  await bench.close()
-} finally {
-  await store.stop()
+  for (const [what, count] of Object.entries(totals).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    console.log(`  ${what} ${count}`)
+}
+
+/** For each planted bug the first seed, from the one that it names, in which it is told by its invariant. */
+async function plantEach(bench: Bench): Promise<void> {
+  for (const [name, bug] of Object.entries(plantedBugs)) {
+    const found = await findPlanted(bench, bug, histories)
+    if (!found) process.exitCode = 1
+    console.log(`${found ? `seed ${found.seed}` : 'NOT FOUND'}: ${name}: ${found?.problems[0]?.what ?? bug.caughtBy}`)
+  }
+}
+
+/** Every fault at every thing that every kind of work sends. */
+async function sweepAll(bench: Bench): Promise<void> {
+  for (const scene of Object.keys(scenes)) {
+    for (const how of faultKinds) {
+      const swept = await sweep(bench, { scene, how })
+      const failed = swept.filter(({ problems }) => problems.length > 0)
+      if (failed.length > 0) process.exitCode = 1
+      console.log(`${scene}, ${how}: ${swept.length} strikes, ${failed.length} failed`)
+      for (const { fault, problems } of failed)
+        console.log(`  at ${fault.at}: ${problems[0]?.invariant}: ${problems[0]?.what}`)
+    }
+  }
 }
 
 function report(history: History, short: History): void {

@@ -1,10 +1,9 @@
-/** Histories of the real server over a store, targets and processes that fail, and bugs that they must find. */
+/** Histories of the real server over a store, targets and processes that fail. */
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase } from '../support/databases.ts'
 import { openBench } from './bench.ts'
 import { runHistory } from './history.ts'
-import { plantedBugs } from './planted.ts'
 
 let bench: Awaited<ReturnType<typeof openBench>>
 let dropStore: () => Promise<void>
@@ -43,16 +42,4 @@ test('a seed gives the same history, to the last row of the store', { timeout: 6
   ]
   expect(second.trace).toEqual(first.trace)
   expect(second.digest).toBe(first.digest)
-})
-
-describe('the simulation finds', () => {
-  const most = 15
-  test.each(Object.entries(plantedBugs))('%s', { timeout: 120_000 }, async (_name, bug) => {
-    const caught = new Set<string>()
-    for (let index = 0; index < most && !caught.has(bug.caughtBy); index++) {
-      const history = await runHistory(bench, { seed: String(bug.seed + index), count: 80 }, { planted: bug })
-      for (const { invariant } of history.problems) caught.add(invariant)
-    }
-    expect([...caught]).toContain(bug.caughtBy)
-  })
 })

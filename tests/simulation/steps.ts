@@ -6,7 +6,7 @@
 import { formatInstant, instant } from '@tidegate/core'
 import type { GrantId } from '@tidegate/core'
 import { privilegesOf } from '@tidegate/connectors/memory'
-import { askers, people, roles, targetNames, variants } from './configuration.ts'
+import { administrators, askers, lockouts, people, roles, targetNames, variants } from './configuration.ts'
 import { begunNow, closed, judge } from './judge.ts'
 import type { GrantRow } from './look.ts'
 import type { Call } from './process.ts'
@@ -16,7 +16,7 @@ import { createRandom } from './random.ts'
 import type { Fault, Outcome, Strand } from './strands.ts'
 import { faultKinds } from './strands.ts'
 import type { World } from './world.ts'
-import { applyBody, callAs, mostSkewMs, processCount } from './world.ts'
+import { applyBody, callAs, lockoutBodies, mostSkewMs, processCount } from './world.ts'
 
 export type Step = {
   readonly kind: StepKind
@@ -148,17 +148,40 @@ export const stepTable = {
       return operate(turn, `apply: ${variants[variant]?.about}`, call)
     },
   },
-  read: {
-    weight: 1,
+  lockOut: {
+    weight: 0.4,
     take: (turn) => {
-      const grant = turn.random.pick([...turn.world.sight.grants.values()])
-      return grant
-        ? operate(
-            turn,
-            `read ${brief(grant)}`,
-            callAs(grant.principal, { method: 'GET', path: `/v1/grants/${grant.id}` }),
-          )
-        : nothing
+      const index = turn.random.below(lockouts.length)
+      const call = callAs('user:dora', { method: 'POST', path: '/v1/config/apply', body: lockoutBodies[index] ?? {} })
+      return operate(turn, `apply: ${lockouts[index]?.about}`, call)
+    },
+  },
+  settle: {
+    // Also by whoever wrote the change.
+    weight: 3,
+    take: (turn) => {
+      const { random, world } = turn
+      const change = random.pick(world.sight.changes.filter(({ status }) => status === 'pending'))
+      if (!change) return nothing
+      const verb = random.chance(0.85) ? 'approve' : 'reject'
+      const by = `user:${random.pick(administrators)}`
+      const call = callAs(by, { method: 'POST', path: `/v1/changes/${change.id}/${verb}` })
+      return operate(turn, `${verb} ${change.id} by ${by}`, call)
+    },
+  },
+  read: {
+    // When something has just come to its end and nobody has seen to it yet, reading must not see to it either.
+    weight: 2,
+    take: async (turn) => {
+      const { random, world } = turn
+      const grant = random.pick([...world.sight.grants.values()])
+      const [as, path] =
+        grant && random.chance(0.5)
+          ? [grant.principal, `/v1/grants/${grant.id}`]
+          : ['user:dora', random.pick(['/v1/grants', '/v1/requests', '/v1/findings', '/v1/me']) as string]
+      const end = Math.min(...[...world.sight.grants.values()].flatMap((one) => futureEnd(world, one)))
+      const moved = random.chance(0.3) && Number.isFinite(end) ? `${await advance(world, end - world.now)}; ` : ''
+      return `${moved}${await operate(turn, `read ${path}`, callAs(as, { method: 'GET', path }))}`
     },
   },
   pass: { weight: 14, take: (turn) => work(turn, 'pass', (process) => process.drain()) },
@@ -264,7 +287,7 @@ export const stepTable = {
   },
   orphan: {
     // Something else than Tidegate makes a login that looks like one of ours.
-    weight: 0.6,
+    weight: 1,
     take: async ({ world, random, step }) => {
       const target = world.targets.named(random.pick(['orders', 'ledger']) as string)
       const grant = `grt_${'0'.repeat(20)}${step.salt.padStart(6, '0').slice(-6)}` as GrantId
@@ -280,7 +303,7 @@ export const stepTable = {
   },
   restore: {
     // The target is restored from a copy: a login that was closed is there again, with its secret.
-    weight: 0.6,
+    weight: 1,
     take: async ({ world, random }) => {
       const ended = [...world.sight.grants.values()].filter(
         ({ state, expires_at }) => state === 'ended' && expires_at !== null,
@@ -303,7 +326,7 @@ export const stepTable = {
     },
   },
   remove: {
-    weight: 0.6,
+    weight: 1,
     take: async ({ world, random }) => {
       const target = world.targets.named(random.pick(['orders', 'ledger']) as string)
       const login = random.pick([...target.memory.logins.keys()])
@@ -321,6 +344,9 @@ const nothing = Promise.resolve(undefined)
 
 export const memoryCredential = ({ user, secret }: { user: string; secret: string }) =>
   ({ user, secret }) as Parameters<typeof privilegesOf>[1]
+
+const futureEnd = ({ now }: World, { expires_at }: GrantRow): number[] =>
+  expires_at !== null && expires_at > now ? [expires_at] : []
 
 const brief = ({ id, principal, resource, role }: GrantRow): string => `${id} (${principal} on ${resource}/${role})`
 
@@ -411,16 +437,19 @@ export function takeStep(world: World, step: Step): Promise<string | undefined> 
 }
 
 const kinds = Object.keys(stepTable) as StepKind[]
-const totalWeight = kinds.reduce((sum, kind) => sum + stepTable[kind].weight, 0)
+
+/** How many times as often as usual. */
+export type Emphasis = Partial<Record<StepKind, number>>
 
 /** The steps of a history. */
-export function makeSteps(seed: string, count: number): Step[] {
+export function makeSteps(seed: string, { count, more = {} }: { count: number; more?: Emphasis }): Step[] {
+  const weights = kinds.map((kind) => [kind, stepTable[kind].weight * (more[kind] ?? 1)] as const)
   const random = createRandom(`${seed} steps`)
   // Some histories are calm, some are wild: a fault at every turn would keep anything from ever succeeding.
   const wildness = random.pick([0, 0.05, 0.15, 0.35]) as number
   const pausing = random.pick([0, 0.3, 0.6]) as number
   return Array.from({ length: count }, (_, index) => ({
-    kind: drawKind(random),
+    kind: drawKind(random, weights),
     salt: String(index),
     process: random.below(processCount),
     faults: random.chance(wildness) ? [drawFault(random)] : [],
@@ -435,10 +464,10 @@ function drawFault(random: Random): Fault {
   return { of: 'points', at: 1 + random.below(random.chance(0.5) ? 16 : 40), how }
 }
 
-function drawKind(random: Random): StepKind {
-  let at = random.next() * totalWeight
-  for (const kind of kinds) {
-    at -= stepTable[kind].weight
+function drawKind(random: Random, weights: readonly (readonly [StepKind, number])[]): StepKind {
+  let at = random.next() * weights.reduce((sum, [, weight]) => sum + weight, 0)
+  for (const [kind, weight] of weights) {
+    at -= weight
     if (at < 0) return kind
   }
   return 'pass'

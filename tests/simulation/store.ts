@@ -44,8 +44,21 @@ export type Store = {
   readonly close: () => Promise<void>
 }
 
-/** A statement can be left out by a planted bug: it is answered as done, and is not. */
-export type Tamper = (text: string) => 'leave-out' | undefined
+/** What a planted bug makes of a statement. */
+export type Tampering =
+  /** It is answered as done, and is not. */
+  | { readonly as: 'left-out' }
+  /** It is done at once, in a transaction of its own. */
+  | { readonly as: 'apart' }
+  /** It is answered with other rows. */
+  | { readonly as: 'misread'; readonly rows: (rows: readonly Row[]) => readonly Row[] }
+  /** It is sent with other values. */
+  | { readonly as: 'miswritten'; readonly values: unknown[] }
+
+export type Row = Readonly<Record<string, unknown>>
+
+export type Statement = { readonly text: string; readonly values: unknown[]; readonly strand: string }
+export type Tamper = (statement: Statement) => Tampering | undefined
 
 type Config = { readonly url: string; readonly now: () => number; readonly tamper: () => Tamper | undefined }
 
@@ -93,10 +106,13 @@ export async function openStore({ url, now, tamper }: Config): Promise<Store> {
       connection.heardAt = now()
       if (verb === 'begin') connection.inTransaction = true
       if (ends) connection.inTransaction = false
-      if (tamper()?.(text) === 'leave-out') return { command: verb.toUpperCase(), rowCount: 1, rows: [] }
+      const tampering = tamper()?.({ text, values: values ?? [], strand: connection.strand.name })
+      if (tampering?.as === 'left-out') return { command: verb.toUpperCase(), rowCount: 1, rows: [] }
+      if (tampering?.as === 'apart') return admin.query(text, values)
       connection.busy = true
       try {
-        return await real.query(text, values)
+        const result = await real.query(text, tampering?.as === 'miswritten' ? tampering.values : values)
+        return tampering?.as === 'misread' ? { ...result, rows: tampering.rows(result.rows as Row[]) } : result
       } finally {
         connection.busy = false
       }

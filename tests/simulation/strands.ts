@@ -139,6 +139,15 @@ const isList = (settled: Settled | readonly number[]): settled is readonly numbe
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 const shortly = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms))
 
+/** The first on each way. Behind one that waits for a lock nothing moves. */
+const readyOf = ({ waiting, blocked }: Strand): readonly Point[] =>
+  waiting.filter(
+    ({ effect: { lane } }, index) =>
+      lane === undefined ||
+      (waiting.findIndex((one) => one.effect.lane === lane) === index &&
+        !blocked.some(({ point }) => point.effect.lane === lane)),
+  )
+
 export function createScheduler({ crash, passed, calm }: Config): Scheduler {
   const strands: Strand[] = []
   let count = 0
@@ -183,11 +192,7 @@ export function createScheduler({ crash, passed, calm }: Config): Scheduler {
   }
 
   const through = async (strand: Strand): Promise<void> => {
-    const next = strand.waiting.filter(
-      ({ effect: { lane } }, index) =>
-        lane === undefined || strand.waiting.findIndex((one) => one.effect.lane === lane) === index,
-    )
-    const point = strand.random.pick(next) as Point
+    const point = strand.random.pick(readyOf(strand)) as Point
     strand.waiting.splice(strand.waiting.indexOf(point), 1)
     const counts = { points: ++strand.passed, commits: point.effect.commits ? ++strand.commits : Number.NaN }
     const how = calm() ? undefined : strand.faults.find(({ at, of }) => at === counts[of])?.how
@@ -272,7 +277,7 @@ export function createScheduler({ crash, passed, calm }: Config): Scheduler {
       return strand
     },
     async run(strand, most = Number.POSITIVE_INFINITY) {
-      for (let count = 0; count < most && strand.waiting.length > 0 && !strand.outcome; count++) await through(strand)
+      for (let count = 0; count < most && readyOf(strand).length > 0 && !strand.outcome; count++) await through(strand)
     },
     live: () => strands.slice(),
     crash(process) {

@@ -3,7 +3,8 @@
 import type { SignerKey } from '@tidegate/audit'
 import type { Handlers } from '../../packages/server/src/operations/handler.ts'
 import { handlers } from '../../packages/server/src/operations/handlers.ts'
-import { filesOf, fullVariant, hashOfFiles, targetNames, variants } from './configuration.ts'
+import { everyVariant, filesOf, fullVariant, hashOfFiles, lockouts, targetNames, variants } from './configuration.ts'
+import type { InvariantName } from './invariants.ts'
 import type { Look, Sight } from './look.ts'
 import { createLook } from './look.ts'
 import type { Call, Process } from './process.ts'
@@ -18,7 +19,7 @@ import type { Disguise, SimulatedTarget, SimulatedTargets } from './targets.ts'
 export const processCount = 3
 /** No process's clock is further off. */
 export const mostSkewMs = 3_000
-const variantsByHash = new Map(variants.map((_, index) => [hashOfFiles(filesOf(index)), index]))
+const variantsByHash = new Map(everyVariant.map((_, index) => [hashOfFiles(filesOf(index)), index]))
 
 const begins = Date.UTC(2026, 0, 5, 9)
 
@@ -32,7 +33,7 @@ export type Planted = {
   readonly withoutKeys?: boolean
 }
 
-export type Problem = { readonly invariant: string; readonly what: string }
+export type Problem = { readonly invariant: InvariantName; readonly what: string }
 
 /** What clients know for certain, because they were told. */
 export type Told = {
@@ -56,6 +57,8 @@ export type World = {
   readonly scheduler: Scheduler
   readonly random: (what: string) => Random
   readonly told: Told
+  /** Of every login that was ever seen on a target. */
+  readonly secrets: Set<string>
   readonly problems: Problem[]
   readonly planted: Planted
   readonly signer: SignerKey
@@ -64,6 +67,8 @@ export type World = {
   /** From here on no fault strikes. */
   calm: boolean
   sight: Sight
+  /** The one before it. */
+  earlier: Sight
   readonly processes: Process[]
   readonly skews: number[]
   /** By version, which of the variants it is. */
@@ -71,7 +76,7 @@ export type World = {
   readonly clock: (process: number) => number
   readonly look: () => Promise<void>
   readonly log: (text: string) => void
-  readonly fail: (invariant: string, what: string) => void
+  readonly fail: (invariant: InvariantName, what: string) => void
   readonly begin: (start: Begin, work: (process: Process) => Promise<unknown>) => Promise<Strand>
   readonly crash: (process: number) => Promise<void>
   readonly advance: (ms: number) => Promise<void>
@@ -127,6 +132,7 @@ export async function createWorld(bench: Bench, { seed, planted = {}, verbose = 
     calm: () => world.calm,
   })
   const look: Look = createLook(store)
+  const first = await look(true)
   const world: World = {
     store,
     targets,
@@ -147,7 +153,9 @@ export async function createWorld(bench: Bench, { seed, planted = {}, verbose = 
     },
     now: begins,
     calm: false,
-    sight: await look(true),
+    sight: first,
+    earlier: first,
+    secrets: new Set(),
     processes: [],
     skews: [],
     steps: 0,
@@ -173,6 +181,7 @@ export async function createWorld(bench: Bench, { seed, planted = {}, verbose = 
     },
     fail: (invariant, what) => void problems.push({ invariant, what }),
     async look() {
+      world.earlier = world.sight
       world.sight = await look(scheduler.live().length + store.ghosts.length === 0)
     },
     begin: (start, work) => scheduler.start(start, () => work(world.processes[start.process] as Process)),
@@ -239,3 +248,8 @@ async function prepare(world: World): Promise<void> {
 export const callAs = (as: string, rest: Omit<Call, 'as'>): Call => ({ ...rest, as })
 
 export const applyBody = (variant: number): object => ({ files: filesOf(variant) })
+
+export const lockoutBodies = lockouts.map((_, index) => applyBody(variants.length + index))
+
+/** It would leave nobody to change it back. */
+export const isLockout = ({ body }: Call): boolean => body !== undefined && lockoutBodies.includes(body)
