@@ -24,7 +24,8 @@ type Patience = {
 /** Longer than the server takes to find out that its store does not answer. */
 const answerWithinMs = 60_000
 const betweenMs = 400
-const transient: readonly Code[] = ['unavailable', 'no-answer', 'grant-busy']
+/** Worth asking again, of whoever answers then. */
+export const transient: readonly Code[] = ['unavailable', 'no-answer', 'grant-busy']
 
 export async function once<T>(
   call: Call<T>,

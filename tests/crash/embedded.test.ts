@@ -3,17 +3,17 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { sightProcess } from '../../packages/server/src/embedded/process.ts'
-import { scratchFolder } from '../support/folders.ts'
 import { eventually } from './eventually.ts'
+import { makeFolder } from './folder.ts'
 import { embeddedFleetForTest } from './for-test.ts'
 import { killTree } from './process-tree.ts'
 import { play } from './scenario.ts'
 import { createServerProcess } from './server-process.ts'
 import { usualShape } from './workload.ts'
 
-const limitMs = 180_000
+const limitMs = 600_000
 
 async function postmasterOf(dataDir: string): Promise<number> {
   return Number.parseInt(await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8'), 10)
@@ -26,10 +26,8 @@ test(
   'a server with its own store is killed under load: the store stops by itself, and nothing is lost',
   { timeout: limitMs },
   async (context) => {
-    const dataDir = join(scratchFolder(), 'data')
-    const fleet = await embeddedFleetForTest(context, { scenario: 'a server with a store of its own', dataDir })
-    const [server] = fleet.members
-    if (!server) throw new Error('A fleet has a server.')
+    const fleet = await embeddedFleetForTest(context, { scenario: 'a server with a store of its own' })
+    const { server, dataDir } = fleet
     const random = fleet.random('embedded')
     const outcome = await play(fleet, {
       name: 'a server with a store of its own',
@@ -51,7 +49,7 @@ test(
           expect(await sightProcess(postmaster)).toEqual({ state: 'gone' })
         }
         // And the other way round: a server without its store says so and ends, for whoever runs it to start it again.
-        const code = server.ends(20_000)
+        const code = server.ends(60_000)
         await killTree(await postmasterOf(dataDir))
         expect(await code).toBe(1)
         expect(server.written()).toContain('The embedded PostgreSQL is gone')
@@ -65,15 +63,18 @@ test(
 test(
   'a server killed while it makes its store for the first time makes it at the next start',
   { timeout: limitMs },
-  async () => {
-    const folder = scratchFolder()
-    const dataDir = join(folder, 'data')
+  async ({ onTestFinished }) => {
+    const folder = await makeFolder()
+    const dataDir = join(folder.path, 'data')
     const server = await createServerProcess({
       name: 'server',
-      logFile: join(folder, 'server.log'),
+      logFile: join(folder.path, 'server.log'),
       env: { TIDEGATE_DATA: dataDir },
     })
-    onTestFinished(() => server.kill())
+    onTestFinished(async () => {
+      await server.stop()
+      await folder.remove()
+    })
     server.launch()
     await eventually({ what: 'the store is being made', withinMs: 60_000 }, async () => {
       const drafts = (await readdir(dataDir)).filter((name) => name.startsWith('postgres.tmp-'))
@@ -81,7 +82,7 @@ test(
     })
     await server.kill()
     await server.start()
-    await eventually({ what: 'the first token is printed', withinMs: 5_000 }, () => /tdg_\w/.test(server.written()))
+    await eventually({ what: 'the first token is printed', withinMs: 20_000 }, () => /tdg_\w/.test(server.written()))
     expect((await readdir(dataDir)).filter((name) => name.includes('tmp'))).toEqual([])
   },
 )

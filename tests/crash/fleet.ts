@@ -1,19 +1,19 @@
 /** Servers on one store, with the targets they open: real processes all of them, each of which can be killed. */
 
 import { randomBytes } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client } from '@tidegate/api'
 import { createClient } from '@tidegate/api'
-import { lockDataDir } from '../../packages/server/src/embedded/lock.ts'
+import { secretUrlOf } from '../../packages/server/src/embedded/connection.ts'
 import type { Random } from '../simulation/random.ts'
 import { createRandom } from '../simulation/random.ts'
-import { makeScratchFolder } from '../support/folders.ts'
 import { makeToken, peopleYaml, policies, resourceYaml } from '../support/tidegate.ts'
 import type { Target } from '../support/target.ts'
 import type { Cluster, Row } from './cluster.ts'
 import { queryAt, startCluster } from './cluster.ts'
 import { eventually } from './eventually.ts'
+import { makeFolder } from './folder.ts'
 import type { Link } from './network.ts'
 import { openLink } from './network.ts'
 import type { ServerProcess } from './server-process.ts'
@@ -54,6 +54,9 @@ export type Fleet = {
 /** With a store of its own, that can be killed as well. */
 export type StoreFleet = Fleet & { readonly store: Cluster }
 
+/** Its server runs the store itself. */
+export type EmbeddedFleet = Fleet & { readonly server: Member; readonly dataDir: string }
+
 type Options = {
   readonly seed: string
   readonly servers: number
@@ -61,6 +64,8 @@ type Options = {
   readonly links?: boolean
   readonly resources?: readonly string[]
   readonly targetConnections?: number
+  /** Where the targets keep their data. Absent: with everything else. */
+  readonly targetDisk?: string | undefined
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -68,6 +73,7 @@ type Options = {
 const settings = { TIDEGATE_SWEEP_EVERY: '3s', TIDEGATE_REASK_EVERY: '5s' } as const
 
 const storeDatabase = 'tidegate'
+const storeOwner = { user: 'tidegate_owner', password: randomBytes(24).toString('hex') }
 
 export const startFleet = (options: Options): Promise<StoreFleet> =>
   assembled(options, async (assembly) => {
@@ -79,20 +85,30 @@ export const startFleet = (options: Options): Promise<StoreFleet> =>
     return { ...fleet, store }
   })
 
-/** One server, with a PostgreSQL of its own in this folder. */
-export const startEmbeddedFleet = (options: Omit<Options, 'servers' | 'links'>, dataDir: string): Promise<Fleet> =>
-  assembled({ ...options, servers: 1 }, (assembly) =>
-    assemble(assembly, {
+type EmbeddedOptions = {
+  readonly seed: string
+  /** On which the data folder is. Absent: it is with everything else. */
+  readonly disk?: string | undefined
+}
+
+/** One server, with a PostgreSQL of its own. */
+export const startEmbeddedFleet = (options: EmbeddedOptions): Promise<EmbeddedFleet> =>
+  assembled({ ...options, servers: 1 }, async (assembly) => {
+    const dataDir = join(options.disk ?? assembly.folder, 'data')
+    const fleet = await assemble(assembly, {
       query: async (text, values) => queryAt(await embeddedUrl(dataDir), text, values),
       reach: async () => ({ env: { TIDEGATE_DATA: dataDir }, toStore: undefined }),
-    }),
-  )
+    })
+    const [server] = fleet.members
+    if (!server) throw new Error('A fleet has a server.')
+    // In order, so that its store has ended too when its folder is removed.
+    assembly.onEnd(() => server.stop())
+    return { ...fleet, server, dataDir }
+  })
 
 async function assembled<F extends Fleet>(options: Options, assemble: (assembly: Assembly) => Promise<F>): Promise<F> {
-  // Locked, so that the next run of the tests removes what a killed one left here, and nothing else.
-  const folder = makeScratchFolder('tidegate-test-crash-')
-  await lockDataDir(folder)
-  const ending: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })]
+  const { path: folder, remove } = await makeFolder()
+  const ending: (() => Promise<unknown>)[] = [remove]
   const end = async (): Promise<void> => {
     for (const one of ending.splice(0).toReversed()) await one()
   }
@@ -161,7 +177,9 @@ async function assemble(assembly: Assembly, store: StoreSide): Promise<Fleet> {
 async function startStore({ folder, onEnd }: Assembly): Promise<Cluster> {
   const store = await startCluster({ folder, name: 'store' })
   onEnd(() => store.end())
-  await store.query('postgres', `CREATE DATABASE ${storeDatabase}`)
+  // As an operator makes it: the servers are no superusers, and no connection is kept for them.
+  await store.query('postgres', `CREATE ROLE ${storeOwner.user} LOGIN PASSWORD '${storeOwner.password}'`)
+  await store.query('postgres', `CREATE DATABASE ${storeDatabase} OWNER ${storeOwner.user}`)
   return store
 }
 
@@ -169,8 +187,8 @@ type MadeTarget = CrashTarget & { readonly target: Target }
 
 /** A shop, with the login that a customer would give Tidegate, on a PostgreSQL of its own. */
 async function startTarget(resource: string, assembly: Assembly): Promise<MadeTarget> {
-  const { folder, onEnd, links, targetConnections = 100 } = assembly
-  const cluster = await startCluster({ folder, name: resource, maxConnections: targetConnections })
+  const { folder, onEnd, links, targetConnections = 100, targetDisk = folder } = assembly
+  const cluster = await startCluster({ folder: targetDisk, name: resource, maxConnections: targetConnections })
   onEnd(() => cluster.end())
   const database = resource.replace('-', '_')
   const names = { owner: `${database}_owner`, admin: `${database}_admin` }
@@ -199,8 +217,8 @@ async function startTarget(resource: string, assembly: Assembly): Promise<MadeTa
 async function reachStore(store: Cluster, name: string, { links, onEnd }: Assembly): Promise<Reach> {
   const toStore = links ? await openLink(store.connection) : undefined
   if (toStore) onEnd(() => toStore.close())
-  const url = new URL(store.urlOf(storeDatabase))
-  if (toStore) url.port = String(toStore.port)
+  const { host, port } = toStore ?? store.connection
+  const url = new URL(secretUrlOf({ host, port, ...storeOwner, database: storeDatabase }))
   // Its connections bear its name, so that it can be told who holds what.
   url.searchParams.set('application_name', name)
   return { env: { DATABASE_URL: url.href, TIDEGATE_KEY: key }, toStore }
@@ -254,7 +272,7 @@ function createPeople(): People {
 type Configuring = { readonly first: Member; readonly people: People; readonly targets: readonly MadeTarget[] }
 
 async function configure({ first, people, targets }: Configuring): Promise<void> {
-  const token = await eventually({ what: 'the first token is printed', withinMs: 5_000 }, () =>
+  const token = await eventually({ what: 'the first token is printed', withinMs: 20_000 }, () =>
     /tdg_[A-Za-z0-9_-]{43}/.exec(first.written())?.at(0),
   )
   const [{ target }] = targets as [MadeTarget]

@@ -1,7 +1,7 @@
 /** A fleet that is let go of when its test is over. */
 
 import type { TestContext } from 'vitest'
-import type { Fleet, StoreFleet } from './fleet.ts'
+import type { EmbeddedFleet, StoreFleet } from './fleet.ts'
 import { announceSeed, chooseSeed, startEmbeddedFleet, startFleet } from './fleet.ts'
 
 type Options = Omit<Parameters<typeof startFleet>[0], 'seed'>
@@ -26,11 +26,11 @@ export async function fleetForTest(
 
 export async function embeddedFleetForTest(
   { onTestFinished }: Context,
-  { scenario, dataDir }: Named & { readonly dataDir: string },
-): Promise<Fleet> {
+  { scenario, disk }: Named & { readonly disk?: string },
+): Promise<EmbeddedFleet> {
   const seed = chooseSeed()
   announceSeed(scenario, seed)
-  const fleet = await startEmbeddedFleet({ seed }, dataDir)
+  const fleet = await startEmbeddedFleet({ seed, disk })
   onTestFinished(() => fleet.end(), endWithinMs)
   return fleet
 }

@@ -13,10 +13,12 @@ const longestLifeMs = 2_500
 const longestStartMs = 1_500
 const duringStart = 0.2
 
-/** It has its store and its configuration: on a slow machine that takes longer than to answer at all. */
-async function works(fleet: Fleet, member: Member): Promise<void> {
+/** Resolves with how long it takes until it has its store and its configuration, which is longer than to answer at all. */
+async function works(fleet: Fleet, member: Member): Promise<number> {
+  const since = performance.now()
   await member.answers()
-  await eventually({ what: `${member.name} works`, withinMs: 30_000 }, () => fleet.clientOf('alice', member).whoami({}))
+  await eventually({ what: `${member.name} works`, withinMs: 60_000 }, () => fleet.clientOf('alice', member).whoami({}))
+  return performance.now() - since
 }
 
 export async function killAtRandom(fleet: Fleet, { kills, progress }: Kills): Promise<Outcome> {
@@ -29,8 +31,9 @@ export async function killAtRandom(fleet: Fleet, { kills, progress }: Kills): Pr
       for (let kill = 1; kill <= kills; kill++) {
         const starting = random.chance(duringStart)
         if (!member.isUp()) member.launch()
-        if (!starting) await works(fleet, member)
-        await delay(random.below(starting ? longestStartMs : longestLifeMs))
+        // Where everything is slow, something is to happen in a life all the same.
+        const longestMs = starting ? longestStartMs : Math.max(longestLifeMs, await works(fleet, member))
+        await delay(random.next() * longestMs)
         await member.kill()
         progress?.(kill)
       }

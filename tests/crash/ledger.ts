@@ -1,10 +1,13 @@
 /** What Tidegate has answered: everything in here was acknowledged, so none of it may ever be lost. */
 
 import type { Output } from '@tidegate/api'
-import type { Tally } from './calls.ts'
+import type { Code, Tally } from './calls.ts'
 
 type Grant = Output<'getGrant'>
 type Request = Output<'getRequest'>
+
+/** How the reason of an access begins that is asked for once, however often the call is repeated. */
+export const ownReason = 'Order '
 
 /** One access, as its holder saw it. A field is set when the answer that it is of was received. */
 export type Life = {
@@ -18,7 +21,7 @@ export type Life = {
   /** `expired`: its holder let time do it. */
   end?: { readonly reason: 'done' | 'revoked' | 'expired'; readonly answeredAt: number }
   /** Why it went no further. */
-  stopped?: string
+  stopped?: { readonly at: string; readonly refused: Code; readonly detail: string }
 }
 
 export type Ledger = {
@@ -27,8 +30,8 @@ export type Ledger = {
   readonly slowest: { ms: number }
   /** Every checkpoint that was published, by the size of its tree. */
   readonly checkpoints: Map<number, string>
-  /** Entries that were listed: where in the log each is. */
-  readonly places: Map<string, number>
+  /** Entries that were listed: where in the log each is. `undefined`: it had no place yet. */
+  readonly places: Map<string, number | undefined>
   /** What was seen during the run and must never be. */
   readonly violations: string[]
 }

@@ -21,6 +21,7 @@ export type Link = Address & {
   readonly forget: () => void
   /** Tells one end of each connection of now that nothing more will come. The other direction goes on. */
   readonly halfClose: (toward: 'client' | 'server') => void
+  /** Those that something can still pass through. */
   readonly connections: () => number
   readonly close: () => Promise<void>
 }
@@ -34,19 +35,19 @@ export async function openLink(upstream: Address): Promise<Link> {
   let delayMs = 0
 
   const carry = (pair: Pair, from: Socket, to: Socket): void => {
-    from.on('data', (bytes: Buffer) => later(() => pair.forgotten || to.destroyed || void to.write(bytes)))
-    from.on('end', () => later(() => pair.forgotten || to.destroyed || void to.end()))
+    const lane = createLane(() => delayMs)
+    const pass = (act: () => void): void => lane(() => pair.forgotten || act())
+    from.on('data', (bytes: Buffer) => pass(() => to.writable && void to.write(bytes)))
+    from.on('end', () => pass(() => void to.end()))
     from.on('error', () => undefined)
-    from.on('close', () => later(() => pair.forgotten || destroy(pair)))
+    from.on('close', () => pass(() => leave(pair)))
   }
-  const later = (act: () => void): void => void (delayMs === 0 ? act() : setTimeout(act, delayMs))
-  const destroy = (pair: Pair): void => {
+  const leave = (pair: Pair): void => {
     pairs.delete(pair)
     pair.client.destroy()
     pair.server.destroy()
   }
   const join = (client: Socket): void => {
-    waiting.delete(client)
     const behind = connect({ ...upstream, allowHalfOpen: true, noDelay: true })
     const pair: Pair = { client, server: behind, forgotten: false }
     pairs.add(pair)
@@ -60,38 +61,55 @@ export async function openLink(upstream: Address): Promise<Link> {
     else if (state === 'open') join(client)
     else waiting.add(client)
   })
-  const ends = (): Socket[] => [...pairs].flatMap((pair) => (pair.forgotten ? [] : [pair.client, pair.server]))
+  const alive = (): Pair[] => [...pairs].filter(({ forgotten }) => !forgotten)
+  const reset = (broken: Iterable<Pair>): void => {
+    for (const pair of broken) {
+      pairs.delete(pair)
+      for (const end of [pair.client, pair.server]) end.resetAndDestroy()
+    }
+    for (const client of waiting) client.resetAndDestroy()
+    waiting.clear()
+  }
+  const become: Record<State, () => void> = {
+    cut: () => reset(alive()),
+    silent: () => alive().forEach((pair) => [pair.client, pair.server].forEach((end) => end.pause())),
+    open() {
+      for (const pair of alive()) for (const end of [pair.client, pair.server]) end.resume()
+      for (const client of waiting) if (!client.destroyed) join(client)
+      waiting.clear()
+    },
+  }
 
   return {
     host: '127.0.0.1',
     port: await listen(server),
     become(next) {
       state = next
-      if (next === 'silent') for (const end of ends()) end.pause()
-      else if (next === 'open') {
-        for (const end of ends()) end.resume()
-        for (const client of waiting) if (!client.destroyed) join(client)
-        waiting.clear()
-      } else {
-        for (const end of [...ends(), ...waiting]) end.resetAndDestroy()
-        pairs.clear()
-        waiting.clear()
-      }
+      become[next]()
     },
     delay: (ms) => void (delayMs = ms),
-    forget() {
-      for (const pair of pairs) pair.forgotten = true
-    },
-    halfClose(toward) {
-      for (const pair of pairs) pair[toward].end()
-    },
-    connections: () => pairs.size,
+    forget: () => alive().forEach((pair) => (pair.forgotten = true)),
+    halfClose: (toward) => alive().forEach((pair) => pair[toward].end()),
+    connections: () => alive().length,
     async close() {
-      for (const { client, server: behind } of pairs) for (const end of [client, behind]) end.resetAndDestroy()
-      for (const client of waiting) client.resetAndDestroy()
+      reset(pairs)
       server.close()
       await once(server, 'close')
     },
+  }
+}
+
+/** One direction of a connection: what goes in comes out later, and never past what went in before. */
+function createLane(delayMs: () => number): (act: () => void) => void {
+  const queue: { readonly at: number; readonly act: () => void }[] = []
+  const drain = (): void => {
+    const now = performance.now()
+    while (queue[0] && queue[0].at <= now) queue.shift()?.act()
+    if (queue[0]) setTimeout(drain, queue[0].at - now)
+  }
+  return (act) => {
+    queue.push({ at: performance.now() + delayMs(), act })
+    if (queue.length === 1) drain()
   }
 }
 

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { sightProcess } from '../../packages/server/src/embedded/process.ts'
+import { whenWeEnd } from './will.ts'
 
 const run = promisify(execFile)
 
@@ -27,22 +28,32 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** From here on none of them does anything. Whoever is stopped starts no others, so the parent is first. */
-export async function pauseTree(root: number): Promise<void> {
-  send(root, 'SIGSTOP')
-  for (const pid of (await treeOf(root)).slice(1)) send(pid, 'SIGSTOP')
-}
-
-export async function resumeTree(root: number): Promise<void> {
-  for (const pid of (await treeOf(root)).toReversed()) send(pid, 'SIGCONT')
+/**
+ * From here on none of them does anything, until what this resolves with is called. Should we end first, they go on,
+ * and so get to hear who tells them to stop.
+ */
+export async function pauseTree(root: number): Promise<() => void> {
+  const tree = await stopTree(root)
+  const callOff = whenWeEnd('kill -CONT "$@"', tree)
+  return () => {
+    for (const pid of tree.toReversed()) send(pid, 'SIGCONT')
+    callOff()
+  }
 }
 
 /** As when the power goes: none of them does anything more. Resolves when none is left. */
 export async function killTree(root: number): Promise<void> {
-  await pauseTree(root)
-  const tree = await treeOf(root)
+  const tree = await stopTree(root)
   for (const pid of tree) send(pid, 'SIGKILL')
   for (const pid of tree) await gone(pid)
+}
+
+/** Whoever is stopped starts no others, so the parent is first. */
+async function stopTree(root: number): Promise<readonly number[]> {
+  send(root, 'SIGSTOP')
+  const tree = await treeOf(root)
+  for (const pid of tree.slice(1)) send(pid, 'SIGSTOP')
+  return tree
 }
 
 const pollMs = 10

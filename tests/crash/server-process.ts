@@ -8,6 +8,7 @@ import { openSync, closeSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { eventually } from './eventually.ts'
+import { whenWeEnd } from './will.ts'
 
 export type ServerProcess = {
   readonly name: string
@@ -43,7 +44,7 @@ type Options = {
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const command = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
-const startWithinMs = 60_000
+const startWithinMs = 120_000
 const stopWithinMs = 40_000
 
 export async function createServerProcess({ name, logFile, env, args = [] }: Options): Promise<ServerProcess> {
@@ -112,21 +113,8 @@ function spawnServer(args: readonly string[], { env, logFile }: Spawning): Child
     stdio: ['ignore', log, log],
   })
   closeSync(log)
-  if (child.pid !== undefined) outliveNobody(child, child.pid)
+  if (child.pid !== undefined) child.once('exit', whenWeEnd('kill -KILL "$1"', [child.pid]))
   return child
-}
-
-/** Sees to it that a server does not outlive us, however we end. */
-function outliveNobody(child: ChildProcess, pid: number): void {
-  const script = 'read -r word && exit; kill -KILL "$1"'
-  const watchdog = spawn('sh', ['-c', script, 'tidegate-crash', String(pid)], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  watchdog.on('error', () => undefined)
-  watchdog.stdin.on('error', () => undefined)
-  watchdog.unref()
-  child.once('exit', () => watchdog.stdin.end('gone\n'))
 }
 
 /** Of those that the system gives to nobody by itself, so that it is still free when a killed server comes back. */

@@ -1,42 +1,39 @@
 /** After the chaos, when everything runs again: was anything lost, left open, done twice or forgotten? */
 
-import {
-  httpSource,
-  leafHash,
-  openCheckpoint,
-  parseVerifierKey,
-  readEntries,
-  encodeEntry,
-  growTree,
-  emptyEdge,
-  verifyLog,
-} from '@tidegate/audit'
-import type { LogEntry } from '@tidegate/audit'
+import { transient } from './calls.ts'
 import type { Row } from './cluster.ts'
 import { eventuallyNone } from './eventually.ts'
+import type { Figures } from './figures.ts'
+import { figuresOf } from './figures.ts'
 import type { CrashTarget, Fleet } from './fleet.ts'
+import { lost, subjectOf } from './kept.ts'
+import { ownReason } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
-import { endOfSession } from './ledger.ts'
+import { logProblems } from './log-check.ts'
 
 export type Verdict = {
   /** Each is something that must never be. */
   readonly violations: readonly string[]
-  readonly figures: Readonly<Record<string, number | string>>
+  readonly figures: Figures
 }
 
-const settleWithinMs = 90_000
+const settleWithinMs = 120_000
 
 /** Everything runs, and nothing waits to be done. */
 export async function settle(fleet: Fleet): Promise<void> {
   await fleet.startAll()
-  const none = (what: string, text: string): Promise<void> =>
-    eventuallyNone({ what, withinMs: settleWithinMs }, () => fleet.inStore(text))
+  const none = (what: string, text: string, values: readonly unknown[] = []): Promise<void> =>
+    eventuallyNone({ what, withinMs: settleWithinMs }, () => fleet.inStore(text, values))
   await none(
     'every grant that was opened is closed',
     `select id, state, close_failures, close_error, due_at from tidegate.access_grant
      where state not in ('scheduled', 'ready', 'ended')`,
   )
-  await none('every target is in order', 'select * from tidegate.target_state where failures > 0 or tended_at is null')
+  await none(
+    'every target has been compared with the live grants since, and is in order',
+    'select * from tidegate.target_state where failures > 0 or tended_at is null or tended_at < $1',
+    [new Date()],
+  )
   await none('every entry has its place', 'select serial from tidegate.audit_entry where leaf_index is null')
 }
 
@@ -49,12 +46,15 @@ export async function judge(fleet: Fleet, ledger: Ledger): Promise<Verdict> {
   const violations = [
     ...ledger.violations,
     ...badAnswers(ledger),
+    ...stoppedShort(ledger),
     ...(await lost(fleet, ledger, entries)),
     ...countedTwice(entries),
+    ...(await filedTwice(fleet)),
     ...badlyEnded(grants, entries),
     ...(await overdue(fleet)),
+    ...(await staleFindings(fleet)),
     ...(await leftOpen(fleet)),
-    ...(await logProblems(fleet, ledger)),
+    ...(await logProblems(fleet, ledger, entries)),
     ...processProblems(fleet),
   ]
   return { violations, figures: await figuresOf(fleet, { ledger, entries, grants }) }
@@ -74,34 +74,23 @@ const fairAnswers = new Set([
 const badAnswers = ({ tally }: Ledger): string[] =>
   [...tally].filter(([code]) => !fairAnswers.has(code)).map(([code, count]) => `${code} was answered ${count} times`)
 
-async function lost(fleet: Fleet, { lives, places }: Ledger, entries: readonly Row[]): Promise<string[]> {
-  const rows = await fleet.inStore(
-    `select r.id, r.reason, r.status, r.grant_id as grant, g.activated_at, g.state, g.end_reason,
-       array(select approver from tidegate.approval a where a.request = r.id) as approvers
-     from tidegate.access_request r left join tidegate.access_grant g on g.request = r.id`,
+/** Fewer would prove nothing. */
+const fewestAccesses = 3
+
+/** When all is well again everyone gets through with what they began, and somebody had begun something. */
+function stoppedShort({ lives }: Ledger): string[] {
+  const given = lives.flatMap(({ reason, stopped }) =>
+    stopped && transient.includes(stopped.refused)
+      ? [`${reason} was given up: to ${stopped.at} was ${stopped.refused} to the end: ${stopped.detail}`]
+      : [],
   )
-  const byId = new Map(rows.map((row) => [row['id'], row]))
-  const told = new Set(entries.map(({ type, request, grant }) => `${String(type)} ${String(grant ?? request)}`))
-  const problems: string[] = []
-  for (const { request, approved, opened, end, reason } of lives) {
-    if (!request) continue
-    const row = byId.get(request.id)
-    const gone = (what: string): void => void problems.push(`${request.id}: ${what} is lost`)
-    if (row?.['reason'] !== reason) gone('the request')
-    if (request.grant !== undefined && row?.['grant'] !== request.grant) gone(`the grant ${request.grant}`)
-    if (approved && !(row?.['approvers'] as string[] | undefined)?.includes(approved.by))
-      gone(`the approval of ${approved.by}`)
-    if (approved?.request.grant !== undefined && row?.['grant'] !== approved.request.grant) gone('the grant approved')
-    const grant = String(row?.['grant'])
-    if (opened && !told.has(`grant.opened ${grant}`)) gone(`the entry of opening ${grant}`)
-    if (opened && row?.['activated_at'] === null) gone(`the opening of ${grant}`)
-    if (end && row?.['state'] !== 'ended') gone(`the end of ${grant} as ${end.reason}`)
-    if (end && end.reason !== 'expired' && row?.['end_reason'] !== end.reason) gone(`the ${end.reason} of ${grant}`)
-  }
-  const indices = new Map(entries.map(({ id, index }) => [id, Number(index)]))
-  for (const [id, index] of places)
-    if (indices.get(id) !== index) problems.push(`entry ${id} is not at ${index} any more`)
-  return problems
+  const uncut = lives.filter(({ session, end }) => session && end && session.cutAt === undefined)
+  const seenThrough = lives.filter(({ end }) => end).length
+  return [
+    ...given,
+    ...uncut.map(({ reason, opened }) => `${reason}: the session of ${String(opened?.login)} was not cut`),
+    ...(seenThrough < fewestAccesses ? [`only ${seenThrough} accesses were seen to their end`] : []),
+  ]
 }
 
 /** What can be told of a request or a grant once, however often it was tried. */
@@ -120,24 +109,39 @@ const oneTime = new Set([
 
 function countedTwice(entries: readonly Row[]): string[] {
   const counts = new Map<string, number>()
-  for (const { type, request, grant } of entries) {
-    const about = String(type).startsWith('grant.') ? grant : request
-    if (!oneTime.has(String(type))) continue
-    const what = `${String(type)} of ${String(about)}`
+  for (const entry of entries) {
+    const type = String(entry['type'])
+    if (!oneTime.has(type)) continue
+    const what = `${type} of ${subjectOf(entry)}`
     counts.set(what, (counts.get(what) ?? 0) + 1)
   }
   return [...counts].filter(([, count]) => count > 1).map(([what, count]) => `${what} stands in the log ${count} times`)
 }
 
+/** Whoever asks again with the same key has asked once, and everyone's reason is their own. */
+async function filedTwice({ inStore }: Fleet): Promise<string[]> {
+  const reasons = await inStore(
+    `select reason, count(*) as count from tidegate.access_request where starts_with(reason, $1)
+     group by reason having count(*) > 1`,
+    [ownReason],
+  )
+  return reasons.map(({ reason, count }) => `${String(reason)} was filed ${String(count)} times`)
+}
+
+/** Why grants end here: facts, policies and resources stay as they are. */
+const fairReasons = new Set(['expired', 'done', 'revoked', 'open-failed'])
+
 function badlyEnded(grants: readonly Row[], entries: readonly Row[]): string[] {
   const of = (type: string): Map<unknown, Row> =>
     new Map(entries.filter((entry) => entry['type'] === type).map((entry) => [entry['grant'], entry]))
   const [created, opened, ended] = [of('grant.created'), of('grant.opened'), of('grant.ended')]
-  return grants.flatMap(({ id, state }) => {
+  return grants.flatMap(({ id, state, end_reason: reason }) => {
     const end = ended.get(id)?.['body'] as { verifiedGone?: boolean } | undefined
     if (!created.has(id)) return [`${String(id)} has no entry of its beginning`]
     if ((state === 'ended') !== ended.has(id))
       return [`${String(id)} is ${String(state)}, and its entries say otherwise`]
+    if (state === 'ended' && !fairReasons.has(String(reason)))
+      return [`${String(id)} ended as ${String(reason)}, and nobody gave it that reason`]
     if (opened.has(id) && end && end.verifiedGone !== true) return [`${String(id)} ended without being read back`]
     return []
   })
@@ -156,6 +160,14 @@ async function overdue({ inStore }: Fleet): Promise<string[]> {
   return [...grants, ...requests].map(({ id, state }) => `${String(id)} is forgotten as ${String(state)}`)
 }
 
+/** What nobody has to look at any more. */
+async function staleFindings({ inStore }: Fleet): Promise<string[]> {
+  const findings = await inStore(
+    `select kind, subject from tidegate.finding where closed_at is null and kind in ('close-failing', 'target-untended')`,
+  )
+  return findings.map(({ kind, subject }) => `${String(kind)} is still open about ${String(subject)}`)
+}
+
 async function leftOpen(fleet: Fleet): Promise<string[]> {
   const problems = await Promise.all(fleet.targets.map((target) => leftOn(fleet, target)))
   return problems.flat()
@@ -165,43 +177,22 @@ async function leftOn({ onTarget, inStore }: Fleet, target: CrashTarget): Promis
   const logins = await onTarget(target, 'select rolname from pg_roles where starts_with(rolname, $1)', [
     `${target.prefix}grt_`,
   ])
-  const sessions = await onTarget(target, 'select usename from pg_stat_activity where starts_with(usename, $1)', [
-    `${target.prefix}grt_`,
-  ])
+  const sessions = await onTarget(
+    target,
+    // One whose login was dropped under it has nobody's name.
+    `select coalesce(usename, 'nobody') as usename from pg_stat_activity
+     where starts_with(usename, $1) or (usename is null and usesysid is not null)`,
+    [`${target.prefix}grt_`],
+  )
   const live = await inStore(`select id from tidegate.access_grant where state in ('provisioning', 'active', 'ending')`)
   const allowed = new Set(live.map(({ id }) => `${target.prefix}${String(id)}`))
-  return [...logins.map(({ rolname }) => rolname), ...sessions.map(({ usename }) => usename)]
-    .filter((login) => !allowed.has(String(login)))
-    .map((login) => `${String(login)} is still on ${target.resource}, and no live grant gives it`)
-}
-
-/** The log as anyone reads it, and against it every checkpoint that was ever shown. */
-async function logProblems(fleet: Fleet, { checkpoints }: Ledger): Promise<string[]> {
-  const vkey = parseVerifierKey(fleet.verifierKey)
-  const [member] = fleet.members
-  if (!vkey || !member) return ['the log has no key']
-  const source = httpSource(`${member.url}/log/`, { fetch })
-  const verdict = await verifyLog({ source, vkey: fleet.verifierKey })
-  if (!verdict.ok) return [`the log does not verify: ${verdict.detail}`]
-  const problems: string[] = []
-  let edge = emptyEdge
-  const entries: LogEntry[] = []
-  for await (const { entry } of readEntries({ source, tree: verdict, from: 0, to: verdict.size })) entries.push(entry)
-  for (const [size, note] of [...checkpoints].toSorted(([a], [b]) => a - b)) {
-    const opened = openCheckpoint(note, vkey)
-    if (!opened.ok || size > entries.length) {
-      problems.push(`the log has ${entries.length} entries, and was shown to have ${size}`)
-      continue
-    }
-    const growth = growTree(
-      edge,
-      entries.slice(edge.size, size).map((entry) => leafHash(encodeEntry(entry))),
-    )
-    edge = growth.edge
-    if (!Buffer.from(growth.root).equals(Buffer.from(opened.checkpoint.root)))
-      problems.push(`the checkpoint of size ${size} is of another log`)
-  }
-  return problems
+  const found = [
+    ...logins.map(({ rolname: login }) => ({ login, what: `the login ${String(login)}` })),
+    ...sessions.map(({ usename: login }) => ({ login, what: `a session of ${String(login)}` })),
+  ]
+  return found
+    .filter(({ login }) => !allowed.has(String(login)))
+    .map(({ what }) => `${what} is still on ${target.resource}, and no live grant gives it`)
 }
 
 /** A server ends when it is told to, and never says that something went wrong inside it. */
@@ -219,40 +210,3 @@ function processProblems({ members }: Fleet): string[] {
     return [...died, ...said.slice(0, 5).map((line) => `${member.name} wrote: ${line.slice(0, 2_000)}`)]
   })
 }
-
-type Facts = { readonly ledger: Ledger; readonly entries: readonly Row[]; readonly grants: readonly Row[] }
-
-async function figuresOf({ inStore }: Fleet, { ledger, entries, grants }: Facts): Promise<Verdict['figures']> {
-  const { lives, checkpoints, tally, slowest } = ledger
-  const findings = await inStore(
-    `select kind, count(*)::int as count, count(*) filter (where closed_at is null)::int as open
-     from tidegate.finding group by kind order by kind`,
-  )
-  const late = latenesses(ledger)
-  const at = (share: number): number => late[Math.min(late.length - 1, Math.floor(share * late.length))] ?? 0
-  return {
-    requests: lives.filter(({ request }) => request).length,
-    grants: grants.length,
-    opened: lives.filter(({ opened }) => opened).length,
-    sessions: lives.filter(({ session }) => session).length,
-    ended: grants.filter(({ state }) => state === 'ended').length,
-    entries: entries.length,
-    checkpoints: checkpoints.size,
-    answers: [...tally].map(([code, count]) => `${code} ${count}`).join(', '),
-    'slowest answer, ms': Math.round(slowest.ms),
-    'cut after its end, ms: median, 95%, most': `${at(0.5)}, ${at(0.95)}, ${late.at(-1) ?? 0}`,
-    findings: findings
-      .map(({ kind, count, open }) => `${String(kind)} ${String(count)} (${String(open)} open)`)
-      .join(', '),
-  }
-}
-
-/** By how much each session outlived its grant, in milliseconds, shortest first. One that is not cut outlives it for ever. */
-export const latenesses = ({ lives }: Ledger): number[] =>
-  lives
-    .flatMap((life) => {
-      const end = endOfSession(life)
-      if (end === undefined) return []
-      return [(life.session?.cutAt ?? Number.POSITIVE_INFINITY) - end]
-    })
-    .toSorted((a, b) => a - b)

@@ -55,9 +55,9 @@ async function rememberEntries(fleet: Fleet, member: Member, ledger: Ledger): Pr
   const auditor = fleet.clientOf('sam', member)
   const { items } = await auditor.listEntries({ limit: 100 }, signal())
   for (const { id, index } of items) {
-    if (index === undefined) continue
-    if ((ledger.places.get(id) ?? index) !== index) ledger.violations.push(`entry ${id} moved within the log`)
-    ledger.places.set(id, index)
+    const known = ledger.places.get(id)
+    if (known !== undefined && index !== known) ledger.violations.push(`entry ${id} moved within the log`)
+    ledger.places.set(id, index ?? known)
   }
   const [latest] = items
   if (!latest) return

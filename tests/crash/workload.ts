@@ -7,6 +7,7 @@ import type { Random } from '../simulation/random.ts'
 import type { Answered } from './calls.ts'
 import { persist } from './calls.ts'
 import type { CrashTarget, Fleet } from './fleet.ts'
+import { ownReason } from './ledger.ts'
 import type { Ledger, Life } from './ledger.ts'
 
 export type Workload = {
@@ -25,6 +26,8 @@ type Shape = {
   readonly pauseMs: number
   /** Everyone lets their grants expire. */
   readonly onlyExpire?: boolean
+  /** What they ask access to. Absent: any target of the fleet. */
+  readonly targets?: readonly CrashTarget[]
 }
 
 export const usualShape: Shape = {
@@ -38,16 +41,18 @@ type Scene = {
   readonly ledger: Ledger
   readonly shape: Shape
   readonly going: () => boolean
-  readonly abandoned: () => boolean
+  /** Everything has been there for so long that whoever still waits waits for ever. */
+  readonly hopeless: () => boolean
 }
 
-/** Longer than any outage of a scenario lasts, its recovery included. */
-const patienceMs = 150_000
+/** However long things are broken, people wait; and this much longer when all is well again. */
+const patienceMs = 90_000
 
 export function startWorkload(fleet: Fleet, ledger: Ledger, shape: Shape = usualShape): Workload {
   let stopped = false
-  let abandoned = false
-  const scene: Scene = { fleet, ledger, shape, going: () => !stopped, abandoned: () => abandoned }
+  let hopelessAt = Number.POSITIVE_INFINITY
+  const hopeless = (): boolean => performance.now() > hopelessAt
+  const scene: Scene = { fleet, ledger, shape, going: () => !stopped, hopeless }
   const workers = shape.people.map((who, i) =>
     work(scene, { who, random: fleet.random(`${who}-${i}-${ledger.lives.length}`) }),
   )
@@ -55,11 +60,12 @@ export function startWorkload(fleet: Fleet, ledger: Ledger, shape: Shape = usual
     ledger,
     async finish() {
       stopped = true
+      hopelessAt = performance.now() + patienceMs
       await Promise.all(workers)
     },
     abandon() {
       stopped = true
-      abandoned = true
+      hopelessAt = Number.NEGATIVE_INFINITY
     },
   }
 }
@@ -97,7 +103,7 @@ function draw({ fleet, shape }: Scene, random: Random): Drawn {
   return {
     role: random.chance(0.3) ? 'writer' : 'readonly',
     duration: `${seconds}s`,
-    target: random.pick(fleet.targets) ?? fleet.target,
+    target: random.pick(shape.targets ?? fleet.targets) ?? fleet.target,
     key: Buffer.from(random.bytes(9)).toString('base64url'),
     way: shape.onlyExpire ? 'expired' : way,
     useMs: random.below(seconds * 700),
@@ -106,7 +112,7 @@ function draw({ fleet, shape }: Scene, random: Random): Drawn {
 
 async function live(scene: Scene, { who, random }: Person): Promise<void> {
   const drawn = draw(scene, random)
-  const life: Life = { who, resource: drawn.target.resource, reason: `Order ${drawn.key}` }
+  const life: Life = { who, resource: drawn.target.resource, reason: `${ownReason}${drawn.key}` }
   scene.ledger.lives.push(life)
   const grant = await ask(scene, life, drawn)
   if (grant === undefined) return
@@ -117,15 +123,12 @@ async function live(scene: Scene, { who, random }: Person): Promise<void> {
   await cutOf(scene, life, client)
 }
 
-const calling = ({ fleet, ledger, abandoned }: Scene, who: string) => {
-  const until = performance.now() + patienceMs
-  return {
-    client: (): Client => fleet.clientOf(who),
-    tally: ledger.tally,
-    slowest: ledger.slowest,
-    giveUp: () => abandoned() || performance.now() > until,
-  }
-}
+const calling = ({ fleet, ledger, hopeless }: Scene, who: string) => ({
+  client: (): Client => fleet.clientOf(who),
+  tally: ledger.tally,
+  slowest: ledger.slowest,
+  giveUp: hopeless,
+})
 
 /** The grant's id, when there is one. */
 async function ask(scene: Scene, life: Life, { role, duration, target, key }: Drawn): Promise<string | undefined> {
@@ -155,7 +158,7 @@ async function ask(scene: Scene, life: Life, { role, duration, target, key }: Dr
 }
 
 function stop(life: Life, at: string, { refused, detail }: Extract<Answered<unknown>, { refused: string }>): undefined {
-  life.stopped = `${at}: ${refused}: ${detail}`
+  life.stopped = { at, refused, detail }
 }
 
 type Opening = { readonly life: Life; readonly grant: string; readonly target: CrashTarget }
@@ -212,9 +215,10 @@ async function endIt(scene: Scene, life: Life, { grant, way }: Ending): Promise<
   life.end = { reason: end?.reason === 'expired' ? 'expired' : way, answeredAt: Date.now() }
 }
 
-/** A session that is never cut is found by the verdict, by its missing end. */
-async function cutOf({ abandoned }: Scene, { session }: Life, client: pg.Client): Promise<void> {
-  const until = Date.now() + patienceMs
-  while (session && session.cutAt === undefined && Date.now() < until && !abandoned()) await delay(20)
+/** A session that is not cut when all is well again is found by the verdict. */
+async function cutOf({ hopeless }: Scene, life: Life, client: pg.Client): Promise<void> {
+  const goesOn = (): boolean => life.session !== undefined && life.session.cutAt === undefined
+  while (goesOn() && !hopeless()) await delay(20)
+  if (goesOn()) client.removeAllListeners('end')
   await client.end().catch(() => undefined)
 }
