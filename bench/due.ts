@@ -213,7 +213,11 @@ function createPicker(url: string) {
     /** In a transaction that changes nothing. */
     async undone(work: (tx: Tx) => Promise<void>): Promise<void> {
       const tx = await db.startTransaction().execute()
-      await work(tx).finally(() => tx.rollback().execute())
+      try {
+        await work(tx)
+      } finally {
+        await tx.rollback().execute()
+      }
     },
     /** As the reconciler's pass does. */
     async workOff(now: Instant): Promise<void> {

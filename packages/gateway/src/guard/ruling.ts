@@ -7,15 +7,19 @@ export type Use = {
   readonly tables: readonly string[]
 }
 
+export type Refusal = {
+  readonly ruling: 'refuse'
+  /** Id of the rule, for the entry and the hint. */
+  readonly rule: string
+  /** For people: what may not be done. Has names out of the text, without control characters, and never its literals. */
+  readonly message: string
+  /** For people: what would be let through. Absent: nothing that the guard knows of. */
+  readonly remedy?: string
+}
+
 export type Ruling =
   | { readonly ruling: 'allow'; readonly uses: readonly Use[] }
-  | {
-      readonly ruling: 'refuse'
-      /** Id of the rule, for the entry and the hint. */
-      readonly rule: string
-      /** For people: what may not be done. */
-      readonly message: string
-    }
+  | Refusal
   | { readonly ruling: 'ask'; readonly rule: string; readonly message: string; readonly uses: readonly Use[] }
 
 /** Judges what a client sends as one simple query or one Parse. Takes any text, and never throws. */

@@ -20,6 +20,7 @@ export type SessionEvent =
       readonly type: 'result'
       readonly at: Instant
       readonly statement: number
+      /** Kept to the microsecond. */
       readonly durationMs: number
       readonly rows: number
       /** Of row and copy data, either way, as on the wire. */
@@ -37,13 +38,25 @@ export type SessionEvent =
       readonly message: string
     }
   | { readonly type: 'cancel'; readonly at: Instant; readonly statement: number }
+  | {
+      /** Rows that went to the client, in one event or in several. What the limits leave no room for is not kept. */
+      readonly type: 'rows'
+      readonly at: Instant
+      readonly statement: number
+      /** Names, as in RowDescription. Absent: as in the event before, or there are none. */
+      readonly columns?: readonly string[]
+      readonly rows: readonly (readonly Parameter[])[]
+      /** There were more. Set by the recorder; a session that stops early may set it too. */
+      readonly truncated?: true
+    }
 
 /** Records one session. Nothing here throws or waits: the session decides what to do about a recorder in trouble. */
 export type SessionRecorder = {
+  /** The event is encoded later: it, and the bytes that it points into, are not changed any more. */
   readonly record: (event: SessionEvent) => void
   /** While the recorder cannot keep up: resolves when it can take more. `undefined`: go on. */
   readonly pressure: () => Promise<void> | undefined
-  /** Resolves when what was recorded can no longer be written, with the reason, for people. */
+  /** Resolves when what was recorded can no longer be written, with the reason, a clause for people. */
   readonly failed: Promise<string>
   /** Writes what is there and closes. Resolves when it is on disk. Twice is once. */
   readonly end: () => Promise<void>

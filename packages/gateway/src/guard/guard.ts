@@ -1,0 +1,112 @@
+/** Judges texts: reads them with PostgreSQL's grammar, remembers what was in them, and asks every check. */
+
+import { analyse } from './analyse.ts'
+import { createTextCache, type TextCache } from './cache.ts'
+import { asksFor, checks, readyRules, type CheckId, type ReadyRules } from './checks.ts'
+import type { StatementFacts } from './facts.ts'
+import { limits } from './limits.ts'
+import { createParser, type Parser } from './parser.ts'
+import type { GuardRules } from './rules.ts'
+import type { Guard, Refusal, Ruling } from './ruling.ts'
+import { usesOf } from './uses.ts'
+
+export type Guards = {
+  /** The guard of these rules. Sessions with the same rules share one, and all guards share what they have read. */
+  readonly guardFor: (rules: GuardRules) => Guard
+  /** What is remembered at the moment. */
+  readonly remembered: () => { readonly texts: number; readonly length: number }
+}
+
+/** What a text says, and what the last guard that was asked said of it. */
+type Known = {
+  readonly facts: readonly StatementFacts[] | Refusal
+  by: Guard | undefined
+  ruling: Ruling | undefined
+}
+
+/**
+ * Loads the parser, once per process.
+ *
+ * @throws where it cannot be loaded
+ */
+export async function createGuards(): Promise<Guards> {
+  const parser = await createParser()
+  const { cachedTexts: texts, cachedLength: length, cachedTextLength: textLength } = limits
+  const cache = createTextCache<Known>({ texts, length, textLength })
+  const shared = new Map<string, Guard>()
+
+  function guardFor(rules: GuardRules): Guard {
+    const key = JSON.stringify(rules)
+    const known = shared.get(key)
+    if (known) return known
+    // Sessions keep the guard they have. One that is made twice costs another judging of what it meets.
+    if (shared.size >= limits.sharedGuards) shared.clear()
+    const ready = readyRules(rules)
+    const guard: Guard = { judge: (text) => judgeText(text, { guard, rules: ready, parser, cache }) }
+    shared.set(key, guard)
+    return guard
+  }
+
+  return { guardFor, remembered: cache.size }
+}
+
+type Judging = {
+  readonly guard: Guard
+  readonly rules: ReadyRules
+  readonly parser: Parser
+  readonly cache: TextCache<Known>
+}
+
+function judgeText(text: string, { guard, rules, parser, cache }: Judging): Ruling {
+  const known = cache.get(text)
+  if (known?.by === guard && known.ruling !== undefined) return known.ruling
+  try {
+    const { facts, passing } = known ? { facts: known.facts, passing: false } : read(text, parser)
+    const ruling = 'ruling' in facts ? facts : rule(facts, rules)
+    if (!passing) cache.set(text, { facts, by: guard, ruling })
+    return ruling
+  } catch {
+    return unreadable('cannot be judged')
+  }
+}
+
+type Reading = { readonly facts: Known['facts']; readonly passing: boolean }
+
+function read(text: string, parser: Parser): Reading {
+  const parsed = parser.parse(text)
+  if ('fault' in parsed) return { facts: unreadable(parsed.fault), passing: parsed.passing === true }
+  return { facts: parsed.statements.map(analyse), passing: false }
+}
+
+const unreadable = (fault: string): Refusal => ({
+  ruling: 'refuse',
+  rule: 'unreadable',
+  message: `the statement ${fault}`,
+  remedy: 'What cannot be read is not sent. Write it in the SQL of PostgreSQL 18, in parts if it is long.',
+})
+
+/** One refused statement refuses the text: it is one transaction, and was written as one. */
+function rule(statements: readonly StatementFacts[], rules: ReadyRules): Ruling {
+  const refusal = firstOf(statements, (facts) => refusalOf(facts, rules))
+  if (refusal) return refusal
+  const uses = usesOf(statements)
+  const asked = firstOf(statements, (facts) => asksFor(facts, rules))
+  if (asked === undefined) return { ruling: 'allow', uses }
+  return { ruling: 'ask', rule: 'ask', message: `${asked} needs the approval of a person`, uses }
+}
+
+function refusalOf(facts: StatementFacts, rules: ReadyRules): Refusal | undefined {
+  for (const id of Object.keys(checks) as CheckId[]) {
+    const message = checks[id].finds(facts, rules)
+    if (message !== undefined) return { ruling: 'refuse', rule: id, message, remedy: checks[id].remedy }
+  }
+  return undefined
+}
+
+function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = find(item)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

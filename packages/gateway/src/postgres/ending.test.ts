@@ -1,0 +1,305 @@
+/** How sessions end: by time, by a hand, by either side, in whatever state they are. */
+
+import { once } from 'node:events'
+import { after, type Millis } from '@tidegate/core'
+import { Client } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { withClient } from '../../../../tests/support/clients.ts'
+import { startProxyForTest } from '../../../../tests/support/proxy.ts'
+import { systemClock } from './shell/clock.ts'
+import { createTestClock } from './testing/clock.ts'
+import { startGatewayForTest, testGrant, type TestGateway, untilAsleep } from './testing/gateway.ts'
+import { cancelPacket, dial, type Line, readAll, ring, words } from './testing/wire.ts'
+import { readError } from './wire/server-messages.ts'
+
+/** Nobody of the gateway's is left in the target's database, nor comes back. */
+async function backendsGone({ database }: TestGateway): Promise<void> {
+  await withClient(database.connection, async (client) => {
+    const others = `select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+    while ((await client.query(others)).rows[0].n > 0) await new Promise((resolve) => setImmediate(resolve))
+  })
+}
+
+/** The last message before the socket closes. */
+async function farewell(line: Line): Promise<ReturnType<typeof readError>> {
+  for (;;) {
+    const frame = await line.next()
+    const error = frame.type === 'E' ? readError(frame) : undefined
+    if (error?.severity === 'FATAL') return error
+  }
+}
+
+describe('time', () => {
+  test('ends a session with a reason and its grant, after one warning, and lets go of the target', async () => {
+    const clock = createTestClock()
+    const world = await startGatewayForTest({ ports: { clock } })
+    const line = await dial(world.connection)
+    clock.advance(3_600_000 - 120_000)
+    expect(readError(await line.next())?.message).toBe(
+      `access ends in 2m, at 2026-01-05T10:00:00.000Z (grant ${testGrant})`,
+    )
+    clock.advance(119_999)
+    line.send(words.query('select 1'))
+    expect(await line.types()).toBe('TDCZ')
+    clock.advance(1)
+    expect(await farewell(line)).toEqual({
+      severity: 'FATAL',
+      sqlstate: '57P01',
+      message: `access has ended: its time is over (grant ${testGrant})`,
+    })
+    await world.sessions[0]!.closed
+    expect(world.recorder().isEnded()).toBe(true)
+    expect(world.gateway.sessions()).toEqual([])
+    await backendsGone(world)
+  })
+
+  test('can be moved while a session is open, either way, and warns again when it is far', async () => {
+    const clock = createTestClock()
+    const world = await startGatewayForTest({ ports: { clock } })
+    const line = await dial(world.connection)
+    const [session] = world.sessions
+    clock.advance(3_500_000)
+    expect((await line.next()).type).toBe('N')
+    session!.setDeadline(after(clock.now(), 600_000 as Millis))
+    clock.advance(479_999)
+    line.send(words.query('select 1'))
+    expect(await line.types()).toBe('TDCZ')
+    clock.advance(1)
+    expect((await line.next()).type).toBe('N')
+    session!.setDeadline(clock.now())
+    expect((await farewell(line))?.sqlstate).toBe('57P01')
+  })
+
+  test('that is over when the session opens ends it', async () => {
+    const world = await startGatewayForTest({ admission: { deadline: systemClock.now() } })
+    const line = await dial(world.connection)
+    expect((await farewell(line))?.message).toContain('its time is over')
+  })
+
+  test('further away than a timer can say does not come at once', async () => {
+    const deadline = after(systemClock.now(), (365 * 86_400_000) as Millis)
+    const world = await startGatewayForTest({ admission: { deadline } })
+    const line = await dial(world.connection)
+    line.send(words.query('select 1'))
+    expect(await line.types()).toBe('TDCZ')
+    expect(world.gateway.sessions()).toHaveLength(1)
+  })
+})
+
+describe('a hand', () => {
+  const states: Record<string, (line: Line) => Promise<void> | void> = {
+    'that is idle': () => undefined,
+    'in a transaction': async (line) => {
+      line.send(words.query('begin; create table t (a int)'))
+      await line.types()
+    },
+    'in a failed transaction': async (line) => {
+      line.send(words.query('begin'), words.query('wrong'))
+      await line.types()
+      await line.types()
+    },
+    'that runs a statement': (line) => line.send(words.query('select pg_sleep(60)')),
+    'that runs a pipeline': (line) =>
+      line.send(words.parse('', 'select pg_sleep(60)'), words.bind('', ''), words.execute(''), words.sync()),
+    'within a batch': async (line) => {
+      line.send(words.parse('', 'select 1'), words.flush())
+      await line.next()
+    },
+    'that copies in': async (line) => {
+      line.send(words.query('create temp table t (a int); copy t from stdin'), words.copyData('1\n'))
+      while ((await line.next()).type !== 'G');
+    },
+    'that copies out': async (line) => {
+      line.send(words.query("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"))
+      await line.next()
+    },
+    'in the middle of a message': async (line) => {
+      const query = words.query('select 1')
+      line.socket.write(query.subarray(0, 7))
+    },
+  }
+
+  test.each(Object.keys(states))('ends a session %s, and its backend goes', async (name) => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    await states[name]!(line)
+    if (name.includes('runs')) await once(world.recorder().recorded, 'statement')
+    const ended = world.gateway.endGrant(testGrant, 'access was revoked by user:bob')
+    expect(await farewell(line)).toMatchObject({
+      sqlstate: '57P01',
+      message: `access was revoked by user:bob (grant ${testGrant})`,
+    })
+    expect(await ended).toBe(1)
+    expect(await world.sessions[0]!.closed).toContain('revoked')
+    await backendsGone(world)
+    const left = await withClient(world.database.connection, (c) => c.query("select from pg_class where relname = 't'"))
+    expect(left.rowCount).toBe(0)
+  })
+
+  test('ends what is queued behind a statement that runs, without its being begun', async () => {
+    const world = await startGatewayForTest()
+    await withClient(world.database.connection, (client) => client.query('create table t (a int)'))
+    const line = await dial(world.connection)
+    line.send(words.query('select pg_sleep(60)'), words.query('insert into t values (1)'))
+    await once(world.recorder().recorded, 'statement')
+    await world.gateway.end('ses_1', 'access was revoked')
+    await backendsGone(world)
+    const rows = await withClient(world.database.connection, (client) => client.query('select * from t'))
+    expect(rows.rows).toEqual([])
+  })
+
+  test('ends a session whose client does not read', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    line.socket.pause()
+    line.send(words.query("select repeat('x', 1000000) from generate_series(1, 100)"))
+    await once(world.recorder().recorded, 'statement')
+    await world.gateway.end('ses_1', 'access was revoked')
+    await backendsGone(world)
+  })
+
+  test('ends one session and not its neighbours', async () => {
+    const world = await startGatewayForTest()
+    const [one, other] = [await dial(world.connection), await dial(world.connection)]
+    expect(await world.gateway.end('ses_1', 'done')).toBe(true)
+    expect(await world.gateway.end('ses_1', 'done')).toBe(false)
+    expect((await farewell(one))?.message).toContain('done')
+    other.send(words.query('select 1'))
+    expect(await other.types()).toBe('TDCZ')
+  })
+})
+
+describe('either side', () => {
+  test('a client that says goodbye is not told anything', async () => {
+    const world = await startGatewayForTest()
+    const { socket } = await dial(world.connection)
+    socket.write(words.terminate())
+    expect((await readAll(socket)).toString()).toBe('')
+    expect(await world.sessions[0]!.closed).toBe('the client left')
+    await backendsGone(world)
+  })
+
+  test('a client that vanishes takes what it runs with it', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    line.send(words.query('select pg_sleep(60)'))
+    await once(world.recorder().recorded, 'statement')
+    line.socket.destroy()
+    expect(await world.sessions[0]!.closed).toBe('the client closed the connection')
+    await backendsGone(world)
+  })
+
+  test('a target that ends the session says so itself', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    await withClient(world.database.connection, (client) =>
+      client.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      ),
+    )
+    expect(await farewell(line)).toMatchObject({ sqlstate: '57P01', message: expect.stringContaining('administrator') })
+    await world.sessions[0]!.closed
+  })
+
+  test('a target that vanishes is reported', async () => {
+    const database = await startGatewayForTest()
+    const { host, port } = database.database.connection
+    const proxy = await startProxyForTest({ host, port })
+    const world = await startGatewayForTest({ target: { host: proxy.host, port: proxy.port } })
+    const line = await dial(world.connection)
+    proxy.cut()
+    expect(await farewell(line)).toMatchObject({ sqlstate: '08006' })
+    expect(await world.sessions[0]!.closed).toContain('the target closed the connection')
+  })
+})
+
+describe('the recorder', () => {
+  test('that fails ends the session, and does not where that is what policy says', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    world.recorder().fail('the disk is full')
+    expect(await farewell(line)).toMatchObject({
+      sqlstate: '58030',
+      message: expect.stringContaining('the disk is full'),
+    })
+    const lax = await startGatewayForTest({ admission: { whenRecorderFails: 'go-on' } })
+    const other = await dial(lax.connection)
+    lax.recorder().fail('the disk is full')
+    other.send(words.query('select 1'))
+    expect(await other.types()).toBe('TDCZ')
+  })
+
+  test('that cannot keep up stops both sides until it can', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    const ease = world.recorder().press()
+    line.send(words.query('select 1'))
+    await once(world.recorder().recorded, 'statement')
+    line.send(words.query('select 2'), words.query('select 3'))
+    const [other] = [await dial(world.connection)]
+    other.send(words.query('select 4'))
+    await other.types()
+    expect(world.recorders[0]!.texts()).toEqual(['select 1'])
+    ease()
+    expect([await line.types(), await line.types(), await line.types()]).toEqual(['TDCZ', 'TDCZ', 'TDCZ'])
+  })
+})
+
+describe('a cancel request', () => {
+  type Running = { readonly client: Client; readonly sleeping: Promise<unknown> }
+
+  /** @param started that the statement has begun; by default that it sleeps in the target */
+  const running = async (
+    world: TestGateway,
+    started: (world: TestGateway) => Promise<unknown> = untilAsleep,
+  ): Promise<Running> => {
+    const client = new Client(world.connection)
+    client.on('error', () => undefined)
+    await client.connect()
+    onTestFinished(() => client.end())
+    const sleeping = client.query('select pg_sleep(60)')
+    sleeping.catch(() => undefined)
+    await started(world)
+    return { client, sleeping }
+  }
+
+  test('cancels what its own session runs, and nothing else', async () => {
+    const world = await startGatewayForTest()
+    const one = await running(world)
+    const other = await running(world, () => untilAsleep(world, 2))
+    const socket = await ring(world)
+    socket.write(cancelPacket(one.client))
+    await readAll(socket)
+    await expect(one.sleeping).rejects.toMatchObject({ code: '57014' })
+    expect(world.recorders[0]!.of('cancel')).toMatchObject([{ statement: 1 }])
+    expect(world.recorders[1]!.of('cancel')).toEqual([])
+    expect((await one.client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    const again = await ring(world)
+    again.write(cancelPacket(other.client))
+    await expect(other.sleeping).rejects.toMatchObject({ code: '57014' })
+  })
+
+  test('with another key does nothing', async () => {
+    const world = await startGatewayForTest()
+    const { client, sleeping } = await running(world)
+    const wrong = cancelPacket(client)
+    wrong[15]! ^= 1
+    const socket = await ring(world)
+    socket.write(wrong)
+    await readAll(socket)
+    expect(world.recorder().of('cancel')).toEqual([])
+    const right = await ring(world)
+    right.write(cancelPacket(client))
+    await expect(sleeping).rejects.toMatchObject({ code: '57014' })
+  })
+
+  test('is the waiting client’s way to give up an approval', async () => {
+    const judge = () => ({ ruling: 'ask', rule: 'r', message: 'm', uses: [] }) as const
+    const approve = (): Promise<never> => new Promise(() => undefined)
+    const world = await startGatewayForTest({ admission: { guard: { judge }, approve } })
+    const { client, sleeping } = await running(world, () => once(world.recorder().recorded, 'statement'))
+    const socket = await ring(world)
+    socket.write(cancelPacket(client))
+    await expect(sleeping).rejects.toMatchObject({ code: '57014' })
+  })
+})

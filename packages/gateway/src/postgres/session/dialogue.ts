@@ -1,0 +1,31 @@
+/**
+ * One session's conversation, without its sockets: takes each message of either side and says what is to be done with
+ * it. Knows what is outstanding, so that an answer is that of its statement in any pipeline; records; asks the guard.
+ */
+
+import { fromClient } from './from-client.ts'
+import { fromServer } from './from-server.ts'
+import type { Message } from './message.ts'
+import { createState, type DialoguePorts, type Verdict } from './state.ts'
+
+export type Dialogue = {
+  readonly fromClient: (message: Message) => Verdict
+  readonly fromServer: (message: Message) => Verdict
+  /** The target works on something. */
+  readonly isBusy: () => boolean
+  /** The statement it works on; zero for none. */
+  readonly current: () => number
+  /** The target has told the client itself why it ends. */
+  readonly isOver: () => boolean
+}
+
+export function createDialogue(ports: DialoguePorts): Dialogue {
+  const state = createState(ports)
+  return {
+    fromClient: (message) => fromClient(state, message),
+    fromServer: (message) => fromServer(state, message),
+    isBusy: () => state.outstanding.size() > 0,
+    current: () => state.outstanding.head()?.statement ?? 0,
+    isOver: () => state.fatal,
+  }
+}

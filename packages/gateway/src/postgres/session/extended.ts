@@ -1,0 +1,135 @@
+/** The extended protocol: Parse, Bind, Describe, Execute and Close, in batches that a Sync ends. */
+
+import { postgresLimits as limits } from '../limits.ts'
+import { readBind, readExecute, readNamed, readParse } from '../wire/client-messages.ts'
+import type { Bind, Parse } from '../wire/client-messages.ts'
+import { ask, type Candidate, judge, refuse } from './judging.ts'
+import type { Message } from './message.ts'
+import type { Naming } from './outstanding.ts'
+import { type Portal, type Prepared, preparedOf } from './prepared.ts'
+import { recordStatement } from './recording.ts'
+import { failingParse, type Refusal } from './refusal.ts'
+import { clientViolation, end, expectAnswer, forward, propose, type State, type Verdict, wait } from './state.ts'
+
+export function onParse(state: State, message: Message): Verdict {
+  const parsed = readParse(message)
+  if (parsed === undefined) return clientViolation('a malformed Parse')
+  const { text } = parsed
+  const ruling = judge(state, text)
+  if (ruling === 'wait') return wait
+  if (ruling.ruling !== 'refuse') return prepare(state, parsed, ruling.ruling === 'ask' ? ruling : undefined)
+  const candidate: Candidate = {
+    protocol: 'extended',
+    text: text.text,
+    pass: () => forward,
+    refuse: (statement, refused) => fail(state, statement, refused),
+  }
+  return refuse(state, candidate, ruling)
+}
+
+/** Recorded with each use rather than here: what is only prepared does nothing. What asks, asks with its parameters. */
+function prepare(state: State, { name, text: { text } }: Parse, ruling: Prepared['ask']): Verdict {
+  const { statements, batch } = state
+  if (statements.size() >= limits.names || statements.weight() + text.length > limits.namedTextSizeBytes) {
+    return state.outstanding.size() > 0 ? wait : end('54000', 'too many prepared statements are open; close some')
+  }
+  const naming: Naming = { of: 'statement', change: { name, value: preparedOf(text, ruling), batch } }
+  propose(state, naming)
+  expectAnswer(state, { kind: 'parse', naming, text })
+  return forward
+}
+
+export function onBind(state: State, message: Message): Verdict {
+  const bind = readBind(message)
+  if (bind === undefined) return clientViolation('a malformed Bind')
+  const resolved = state.statements.resolve(bind.statement, state.batch)
+  if (resolved.state === 'unsure') return wait
+  if (state.portals.size() >= limits.names) {
+    return state.outstanding.size() > 0 ? wait : end('54000', 'too many portals are open; close some')
+  }
+  if (resolved.state === 'known') return use(state, bind, resolved.value)
+  // Made by an SQL statement, which was judged and recorded with all that it prepares; this is what uses it.
+  return use(state, bind, preparedOf(`EXECUTE ${quoted(bind.statement)}`))
+}
+
+function use(state: State, { portal, parameters }: Bind, prepared: Prepared): Verdict {
+  const { text } = prepared
+  if (prepared.ask === undefined) {
+    return bindTo(
+      state,
+      { statement: recordStatement(state, { protocol: 'extended', text, parameters }), prepared },
+      portal,
+    )
+  }
+  const candidate: Candidate = {
+    protocol: 'extended',
+    text,
+    parameters,
+    pass: (statement) => bindTo(state, { statement, prepared }, portal),
+    refuse: (statement, refused) => fail(state, statement, refused),
+  }
+  return ask(state, candidate, prepared.ask)
+}
+
+function bindTo(state: State, value: Portal, name: string): Verdict {
+  const naming: Naming = { of: 'portal', change: { name, value, batch: state.batch } }
+  propose(state, naming)
+  expectAnswer(state, { kind: 'bind', naming, statement: value.statement, text: value.prepared.text })
+  return forward
+}
+
+/** The rest of the batch is skipped by the target as well; there is no need to show it. */
+function fail(state: State, statement: number, refusal: Refusal): Verdict {
+  state.skipping = true
+  expectAnswer(state, { kind: 'parse', statement, refusal })
+  return { do: 'replace', bytes: failingParse }
+}
+
+export function onExecute(state: State, message: Message): Verdict {
+  const execute = readExecute(message)
+  if (execute === undefined) return clientViolation('a malformed Execute')
+  const resolved = state.portals.resolve(execute.portal, state.batch)
+  if (resolved.state === 'unsure') return wait
+  const { statement, prepared } = resolved.state === 'known' ? resolved.value : cursor(state, execute.portal)
+  if (prepared.mayChangeNames) state.statements.forget()
+  if (prepared.mayChangeReading) {
+    state.settled = false
+    state.batchMayChangeReading = true
+  }
+  expectAnswer(state, { kind: 'execute', statement })
+  return forward
+}
+
+/** A portal that an SQL statement declared. */
+function cursor(state: State, name: string): Portal {
+  const prepared = preparedOf(`FETCH ALL FROM ${quoted(name)}`)
+  return { statement: recordStatement(state, { protocol: 'extended', text: prepared.text }), prepared }
+}
+
+export function onDescribe(state: State, message: Message): Verdict {
+  if (readNamed(message) === undefined) return clientViolation('a malformed Describe')
+  expectAnswer(state, { kind: 'describe' })
+  return forward
+}
+
+export function onClose(state: State, message: Message): Verdict {
+  const named = readNamed(message)
+  if (named === undefined) return clientViolation('a malformed Close')
+  const { what, name } = named
+  const naming: Naming = { of: what, change: { name, value: undefined, batch: state.batch } }
+  propose(state, naming)
+  expectAnswer(state, { kind: 'close', naming })
+  return forward
+}
+
+export function onSync(state: State): Verdict {
+  state.skipping = false
+  // A target that reads copy data reads over it.
+  if (state.copyIn) return forward
+  state.batch++
+  state.batchMayChangeReading = false
+  expectAnswer(state, { kind: 'sync' })
+  return forward
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

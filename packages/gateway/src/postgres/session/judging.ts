@@ -1,0 +1,54 @@
+/** What the guard says of a text, and what follows from it. */
+
+import type { Ruling } from '../../guard/ruling.ts'
+import type { Parameter } from '../../recording/event.ts'
+import type { Text } from '../wire/client-messages.ts'
+import { readsTheSame } from './reading.ts'
+import { recordRefusal, recordStatement } from './recording.ts'
+import { givenUp, type Objection, refusal, type Refusal } from './refusal.ts'
+import type { State, Verdict } from './state.ts'
+
+const allowed: Ruling = { ruling: 'allow', uses: [] }
+
+const encodingRule = (message: string): Ruling => ({ ruling: 'refuse', rule: 'encoding', message })
+
+/**
+ * Of a text that the target might read in another way than the guard, nothing can be said before it is certain how the
+ * target reads: once all that may change that is answered. Within one batch that is never.
+ */
+export function judge({ ports, settled, batchMayChangeReading }: State, text: Text): Ruling | 'wait' {
+  if (ports.guard === undefined) return allowed
+  if (text.encoding === 'invalid') return encodingRule('the text is not UTF-8')
+  if (settled || readsTheSame(text)) return ports.guard.judge(text.text)
+  if (!batchMayChangeReading) return 'wait'
+  return encodingRule('text with a backslash or beyond ASCII may not follow another statement before a Sync')
+}
+
+/** What can be refused: a statement as it is recorded, and how to let it pass or fail. */
+export type Candidate = {
+  readonly protocol: 'simple' | 'extended'
+  readonly text: string
+  readonly parameters?: readonly Parameter[]
+  readonly pass: (statement: number) => Verdict
+  readonly refuse: (statement: number, refused: Refusal) => Verdict
+}
+
+export function refuse(state: State, candidate: Candidate, objection: Objection): Verdict {
+  const { rule, message } = objection
+  const statement = recordStatement(state, candidate)
+  recordRefusal(state, { statement, rule, message })
+  return candidate.refuse(statement, refusal(objection))
+}
+
+/** An approver has to see it first. It is recorded now, so that it can be seen. */
+export function ask(state: State, candidate: Candidate, objection: Objection): Verdict {
+  const { rule, message } = objection
+  const statement = recordStatement(state, candidate)
+  const { text, parameters } = candidate
+  const settle = (answer: 'yes' | 'no' | 'given-up'): Verdict => {
+    if (answer === 'yes') return candidate.pass(statement)
+    recordRefusal(state, { statement, rule, message })
+    return candidate.refuse(statement, answer === 'no' ? refusal(objection) : givenUp)
+  }
+  return { do: 'ask', question: { statement, rule, message, text, settle, ...(parameters && { parameters }) } }
+}

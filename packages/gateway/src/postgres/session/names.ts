@@ -1,0 +1,75 @@
+/**
+ * What the names of a session's prepared statements or portals stand for. The target decides whether a name was given:
+ * a message after an error is skipped, and with it what it named. So a change counts when the target has answered it,
+ * and until then only for what is skipped along with it, which is the rest of the same batch: what comes before a Sync.
+ */
+
+export type Change<T> = {
+  readonly name: string
+  /** Absent: the name is given up. */
+  readonly value: T | undefined
+  readonly batch: number
+}
+
+export type Resolved<T> =
+  | { readonly state: 'known'; readonly value: T }
+  | { readonly state: 'unknown' }
+  /** It depends on an answer to an earlier batch. */
+  | { readonly state: 'unsure' }
+
+export type Names<T> = {
+  readonly resolve: (name: string, batch: number) => Resolved<T>
+  /** Sent, and not answered. Each is confirmed or discarded once, in order. */
+  readonly propose: (change: Change<T>) => void
+  readonly confirm: (change: Change<T>) => void
+  readonly discard: (change: Change<T>) => void
+  /** What stood behind the names may have changed in ways that are not seen here. */
+  readonly forget: () => void
+  readonly size: () => number
+  /** Of all values, those not answered included. */
+  readonly weight: () => number
+}
+
+const unknown = { state: 'unknown' } as const
+const unsure = { state: 'unsure' } as const
+
+export function createNames<T>(weightOf: (value: T) => number): Names<T> {
+  const confirmed = new Map<string, T>()
+  /** The last proposal of each name. Those before it are answered before it. */
+  const proposed = new Map<string, Change<T>>()
+  let weight = 0
+
+  const weigh = (value: T | undefined): number => (value === undefined ? 0 : weightOf(value))
+  const settle = (change: Change<T>): void => {
+    if (proposed.get(change.name) === change) proposed.delete(change.name)
+  }
+  const known = (value: T | undefined): Resolved<T> => (value === undefined ? unknown : { state: 'known', value })
+
+  return {
+    resolve(name, batch) {
+      const change = proposed.get(name)
+      if (change === undefined) return known(confirmed.get(name))
+      return change.batch === batch ? known(change.value) : unsure
+    },
+    propose(change) {
+      proposed.set(change.name, change)
+      weight += weigh(change.value)
+    },
+    confirm(change) {
+      settle(change)
+      weight -= weigh(confirmed.get(change.name))
+      if (change.value === undefined) confirmed.delete(change.name)
+      else confirmed.set(change.name, change.value)
+    },
+    discard(change) {
+      settle(change)
+      weight -= weigh(change.value)
+    },
+    forget() {
+      for (const value of confirmed.values()) weight -= weigh(value)
+      confirmed.clear()
+    },
+    size: () => confirmed.size + proposed.size,
+    weight: () => weight,
+  }
+}

@@ -1,0 +1,78 @@
+/** What was sent to the target and is not answered yet, in order: answers name nothing, so the order is what they have. */
+
+import type { Change } from './names.ts'
+import type { Refusal } from './refusal.ts'
+import type { Portal, Prepared } from './prepared.ts'
+
+export type OperationKind = 'query' | 'call' | 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync' | 'copy-end'
+
+export type Operation = {
+  readonly kind: OperationKind
+  /** That it is of; zero for none. */
+  readonly statement: number
+  /** Of a Parse, which is recorded if it fails before any use; and of a Bind, which is a use. */
+  readonly text: string | undefined
+  readonly sentMs: number
+  /** Sent in the place of something that was refused: it fails, and what is said of that is this. */
+  readonly refusal: Refusal | undefined
+  /** What it gives a name to, or takes one from. */
+  readonly naming: Naming | undefined
+}
+
+export type Naming =
+  | { readonly of: 'statement'; readonly change: Change<Prepared> }
+  | { readonly of: 'portal'; readonly change: Change<Portal> }
+
+export type Outstanding = {
+  readonly push: (operation: Operation) => void
+  /** What the next answer is to. */
+  readonly head: () => Operation | undefined
+  readonly shift: () => Operation | undefined
+  /** Takes away what follows the head; `undefined` when there is nothing. */
+  readonly afterHead: () => Operation | undefined
+  readonly removeAfterHead: () => void
+  readonly size: () => number
+}
+
+const compactAfter = 512
+
+export function createOutstanding(): Outstanding {
+  let items: Operation[] = []
+  let first = 0
+
+  const shift = (): Operation | undefined => {
+    const operation = items[first]
+    if (operation === undefined) return undefined
+    first++
+    if (first === items.length) {
+      items.length = 0
+      first = 0
+    } else if (first > compactAfter) {
+      items = items.slice(first)
+      first = 0
+    }
+    return operation
+  }
+
+  /** The end of a copy that the target did not ask for: it reads over it, and so do we. */
+  const head = (): Operation | undefined => {
+    while (items[first]?.kind === 'copy-end') shift()
+    return items[first]
+  }
+
+  return {
+    push(operation) {
+      items.push(operation)
+    },
+    head,
+    shift() {
+      head()
+      return shift()
+    },
+    afterHead: () => items[first + 1],
+    removeAfterHead() {
+      items.splice(first + 1, 1)
+    },
+    size: () => items.length - first,
+  }
+}

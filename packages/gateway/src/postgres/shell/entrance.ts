@@ -1,0 +1,88 @@
+/** The last part of coming in: the target is reached, and the session opens. */
+
+import type { Socket } from 'node:net'
+import { readingProblem } from '../session/reading.ts'
+import type { Budget } from '../wire/framer.ts'
+import { protocol } from '../wire/startup.ts'
+import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../wire/write.ts'
+import { turnAway } from './greeting.ts'
+import type { LoggedIn } from './login.ts'
+import type { Admission, ClientFacts, GatewayPorts, Login } from './ports.ts'
+import type { CancelKey, Registry } from './registry.ts'
+import { openSession } from './session.ts'
+import { openTarget, type OpenTarget, TargetRefusal } from './target.ts'
+
+export type Entrance = {
+  readonly client: Socket
+  readonly chosen: LoggedIn
+  readonly login: Login
+  readonly facts: ClientFacts
+  readonly admission: Admission
+  /** Aborted when the client leaves. */
+  readonly signal: AbortSignal
+}
+
+type House = { readonly ports: GatewayPorts; readonly registry: Registry; readonly budget: Budget }
+
+/** @throws HandshakeError when it does not come to a session; the client has been told, and nothing is left open */
+export async function enter(entrance: Entrance, house: House): Promise<void> {
+  const { client, admission } = entrance
+  const { registry } = house
+  const full = registry.reserve(admission)
+  if (full !== undefined) {
+    await admission.recorder.end()
+    return turnAway(client, '53300', full)
+  }
+  try {
+    open(entrance, house, await reachTarget(entrance, house.ports))
+  } catch (error) {
+    registry.release(admission)
+    await admission.recorder.end()
+    throw error
+  }
+}
+
+function open(entrance: Entrance, { ports, registry, budget }: House, target: OpenTarget): void {
+  const { client, chosen, login, facts, admission } = entrance
+  const { clock, random } = ports
+  const processId = registry.freeProcessId(random)
+  const key = Buffer.from(random(chosen.version >= protocol.v32 ? 32 : 4))
+  client.write(welcome(target, { processId, key }))
+  const session = openSession({ admission, login, facts, client, target, clock, budget })
+  registry.add(session, { processId, key })
+  ports.opened?.(session)
+}
+
+async function reachTarget({ client, chosen, admission, signal }: Entrance, ports: GatewayPorts): Promise<OpenTarget> {
+  const target = await loggedIn({ client, chosen, admission, signal }, ports)
+  const problem = target.parameters.map(({ name, value }) => readingProblem(name, value)).find(Boolean)
+  if (problem === undefined && !client.destroyed && !signal.aborted) return target
+  target.socket.destroy()
+  return turnAway(client, '42501', problem ?? 'the client has left')
+}
+
+type Reaching = Pick<Entrance, 'client' | 'chosen' | 'admission' | 'signal'>
+
+async function loggedIn({ client, chosen, admission, signal }: Reaching, ports: GatewayPorts): Promise<OpenTarget> {
+  const { random, log } = ports
+  try {
+    return await openTarget({ target: admission.target, parameters: chosen.forTarget, random, signal })
+  } catch (error) {
+    log?.('target-failed', { grant: admission.grant, why: String(error) })
+    if (error instanceof TargetRefusal) return turnAway(client, error.refusal.sqlstate, refusedFor(error))
+    return turnAway(client, '08006', 'the target cannot be reached; whoever runs the gateway finds out why in its log')
+  }
+}
+
+/** What it says of the login itself is not the client's to know: that is ours, and its faults are too. */
+function refusedFor({ refusal: { sqlstate, message } }: TargetRefusal): string {
+  return sqlstate.startsWith('28')
+    ? 'the target did not let Tidegate in'
+    : `the target did not open a session: ${message}`
+}
+
+/** What a server says once the login is done, with a key that is ours. */
+function welcome({ parameters }: OpenTarget, { processId, key }: CancelKey): Buffer {
+  const told = parameters.map(({ name, value }) => parameterStatus(name, value))
+  return Buffer.concat([authenticationOk(), ...told, backendKeyData(processId, key), readyForQuery()])
+}

@@ -1,0 +1,257 @@
+/**
+ * Carries messages between two sockets as the dialogue says. The bytes that came are the bytes that go; a side that
+ * does not take them stops the other from sending more.
+ */
+
+import type { Socket } from 'node:net'
+import type { SessionRecorder } from '../../recording/event.ts'
+import { clientMessages, serverMessages } from '../limits.ts'
+import type { Dialogue } from '../session/dialogue.ts'
+import { clientViolation, type Question, targetViolation, type Verdict } from '../session/state.ts'
+import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
+import type { Report } from '../wire/write.ts'
+import { createOutlet, type Outlet } from './outlet.ts'
+
+type RelayConfig = {
+  readonly client: Socket
+  readonly target: Socket
+  readonly dialogue: Dialogue
+  readonly recorder: SessionRecorder
+  readonly budget: Budget
+  /** One side broke the protocol, or the dialogue will not go on. */
+  readonly onEnd: (report: Report) => void
+  /** The client said goodbye; the target has been told. */
+  readonly onTerminate: () => void
+  readonly onQuestion: (question: Question) => void
+}
+
+export type Relay = {
+  /** Tells the client something between two messages of the target. */
+  readonly tell: (message: Buffer) => void
+  /** What was asked is answered: the client's message is dealt with, and it may go on. */
+  readonly settle: (verdict: Verdict) => void
+  /** Takes nothing more from the client. What the target says goes on to it, until `close`. */
+  readonly deafen: () => void
+  /** Calls back between two messages to the client: now, or when the one under way has passed. */
+  readonly atBoundary: (callback: () => void) => void
+  readonly close: () => void
+}
+
+const clientRules = rulesOf(clientMessages)
+const serverRules = rulesOf(serverMessages)
+
+type Step = 'go-on' | 'stop'
+
+type State = RelayConfig & {
+  readonly fromClient: Framer
+  readonly fromServer: Framer
+  readonly toTarget: Outlet
+  readonly toClient: Outlet
+  /** The client's message that cannot be dealt with yet. */
+  held: 'message' | 'part' | undefined
+  /** It waits for an approver. */
+  asking: boolean
+  /** Of a message that comes in parts: the first has been passed on, by either side. */
+  passesParts: boolean
+  passesTargetParts: boolean
+  /** The recorder cannot keep up. */
+  pressed: boolean
+  deaf: boolean
+  closed: boolean
+  boundary: (() => void) | undefined
+}
+
+export function startRelay(config: RelayConfig): Relay {
+  const { client, target, budget } = config
+  const state: State = {
+    ...config,
+    fromClient: createFramer(clientRules, budget),
+    fromServer: createFramer(serverRules, budget),
+    toTarget: createOutlet(target),
+    toClient: createOutlet(client),
+    held: undefined,
+    asking: false,
+    passesParts: true,
+    passesTargetParts: true,
+    pressed: false,
+    deaf: false,
+    closed: false,
+    boundary: undefined,
+  }
+  const ease = (): void => balance(state)
+  client
+    .on('data', (chunk: Buffer) => hearClient(state, chunk))
+    .on('drain', ease)
+    .resume()
+  target
+    .on('data', (chunk: Buffer) => hearTarget(state, chunk))
+    .on('drain', ease)
+    .resume()
+  return {
+    tell: (message) => atBoundary(state, () => void client.write(message)),
+    settle: (verdict) => settle(state, verdict),
+    deafen() {
+      state.deaf = true
+      state.held = undefined
+      // Read and thrown away: closing over unread bytes would take what we say with it.
+      client.resume()
+    },
+    atBoundary: (callback) => atBoundary(state, callback),
+    close: () => close(state),
+  }
+}
+
+function hearClient(state: State, chunk: Buffer): void {
+  if (state.deaf) return
+  state.fromClient.push(chunk)
+  if (state.held !== undefined || state.asking) return
+  pumpClient(state)
+  balance(state)
+}
+
+function hearTarget(state: State, chunk: Buffer): void {
+  if (state.closed) return
+  state.fromServer.push(chunk)
+  pumpServer(state)
+  if (state.held !== undefined && !state.deaf) pumpClient(state)
+  balance(state)
+}
+
+function pumpClient(state: State): void {
+  const { fromClient, toTarget, dialogue } = state
+  let piece = state.held ?? fromClient.next()
+  state.held = undefined
+  for (; piece !== 'none' && !state.deaf; piece = fromClient.next()) {
+    if (piece === 'violation') {
+      obey(state, clientViolation(fromClient.violation), 'client')
+      return
+    }
+    if (piece === 'part' && !fromClient.opens) {
+      if (state.passesParts) toTarget.pass(fromClient.buffer, fromClient.start, fromClient.end)
+      continue
+    }
+    const verdict = dialogue.fromClient(fromClient)
+    if (verdict.do === 'wait') state.held = piece
+    state.passesParts = verdict.do === 'forward'
+    if (obey(state, verdict, 'client') === 'stop') break
+  }
+  toTarget.flush()
+  feelPressure(state)
+}
+
+function pumpServer(state: State): void {
+  const { fromServer, toClient, dialogue } = state
+  for (let piece = fromServer.next(); piece !== 'none' && !state.closed; piece = fromServer.next()) {
+    if (piece === 'violation') {
+      obey(state, targetViolation(fromServer.violation), 'target')
+      return
+    }
+    if (piece === 'part' && !fromServer.opens) {
+      if (state.passesTargetParts) toClient.pass(fromServer.buffer, fromServer.start, fromServer.end)
+    } else {
+      const verdict = dialogue.fromServer(fromServer)
+      state.passesTargetParts = verdict.do === 'forward'
+      if (obey(state, verdict, 'target') === 'stop') return
+    }
+    if (state.boundary !== undefined && !isClientInside(state)) {
+      toClient.flush()
+      reachBoundary(state)
+    }
+  }
+  toClient.flush()
+  feelPressure(state)
+}
+
+/** Does with the message that one side's framer is at what the dialogue said. */
+function obey(state: State, verdict: Verdict, side: 'client' | 'target'): Step {
+  const framer = side === 'client' ? state.fromClient : state.fromServer
+  const outlet = side === 'client' ? state.toTarget : state.toClient
+  switch (verdict.do) {
+    case 'forward':
+      outlet.pass(framer.buffer, framer.start, framer.end)
+      return 'go-on'
+    case 'drop':
+      return 'go-on'
+    case 'replace':
+      outlet.say(verdict.bytes)
+      return 'go-on'
+    case 'wait':
+      return 'stop'
+    case 'ask':
+      state.asking = true
+      state.onQuestion(verdict.question)
+      return 'stop'
+    case 'terminate':
+      state.deaf = true
+      outlet.pass(framer.buffer, framer.start, framer.end)
+      state.onTerminate()
+      return 'stop'
+    case 'end':
+      outlet.flush()
+      state.onEnd(verdict.report)
+      return 'stop'
+  }
+}
+
+function settle(state: State, verdict: Verdict): void {
+  if (!state.asking) return
+  state.asking = false
+  if (state.deaf) return
+  if (obey(state, verdict, 'client') === 'go-on') pumpClient(state)
+  balance(state)
+}
+
+/** Whoever's bytes have nowhere to go is not listened to. */
+function balance(state: State): void {
+  if (state.closed) return
+  const { client, target, pressed } = state
+  const isWaiting = state.held !== undefined || state.asking
+  if (!state.deaf) flow(client, !isWaiting && !pressed && !target.writableNeedDrain)
+  flow(target, !pressed && !client.writableNeedDrain)
+}
+
+function flow(socket: Socket, open: boolean): void {
+  if (open === !socket.isPaused()) return
+  if (open) socket.resume()
+  else socket.pause()
+}
+
+function feelPressure(state: State): void {
+  const relief = state.pressed ? undefined : state.recorder.pressure()
+  if (relief === undefined) return
+  state.pressed = true
+  const ease = (): void => {
+    state.pressed = false
+    balance(state)
+  }
+  relief.then(ease, ease)
+}
+
+function atBoundary(state: State, callback: () => void): void {
+  const before = state.boundary
+  state.boundary = () => {
+    before?.()
+    callback()
+  }
+  if (!isClientInside(state)) reachBoundary(state)
+}
+
+/** It has got the beginning of a message, and not the end. */
+const isClientInside = ({ fromServer, passesTargetParts }: State): boolean => passesTargetParts && fromServer.isInside()
+
+function reachBoundary(state: State): void {
+  const callback = state.boundary
+  state.boundary = undefined
+  callback?.()
+}
+
+function close(state: State): void {
+  if (state.closed) return
+  state.closed = true
+  state.deaf = true
+  state.boundary = undefined
+  state.fromClient.close()
+  state.fromServer.close()
+  state.client.resume()
+  state.target.resume()
+}

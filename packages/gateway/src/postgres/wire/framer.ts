@@ -1,0 +1,198 @@
+/**
+ * Finds the messages in a stream of bytes without copying them. Pieces are pulled one at a time, so that whoever pulls
+ * can stop at a message and go on with it later. What a piece is stands in the framer itself until the next pull:
+ * nothing is allocated for a message that lies within one chunk.
+ */
+
+import type { MessageRule, MessageTable } from '../limits.ts'
+
+/**
+ * `message`: a whole one. `part`: a stretch of one that is longer than what has come; `opens` says whether it is the
+ * first. `none`: more bytes are needed. `violation`: these are no messages of the protocol, and never will be again.
+ */
+type Piece = 'message' | 'part' | 'none' | 'violation'
+
+export type Framer = {
+  readonly push: (chunk: Buffer) => void
+  readonly next: () => Piece
+  /** The type byte of the piece's message. */
+  type: number
+  /** From the type byte on. */
+  buffer: Buffer
+  start: number
+  end: number
+  /** Of the whole message on the wire, the type byte counted. */
+  length: number
+  opens: boolean
+  /** A message is passed on in part: nothing of ours may be said before the rest of it. */
+  readonly isInside: () => boolean
+  violation: string
+  /** Lets go of what is unfinished. */
+  readonly close: () => void
+}
+
+/** Of what unfinished messages hold, over all sessions. */
+export type Budget = { readonly take: (bytes: number) => boolean; readonly give: (bytes: number) => void }
+
+export function createBudget(sizeBytes: number): Budget {
+  let left = sizeBytes
+  return {
+    take(bytes) {
+      if (bytes > left) return false
+      left -= bytes
+      return true
+    },
+    give(bytes) {
+      left += bytes
+    },
+  }
+}
+
+/** A table of rules as an array by type byte. */
+export type Rules = readonly (MessageRule | undefined)[]
+
+export const rulesOf = (table: MessageTable): Rules =>
+  Array.from({ length: 256 }, (_, byte) => table[String.fromCharCode(byte)])
+
+const headerBytes = 5
+const nothing: Buffer = Buffer.alloc(0)
+/** Room for the first bytes of a message: what its length field announces is only believed as it arrives. */
+const firstGatherBytes = 4096
+
+type Inner = Framer & {
+  chunk: Buffer
+  /** Where in the chunk the next piece begins. */
+  at: number
+  /** What is still to come of a message that is streamed. */
+  left: number
+  /** A message that is withheld until it is there. */
+  gathering: boolean
+  gathered: Buffer
+  gatheredBytes: number
+}
+
+export function createFramer(rules: Rules, budget: Budget): Framer {
+  const inner: Inner = {
+    push(bytes) {
+      inner.chunk = inner.at < inner.chunk.length ? Buffer.concat([inner.chunk.subarray(inner.at), bytes]) : bytes
+      inner.at = 0
+    },
+    next() {
+      if (inner.left > 0) return stream(inner, false)
+      return inner.gathering ? gather(inner, budget) : begin(inner, rules, budget)
+    },
+    type: 0,
+    buffer: nothing,
+    start: 0,
+    end: 0,
+    length: 0,
+    opens: false,
+    violation: '',
+    isInside: () => inner.left > 0,
+    close() {
+      letGo(inner, budget)
+      inner.chunk = nothing
+      inner.at = 0
+      inner.buffer = nothing
+    },
+    chunk: nothing,
+    at: 0,
+    left: 0,
+    gathering: false,
+    gathered: nothing,
+    gatheredBytes: 0,
+  }
+  return inner
+}
+
+function begin(inner: Inner, rules: Rules, budget: Budget): Piece {
+  const { chunk, at } = inner
+  if (chunk.length - at < headerBytes) return runDry(inner)
+  const type = chunk[at] ?? 0
+  const rule = rules[type]
+  if (rule === undefined) return fail(inner, `an unknown message of type ${nameOf(type)}`)
+  const length = chunk.readInt32BE(at + 1)
+  if (length < 4 || length > rule.longest) return fail(inner, `a ${rule.name} of ${length} bytes`)
+  inner.type = type
+  inner.length = length + 1
+  if (chunk.length - at > length) {
+    emit(inner, chunk, at + length + 1)
+    return 'message'
+  }
+  if (rule.way === 'gather') {
+    inner.gathering = true
+    return gather(inner, budget)
+  }
+  inner.left = length + 1
+  return stream(inner, true)
+}
+
+/** The piece of the chunk from where we are. */
+function emit(inner: Inner, chunk: Buffer, end: number): void {
+  inner.buffer = chunk
+  inner.start = inner.at
+  inner.end = end
+  inner.at = end
+}
+
+function stream(inner: Inner, opens: boolean): Piece {
+  const { chunk, at, left } = inner
+  const end = Math.min(chunk.length, at + left)
+  if (end === at) return runDry(inner)
+  inner.opens = opens
+  inner.left = left - (end - at)
+  emit(inner, chunk, end)
+  return 'part'
+}
+
+function gather(inner: Inner, budget: Budget): Piece {
+  const { chunk, at, length, gatheredBytes } = inner
+  const end = Math.min(chunk.length, at + length - gatheredBytes)
+  if (!makeRoom(inner, budget, gatheredBytes + end - at))
+    return fail(inner, 'too many unfinished messages are under way')
+  chunk.copy(inner.gathered, gatheredBytes, at, end)
+  inner.gatheredBytes += end - at
+  inner.at = end
+  if (inner.gatheredBytes < length) return runDry(inner)
+  inner.buffer = inner.gathered
+  inner.start = 0
+  inner.end = length
+  letGo(inner, budget)
+  return 'message'
+}
+
+function makeRoom(inner: Inner, budget: Budget, bytes: number): boolean {
+  const { gathered, gatheredBytes, length } = inner
+  if (bytes <= gathered.length) return true
+  const size = Math.min(length, Math.max(firstGatherBytes, bytes * 2))
+  if (!budget.take(size - gathered.length)) return false
+  inner.gathered = Buffer.allocUnsafeSlow(size)
+  gathered.copy(inner.gathered, 0, 0, gatheredBytes)
+  return true
+}
+
+function letGo(inner: Inner, budget: Budget): void {
+  budget.give(inner.gathered.length)
+  inner.gathered = nothing
+  inner.gatheredBytes = 0
+  inner.gathering = false
+}
+
+/** Lets go of the chunk, so that an idle session holds no bytes; keeps a header that has begun. */
+function runDry(inner: Inner): Piece {
+  const { chunk, at } = inner
+  inner.chunk = at < chunk.length ? Buffer.from(chunk.subarray(at)) : nothing
+  inner.at = 0
+  inner.buffer = nothing
+  return 'none'
+}
+
+function fail(inner: Inner, reason: string): Piece {
+  inner.violation = reason
+  inner.chunk = nothing
+  inner.at = 0
+  return 'violation'
+}
+
+const nameOf = (type: number): string =>
+  type > 0x20 && type < 0x7f ? `'${String.fromCharCode(type)}'` : `0x${type.toString(16).padStart(2, '0')}`

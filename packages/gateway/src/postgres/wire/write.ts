@@ -1,0 +1,68 @@
+/** What we say ourselves, in bytes. */
+
+import { protocol } from './startup.ts'
+
+/** A message: its type, the length, the parts of its body. */
+function message(type: string, ...parts: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from(type, 'latin1'), sized(...parts)])
+}
+
+/** The length, itself counted, and the parts. */
+function sized(...parts: readonly Buffer[]): Buffer {
+  return Buffer.concat([int32(4 + parts.reduce((sum, part) => sum + part.length, 0)), ...parts])
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+/** A zero byte would end it early, and let what follows be read as something else. */
+const text = (value: string): Buffer => Buffer.from(`${value.replaceAll('\0', '')}\0`)
+
+export type Severity = 'ERROR' | 'FATAL' | 'NOTICE' | 'WARNING'
+
+export type Report = {
+  readonly severity: Severity
+  readonly sqlstate: string
+  readonly message: string
+  readonly detail?: string
+  readonly hint?: string
+}
+
+const reportFields = ({ severity, sqlstate, message: words, detail, hint }: Report): Buffer =>
+  Buffer.concat([
+    ...Object.entries({ S: severity, V: severity, C: sqlstate, M: words, D: detail, H: hint })
+      .filter((field): field is [string, string] => field[1] !== undefined)
+      .map(([code, value]) => Buffer.concat([Buffer.from(code), text(value)])),
+    Buffer.from([0]),
+  ])
+
+export const errorResponse = (report: Report): Buffer => message('E', reportFields(report))
+export const noticeResponse = (report: Report): Buffer => message('N', reportFields(report))
+
+export const authenticationOk = (): Buffer => message('R', int32(0))
+export const authenticationSasl = (mechanisms: readonly string[]): Buffer =>
+  message('R', int32(10), ...mechanisms.map(text), Buffer.from([0]))
+export const authenticationSaslContinue = (data: string): Buffer => message('R', int32(11), Buffer.from(data))
+export const authenticationSaslFinal = (data: string): Buffer => message('R', int32(12), Buffer.from(data))
+
+export const parameterStatus = (name: string, value: string): Buffer => message('S', text(name), text(value))
+export const backendKeyData = (processId: number, key: Buffer): Buffer => message('K', int32(processId), key)
+export const readyForQuery = (status: 'I' | 'T' | 'E' = 'I'): Buffer => message('Z', Buffer.from(status))
+export const negotiateProtocolVersion = (version: number, unknownOptions: readonly string[]): Buffer =>
+  message('v', int32(version), int32(unknownOptions.length), ...unknownOptions.map(text))
+
+export const startupMessage = (parameters: ReadonlyMap<string, string>, version: number = protocol.v32): Buffer =>
+  sized(int32(version), ...[...parameters].flatMap(([name, value]) => [text(name), text(value)]), Buffer.from([0]))
+export const sslRequest = (): Buffer => sized(int32(80_877_103))
+export const cancelRequest = (processId: number, key: Buffer): Buffer => sized(int32(80_877_102), int32(processId), key)
+
+export const saslInitialResponse = (mechanism: string, data: string): Buffer =>
+  message('p', text(mechanism), int32(Buffer.byteLength(data)), Buffer.from(data))
+export const saslResponse = (data: string): Buffer => message('p', Buffer.from(data))
+
+export const query = (sql: string): Buffer => message('Q', text(sql))
+export const parse = (name: string, sql: string): Buffer => message('P', text(name), text(sql), Buffer.alloc(2))
+export const terminate = (): Buffer => message('X')
