@@ -22,10 +22,10 @@ import {
 import type { Hash, TileReader } from '@tidegate/audit'
 import { createLogger } from '@tidegate/server'
 import pg from 'pg'
-import { appendEntries } from '../packages/server/src/log/append.ts'
 import type { EntryDraft } from '../packages/server/src/log/append.ts'
 import { createSequencer } from '../packages/server/src/log/sequencer.ts'
 import { newId, systemRuntime } from '../packages/server/src/runtime.ts'
+import { change } from '../packages/server/src/store/change.ts'
 import { createDatabase, createPool } from '../packages/server/src/store/database.ts'
 import type { Database } from '../packages/server/src/store/database.ts'
 import { migrate } from '../packages/server/src/store/migrate.ts'
@@ -137,7 +137,7 @@ function draftsOf(): readonly EntryDraft[] {
 
 async function append(db: Database, { changes, atOnce }: Work): Promise<void> {
   await inParallel(numbers(changes), atOnce, () =>
-    db.transaction().execute((tx) => appendEntries(tx, systemRuntime, draftsOf())),
+    change({ db, runtime: systemRuntime }, async ({ record }) => record(...draftsOf())),
   )
 }
 

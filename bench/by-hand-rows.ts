@@ -16,7 +16,7 @@ type Template = {
   readonly request: TextRow
   readonly grant: TextRow
   /** In the order of their making: of the request, of the activation. */
-  readonly decisions: readonly TextRow[]
+  readonly decision: TextRow
   readonly entries: readonly TextRow[]
   readonly disclosures: readonly TextRow[]
 }
@@ -31,7 +31,6 @@ const asText = { getTypeParser: () => (value: string) => value } as unknown as p
 /** The database gives these itself. */
 const given = new Set(['serial', 'leaf_index'])
 
-/** Nothing but the opening of this grant may have made decisions since the opening before it. */
 export async function createPaperwork(
   store: Store,
   like: { readonly request: string; readonly grant: string },
@@ -57,29 +56,24 @@ async function readTemplate(client: pg.Client, like: { request: string; grant: s
     'select d.* from audit_disclosure d join audit_entry e on e.id = d.entry where e.request = $1',
     like.request,
   )
-  const decisions = await read('select * from decision where id >= $1 order by id limit 2', request?.['decision'] ?? '')
-  if (!request || !grant || decisions.length !== 2) throw new Error('The rows of an opened grant are not there.')
-  return { request, grant, decisions, entries, disclosures }
+  const [decision] = await read('select * from decision where id = $1', request?.['decision'] ?? '')
+  if (!request || !grant || !decision) throw new Error('The rows of an opened grant are not there.')
+  return { request, grant, decision, entries, disclosures }
 }
 
 async function write<T>(client: pg.Client, template: Template, makeLogin: () => Promise<T>): Promise<T> {
   const mark = randomBytes(13).toString('hex')
   const renamed = (row: TextRow): TextRow =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, renamedId(value, mark)]))
-  const [first, second] = template.decisions.map(renamed)
   const request = renamed(template.request)
   const grant = renamed(template.grant)
   const written = (types: readonly string[]) => writeEntries(client, template, { types, renamed })
   await client.query('begin')
-  await insert(client, 'decision', [first ?? {}])
+  await insert(client, 'decision', [renamed(template.decision)])
   await insert(client, 'access_request', [request])
   await insert(client, 'access_grant', [known(grant, { ...unopened, opened_at: null })])
-  await written(['request.filed', 'request.approved', 'grant.created'])
-  await client.query('commit')
-  await client.query('begin')
-  await insert(client, 'decision', [second ?? {}])
   await update(client, known(grant, opening))
-  await written(['grant.opening'])
+  await written(['request.filed', 'request.approved', 'grant.created', 'grant.opening'])
   await client.query('commit')
   await client.query('begin')
   const login = await makeLogin()

@@ -13,11 +13,10 @@ import { against, inParallel, medianOf, numbers, rowOf, turned } from './harness
 import type { Stand } from './stand.ts'
 import { setUp } from './stand.ts'
 
-type Legs = Record<'request' | 'activate' | 'connect' | 'cut' | 'read back' | 'whole', number>
+type Legs = Record<'open' | 'connect' | 'cut' | 'read back' | 'whole', number>
 
 const legWords: Readonly<Record<keyof Legs, string>> = {
-  request: 'the call of request',
-  activate: 'the call of activate',
+  open: 'ask and open',
   connect: 'connect and select 1',
   cut: 'done to last byte',
   'read back': 'done to read back',
@@ -91,7 +90,7 @@ function legRows(found: readonly Partial<Legs>[], label: string): Row[] {
 
 async function throughTidegate({ stand, watch }: Standing): Promise<Legs> {
   const begun = moment()
-  const { grant, login, legs } = await openThroughTidegate(stand.alice)
+  const { grant, login, openMs } = await openThroughTidegate(stand.alice)
   const opened = performance.now()
   const session = await holdSession(login)
   const used = performance.now()
@@ -100,8 +99,7 @@ async function throughTidegate({ stand, watch }: Standing): Promise<Legs> {
   await stand.alice.endGrant({ id: grant })
   const [cut, { endedAt }] = await Promise.all([session.cut, ended])
   return {
-    request: legs.requestMs,
-    activate: legs.activateMs,
+    open: openMs,
     connect: used - opened,
     cut: cut.ms - done.ms,
     'read back': endedAt - done.epochMs,
@@ -123,7 +121,7 @@ async function allByHand({ stand, byHand }: Standing): Promise<Partial<Legs>> {
   }
   const over = performance.now()
   return {
-    activate: opened - begun,
+    open: opened - begun,
     connect: used - opened,
     cut: (await session.cut).ms - used,
     'read back': over - used,

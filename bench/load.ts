@@ -46,7 +46,7 @@ export const load: Bench = {
 type Tally = {
   readonly acknowledged: Map<string, Acknowledged>
   readonly errors: Map<string, number>
-  readonly legs: Record<'request' | 'activate' | 'connect', number[]>
+  readonly legs: Record<'open' | 'connect', number[]>
   /** By how the grant ended: from its end, or from the call that ended it, to the last byte. */
   readonly late: Record<How | 'crowd', number[]>
   readonly counts: { sent: number; withheld: number; whole: number; neverCut: number }
@@ -55,7 +55,7 @@ type Tally = {
 const newTally = (): Tally => ({
   acknowledged: new Map(),
   errors: new Map(),
-  legs: { request: [], activate: [], connect: [] },
+  legs: { open: [], connect: [] },
   late: { done: [], expired: [], revoked: [], crowd: [] },
   counts: { sent: 0, withheld: 0, whole: 0, neverCut: 0 },
 })
@@ -105,8 +105,7 @@ async function acknowledge(stand: Stand, tally: Tally, { who, duration }: Wish):
   try {
     const opened = await openThroughTidegate(personOf(stand, who), duration)
     tally.acknowledged.set(opened.grant, { request: opened.request, expiresAt: opened.expiresAt })
-    tally.legs.request.push(opened.legs.requestMs)
-    tally.legs.activate.push(opened.legs.activateMs)
+    tally.legs.open.push(opened.openMs)
     return opened
   } catch (error) {
     count(tally, 'open', error)
@@ -231,8 +230,7 @@ function flowRows({ counts, errors, legs }: Tally, { ratePerSecond, minutes }: L
     figureOf('sent and not gone through', counts.sent - counts.whole, 'count', { atMost: 0 }),
     figureOf('requests withheld, because too much was under way', counts.withheld, 'count', { atMost: 0 }),
     ...[...errors].map(([what, count]) => figureOf(`errors of ${what}`, count, 'count', { atMost: 0 })),
-    rowOf('the call of request', legs.request),
-    rowOf('the call of activate', legs.activate),
+    rowOf('the call that asks and opens', legs.open),
     rowOf('connect and select 1', legs.connect),
   ]
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Opened } from './access.ts'
-import { openByHand, openThroughTidegate, useLogin } from './access.ts'
+import { openByHand, openInTwoCalls, openThroughTidegate, useLogin } from './access.ts'
 import { createPaperwork } from './by-hand-rows.ts'
 import type { Bench, Row } from './harness.ts'
 import { against, interleave, rowOf, timed } from './harness.ts'
@@ -29,16 +29,16 @@ export const open: Bench = {
       try {
         for (let i = 0; i < 20; i++) await useLogin(await paperwork.open(() => openByHand(stand.targetAdmin, stand)))
         options.note(`${rounds} rounds, sides in turn`)
-        const legs = { request: [] as number[], activate: [] as number[], use: [] as number[] }
+        const legs = { call: [] as number[], use: [] as number[] }
         const samples = await interleave(
           {
             tidegate: async () => {
-              const { login, legs: own } = await openThroughTidegate(stand.alice)
+              const { login, openMs } = await openThroughTidegate(stand.alice)
               const { ms } = await timed(() => useLogin(login))
-              legs.request.push(own.requestMs)
-              legs.activate.push(own.activateMs)
+              legs.call.push(openMs)
               legs.use.push(ms)
             },
+            twoCalls: async () => useLogin((await openInTwoCalls(stand.alice)).login),
             target: async () => useLogin(await openByHand(stand.targetAdmin, stand)),
             both: async () => useLogin(await paperwork.open(() => openByHand(stand.targetAdmin, stand))),
           },
@@ -54,19 +54,20 @@ export const open: Bench = {
   },
 }
 
-type Legs = Readonly<Record<'request' | 'activate' | 'use', readonly number[]>>
+type Legs = Readonly<Record<'call' | 'use', readonly number[]>>
 
 function rowsOf(samples: Readonly<Record<string, readonly number[]>>, legs: Legs): readonly Row[] {
   const target = rowOf('bare SQL on the target: make the login, connect, select 1', samples['target'] ?? [])
   const both = rowOf('bare SQL on store and target: the same rows, and that', samples['both'] ?? [])
   const whole = rowOf('Tidegate: request, decide, open, connect, select 1', samples['tidegate'] ?? [])
+  const inTwo = rowOf('Tidegate, requested in one call and activated in another', samples['twoCalls'] ?? [])
   return [
     target,
     both,
     against(whole, target, { atMost: 2 }),
     { ...against(whole, both), what: 'the same, against the same rows' },
-    rowOf('  of it: the call of request', legs.request),
-    rowOf('  of it: the call of activate', legs.activate),
+    rowOf('  of it: the call', legs.call),
     rowOf('  of it: connect and select 1', legs.use),
+    against(inTwo, target),
   ]
 }

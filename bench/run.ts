@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME…] [--rounds N] [--quick] [--json] [--profile DIR]`; README.md says more. */
 
+import { spawnSync } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -55,6 +56,12 @@ const options = {
     burst: positive('burst', values.burst),
   },
 }
+
+const built = spawnSync('npm', ['run', '--silent', 'build'], {
+  cwd: new URL('..', import.meta.url),
+  stdio: ['ignore', 'ignore', 'inherit'],
+})
+if (built.status !== 0) throw new Error('What is to be measured could not be built.')
 
 const machine = await describeMachine()
 if (!values.json) process.stdout.write(`${machineText(machine)}\n`)

@@ -18,7 +18,8 @@ export type ServerProcess = {
   readonly stop: () => Promise<void>
 }
 
-const command = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url))
+/** As it ships: `bench/run.ts` builds it first. In a clone, tsx wraps every function that is made. */
+const command = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url))
 const tokenForm = /tdg_[A-Za-z0-9_-]{43}/
 const startWithinMs = 60_000
 const linesKept = 10_000
@@ -28,14 +29,10 @@ export async function startServerProcess(
   profileDir?: string,
 ): Promise<ServerProcess> {
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  const child = spawn(
-    process.execPath,
-    [...profiling, '--conditions=source', '--import', 'tsx', command, '--output', 'json', 'server'],
-    {
-      env: { PATH: process.env['PATH'], TIDEGATE_LISTEN: '127.0.0.1:0', TIDEGATE_LOG_LEVEL: 'warn', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+  const child = spawn(process.execPath, [...profiling, command, '--output', 'json', 'server'], {
+    env: { PATH: process.env['PATH'], TIDEGATE_LISTEN: '127.0.0.1:0', TIDEGATE_LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let said = ''
   const complaints: string[] = []
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

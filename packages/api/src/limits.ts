@@ -12,5 +12,7 @@ export const limits = {
   idempotencyKeyLength: 128,
   idempotencyKeyDays: 7,
   configFiles: 2_000,
+  /** Lists and objects within one another, in one YAML file. */
+  configDepth: 50,
   shortestGrantSeconds: 1,
 } as const

@@ -123,6 +123,23 @@ export const operations = {
     idempotent: true,
     errors: ['unknown-role', 'idempotency-mismatch'],
   },
+  openAccess: {
+    method: 'POST',
+    path: '/v1/access',
+    auth: 'principal',
+    summary:
+      'Ask for a role and, where policy gives it at once, open it in the same call; otherwise the request is filed as it is',
+    input: z.strictObject({
+      role: s.roleText,
+      duration: s.duration,
+      reason: s.reasonText,
+      ticket: s.ticketText.optional(),
+      task: s.taskText.optional(),
+    }),
+    output: z.object({ request: s.accessRequest, grant: s.grant.optional(), credential: s.credential.optional() }),
+    status: 201,
+    errors: ['unknown-role', 'grant-ended', 'grant-busy', 'target-unavailable'],
+  },
   listRequests: {
     method: 'GET',
     path: '/v1/requests',

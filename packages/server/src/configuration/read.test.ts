@@ -81,3 +81,17 @@ test('a path is written the way people write one', () => {
   expect(formatPath(['resources', 0, 'roles', 1, 'name'])).toBe('resources[0].roles[1].name')
   expect(formatPath([])).toBe('')
 })
+
+test.each([
+  ['objects', '{a: ', '}'],
+  ['lists', '[', ']'],
+  ['lists of lists', '- ', ''],
+  ['keys', '? ', ''],
+] as const)('%s nested without end are refused, and take nothing down', (_, opening, closing) => {
+  for (const depth of [60, 1_000, 50_000]) {
+    const [problem, ...others] = problemsOf(`${opening.repeat(depth)}x${closing.repeat(depth)}`)
+    expect(others).toEqual([])
+    expect(problem?.field).toMatch(/^people\.yaml:1:\d+$/)
+    expect(problem?.message).toBe('It is nested more than 50 deep.')
+  }
+})

@@ -1,9 +1,10 @@
 /** Reads YAML files into what they declare, with the position of everything, so that a problem can point at it. */
 
 import type { FieldProblem } from '@tidegate/api'
+import { limits } from '@tidegate/api'
 import { positionAt } from '@tidegate/core'
 import type { Document } from 'yaml'
-import { isNode, parseDocument } from 'yaml'
+import { isNode, Lexer, parseDocument, Parser } from 'yaml'
 import type { z } from 'zod'
 import { configurationFile } from './schema.ts'
 import type { DeclaredFile } from './schema.ts'
@@ -33,6 +34,13 @@ export function readFiles(sources: readonly SourceFile[]): Read {
 }
 
 function readFile(source: SourceFile): ReadFile | { readonly problems: readonly FieldProblem[] } {
+  const tooDeep = offsetTooDeep(source.text)
+  if (tooDeep !== undefined) {
+    const message = `It is nested more than ${limits.configDepth} deep.`
+    return {
+      problems: [{ field: place(source, tooDeep), message, remedy: 'No configuration needs that: correct it.' }],
+    }
+  }
   const document = parseDocument(source.text, { prettyErrors: false, stringKeys: true })
   const at = (path: Path): string => place(source, offsetOf(document, path))
   if (document.errors.length > 0) {
@@ -47,6 +55,22 @@ function readFile(source: SourceFile): ReadFile | { readonly problems: readonly 
   const result = configurationFile.safeParse(value ?? {})
   if (result.success) return { source, declared: result.data, at }
   return { problems: result.error.issues.map((issue) => problemOf(issue, at)) }
+}
+
+/**
+ * Where the text is nested too deeply. Composing a document goes down by recursion, and a stack that ends at the wrong
+ * moment ends the process; the parser below it keeps a stack of its own.
+ */
+function offsetTooDeep(text: string): number | undefined {
+  const parser = new Parser()
+  let offset = 0
+  for (const token of new Lexer().lex(text)) {
+    offset += token.length
+    // What it makes is not wanted, only how deep it had to go.
+    for (const made of parser.next(token)) void made
+    if (parser.stack.length > limits.configDepth) return Math.min(offset, text.length)
+  }
+  return undefined
 }
 
 /** Too many aliases, an alias to nothing: what cannot be expanded is not an object, and the schema says so. */

@@ -46,6 +46,11 @@ export async function activateGrant(
   const begun = await change(deps, (unit) => begin(deps, unit, { caller, id })).catch((error: unknown) => {
     throw isLockTimeout(error) ? new ApiError('grant-busy') : error
   })
+  return openBegun(deps, begun)
+}
+
+/** The second transaction: what was begun is done at the target. */
+export async function openBegun(deps: Activation, begun: Begun): Promise<Activated> {
   const work = { ...deps, db: deps.workDb }
   const turn = await deps.targets.takeTurn(begun.entry.resource.id)
   try {
@@ -68,7 +73,7 @@ async function recordCrowd(unit: Unit, begun: Begun): Promise<{ refusal: ApiErro
   return { refusal: await recordFailure(unit, { grant, attempt: begun.grant.attempt, begun, outcome }) }
 }
 
-type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
+export type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
 
 async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
   // Sent together and carried out in this order: what is read is as it is once the row is locked.

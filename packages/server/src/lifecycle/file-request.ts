@@ -26,6 +26,14 @@ export type Wish = {
 
 export type Filing = Wish & { readonly reason: string; readonly startAt?: Instant }
 
+export type Filed = {
+  readonly request: AccessRequest
+  readonly decision: Decision
+  readonly snapshot: Snapshot
+  /** Absent: policy does not give it at once. */
+  readonly grant?: Grant
+}
+
 /** What would be answered now. Files nothing. */
 export async function askOnly(
   { db, runtime, configurations }: Lifecycle,
@@ -43,7 +51,7 @@ export async function fileRequest(
   lifecycle: Lifecycle,
   unit: Unit,
   { caller, filing }: { caller: Caller; filing: Filing },
-): Promise<{ request: AccessRequest; decision: Decision }> {
+): Promise<Filed> {
   const { tx, now, runtime } = unit
   checkStart(filing.startAt, now)
   const [snapshot, signals] = await Promise.all([
@@ -71,8 +79,8 @@ export async function fileRequest(
   }
   const events = requestCommands.file(decision, { now, grant: newId(runtime, 'grant') })
   const settled = await saveNewRequest(unit, request, { events, decision })
-  if (settled.grant) await createGrant(unit, settled, { snapshot })
-  return { request: settled, decision }
+  const grant = settled.grant && (await createGrant(unit, settled, { snapshot }))
+  return { request: settled, decision, snapshot, ...(grant && { grant }) }
 }
 
 function parties(

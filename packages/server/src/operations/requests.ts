@@ -6,19 +6,27 @@ import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import { answerRequest, cancelRequest } from '../lifecycle/answer-request.ts'
 import { askOnly, fileRequest } from '../lifecycle/file-request.ts'
+import { openAccess } from '../lifecycle/open-access.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
 import { approvalsOfRequests, findDecisions, findRequest, requestFromRow } from '../store/requests.ts'
 import { isSelf, ownsResource } from './access-rules.ts'
 import type { Call, HandlersOf, Services } from './handler.ts'
 import { pageOf } from './pages.ts'
-import { decisionView, requestView } from './views.ts'
+import { credentialView, decisionView, grantView, requestView } from './views.ts'
 
 /** How many pending requests are looked through for those that the caller can answer. */
 const pendingLookedAt = 2_000
 
 export const requestHandlers: HandlersOf<
-  'ask' | 'createRequest' | 'listRequests' | 'getRequest' | 'approveRequest' | 'denyRequest' | 'cancelRequest'
+  | 'ask'
+  | 'createRequest'
+  | 'openAccess'
+  | 'listRequests'
+  | 'getRequest'
+  | 'approveRequest'
+  | 'denyRequest'
+  | 'cancelRequest'
 > = {
   ask: {
     kind: 'plain',
@@ -32,6 +40,16 @@ export const requestHandlers: HandlersOf<
       const filing = { ...wishOf(input), reason, ...start }
       const { request, decision } = await fileRequest(services, unit, { caller, filing })
       return requestView({ request, decision, approvals: [] })
+    },
+  },
+  openAccess: {
+    kind: 'plain',
+    async run({ services, caller, input }) {
+      const filing = { ...wishOf(input), reason: input.reason }
+      const { filed, activated } = await openAccess(services, { caller, filing })
+      const request = requestView({ ...filed, approvals: [] })
+      if (!activated) return { request }
+      return { request, grant: grantView(activated.grant), credential: credentialView(activated.credential) }
     },
   },
   listRequests: { kind: 'plain', run: listRequests },

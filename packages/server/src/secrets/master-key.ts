@@ -61,11 +61,22 @@ async function createKeyFile(path: string): Promise<string> {
   await chmod(draft, 0o600)
   try {
     await link(draft, path)
+    // Before anything is sealed with it: a power failure takes no name that was synchronised.
+    await syncFolder(dirname(path))
     return text
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     return await readFile(path, 'utf8')
   } finally {
     await unlink(draft)
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }

@@ -1,0 +1,46 @@
+/**
+ * Asking and opening in one: what policy gives at once is filed, approved and begun in one transaction, on one decision,
+ * and opened in the next. Everything else is filed, and that is all.
+ */
+
+import { ApiError } from '@tidegate/api'
+import { grantCommands, requestCommands } from '@tidegate/core'
+import type { Caller } from '../identity/identity.ts'
+import type { Unit } from '../store/change.ts'
+import { change } from '../store/change.ts'
+import type { Activated, Activation, Begun } from './activate-grant.ts'
+import { openBegun } from './activate-grant.ts'
+import type { Filed, Filing } from './file-request.ts'
+import { fileRequest } from './file-request.ts'
+import { saveGrant } from './save.ts'
+
+type Wanted = { readonly caller: Caller; readonly filing: Omit<Filing, 'startAt'> }
+
+export async function openAccess(
+  deps: Activation,
+  wanted: Wanted,
+): Promise<{ readonly filed: Filed; readonly activated?: Activated }> {
+  const { filed, begun } = await change(deps, async (unit) => {
+    const result = await fileRequest(deps, unit, wanted)
+    return { filed: result, begun: await begin(unit, result) }
+  })
+  if (!begun) return { filed }
+  try {
+    return { filed, activated: await openBegun(deps, begun) }
+  } catch (error) {
+    // It is filed all the same, and whoever asked has not been told under which name.
+    if (!(error instanceof ApiError)) throw error
+    const detail = `${error.message} The request is ${filed.request.id}, its grant ${begun.grant.id}.`
+    throw new ApiError(error.code, { detail, cause: error })
+  }
+}
+
+async function begin(unit: Unit, { grant, decision, snapshot }: Filed): Promise<Begun | undefined> {
+  const entry = grant && snapshot.resources.get(grant.resource)
+  const allowed = requestCommands.allowedBy(decision, [])
+  if (!entry || allowed === undefined) return undefined
+  const outcome = grantCommands.activate(grant, { now: unit.now, allowed })
+  if ('refused' in outcome) return undefined
+  const { events } = outcome
+  return { grant: await saveGrant(unit, grant, { events, decision, configuration: snapshot.version }), entry }
+}
