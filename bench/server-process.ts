@@ -43,7 +43,16 @@ export async function startServerProcess(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (said.length < 10_000) said += text
   })
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  let stopping = false
+  // What a process says that dies by itself says why, and a run without its server is worth nothing.
+  let last = ''
+  child.stderr.on('data', (text: string) => (last = (last + text).slice(-linesKept)))
+  const exited = new Promise<number | null>((resolve) =>
+    child.once('close', (code, signal) => {
+      if (!stopping) process.stderr.write(`The server ended by itself (${code ?? signal}): ${last}\n`)
+      resolve(code)
+    }),
+  )
   const gone = exited.then((code) => `The server ended with ${code}.`)
   const { pid } = child
   if (pid === undefined) throw new Error('The server could not be run.')
@@ -60,6 +69,7 @@ export async function startServerProcess(
     rssMb: () => rssMb(pid),
     exited,
     async stop() {
+      stopping = true
       child.kill('SIGTERM')
       const late = delay(30_000, 'late', { ref: false })
       if ((await Promise.race([exited, late])) === 'late') child.kill('SIGKILL')

@@ -141,7 +141,7 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       },
     }),
   },
-  'overlapping grants that share a login': { caughtBy: 'each-grant-has-its-own', seed: 1, disguise: sharedLogins },
+  'overlapping grants that share a login': { caughtBy: 'each-grant-has-its-own', seed: 10, disguise: sharedLogins },
   'a target that is told of a later end': {
     caughtBy: 'the-target-knows-the-end',
     seed: 6,
@@ -385,12 +385,6 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
         },
       },
     }),
-  },
-  'a question that is not asked again': {
-    caughtBy: 'quiet-policy-holds',
-    seed: 31,
-    more: { apply: 6, activate: 2 },
-    tamper: tamperWith(/from "access_grant" where "state" in/, noRows, /^(reask|apply|signal)/),
   },
   'a missing login that nobody hears of': {
     caughtBy: 'quiet-targets-give-what-grants-say',

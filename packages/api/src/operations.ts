@@ -136,8 +136,8 @@ export const operations = {
       ticket: s.ticketText.optional(),
       task: s.taskText.optional(),
     }),
+    // Its answer holds a secret, so it is not kept under a key. Whoever lost it finds the grant, and activates it again.
     output: z.object({ request: s.accessRequest, grant: s.grant.optional(), credential: s.credential.optional() }),
-    status: 201,
     errors: ['unknown-role', 'grant-ended', 'grant-busy', 'target-unavailable'],
   },
   listRequests: {

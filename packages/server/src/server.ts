@@ -8,6 +8,7 @@ import type { Millis } from '@tidegate/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createConfigurations } from './configuration/configurations.ts'
+import { keepEngineSteady } from './engine.ts'
 import { createApp } from './http/app.ts'
 import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
 import { openInstallation } from './installation.ts'
@@ -64,6 +65,7 @@ export type RunningServer = {
 /** @throws {StartRefusal} for what must not start as it is configured */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { settings, logger } = options
+  keepEngineSteady()
   const store = await openStore(settings, logger)
   try {
     return await startOnStore(options, store)
