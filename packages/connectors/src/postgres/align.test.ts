@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
 import { newLease, openTarget, roleOf, type UnderTest, type Wanted } from '../testing/postgres-target.ts'
+import { issuerNames } from './names.ts'
 
 let harness: Harness
 const open: UnderTest[] = []
@@ -41,6 +42,8 @@ describe('gives what is configured', () => {
     const group = target.group('clerk')
     expect(await aligned(target)).toEqual([
       `make group role ${group}`,
+      `make issuers, which make logins for the admin login: ${issuerNames(target.config).join(', ')}`,
+      `let 16 issuers make members of ${group}`,
       `grant CONNECT on database ${harness.database} to ${group}`,
       `grant USAGE on schema shop to ${group}`,
       `grant SELECT on table shop.orders to ${group}`,
@@ -241,7 +244,7 @@ describe('a role that is no longer configured', () => {
   test('is reported, if something keeps its group role from being dropped', async () => {
     const before = await given({ roles: [roleOf('old', [orders])] })
     await aligned(before)
-    await before.ask(written(before, 'REVOKE :group FROM :admin', 'old'))
+    await before.ask(written(before, 'REVOKE :group FROM :admin CASCADE', 'old'))
     const after = await given({ roles: [roleOf('reader', [orders])], config: { rolePrefix: before.config.rolePrefix } })
     expect((await aligned(after)).at(-1)).toContain('could not be dropped')
     await before.ask(written(before, 'GRANT :group TO :admin WITH ADMIN OPTION', 'old'))

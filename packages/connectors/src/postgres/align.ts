@@ -4,9 +4,10 @@ import type { AlignOutcome, Target } from '../contract.ts'
 import { type Change, changesFor, difference, type Held, type Problem, type TargetObject, wantedIn } from './acl.ts'
 import { type Attempt, attempt, type Session } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
-import { failureOf, isAnswer, targetError } from './failure.ts'
-import { isOurs, planGroups, planMemberships, readGroups, unusedGroups, type Within } from './groups.ts'
+import { failureOf, isAnswer, isDuplicate, targetError } from './failure.ts'
+import { groupsInUse, isOurs, planGroups, planMemberships, readGroups, unusedGroups, type Within } from './groups.ts'
 import { claimText, handOver, leftOf } from './hand-over.ts'
+import { planIssuers } from './issuers.ts'
 import type { Pool } from './pool.ts'
 import { type Privileges, roleProblems } from './privileges.ts'
 import { sqlFile } from './sql-file.ts'
@@ -35,7 +36,9 @@ export async function align(target: PostgresTarget, pool: Pool): Promise<AlignOu
     const parts: Aligned[] = []
     for (const database of config.databases) {
       parts.push(
-        await run.on(database, (session) => session.transaction((within) => alignDatabase(target, within, database))),
+        await onceMoreIfDuplicate(() =>
+          run.on(database, (session) => session.transaction((within) => alignDatabase(target, within, database))),
+        ),
       )
     }
     parts.push(await dropUnused(target, run))
@@ -44,6 +47,16 @@ export async function align(target: PostgresTarget, pool: Pool): Promise<AlignOu
     if (problems.length > 0) throw unaligned(problems, changes)
     return { outcome: 'aligned', changes }
   })
+}
+
+/** Another resource on this cluster was given the same issuers just now: they are there when one looks again. */
+async function onceMoreIfDuplicate<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isDuplicate(error)) throw error
+    return work()
+  }
 }
 
 function unaligned(problems: readonly Problem[], changes: readonly string[]): Error {
@@ -70,13 +83,22 @@ async function alignShared(target: PostgresTarget, within: Within): Promise<Alig
   // Nothing may be granted to a role that belongs to someone else.
   if (stranger !== undefined) throw targetError(stranger.cause, stranger.message)
   await apply(within, groups.changes)
-  const names = (await readGroups(target, within)).filter((group) => isOurs(target, group)).map(({ name }) => name)
+  const ours = (await readGroups(target, within)).filter((group) => isOurs(target, group))
+  const names = ours.map(({ name }) => name)
+  const inUse = groupsInUse(target, ours).filter(({ administered }) => administered)
+  const issuers = await planIssuers(
+    target,
+    within,
+    inUse.map(({ name }) => name),
+  )
+  if (issuers.stranger !== undefined) throw targetError(issuers.stranger.cause, issuers.stranger.message)
+  await apply(within, issuers.changes)
   const plan = () => planMemberships(target, within, names)
   const memberships = await plan()
   await apply(within, memberships.changes)
   return {
-    changes: [...groups.changes, ...memberships.changes].map(({ words }) => words),
-    problems: [...groups.problems, ...memberships.problems, ...stillThere((await plan()).changes)],
+    changes: [...groups.changes, ...issuers.changes, ...memberships.changes].map(({ words }) => words),
+    problems: [...groups.problems, ...issuers.problems, ...memberships.problems, ...stillThere((await plan()).changes)],
   }
 }
 

@@ -14,6 +14,7 @@ import { closeOne, thereAgain } from './close-one.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { failureOf, isAnswer } from './failure.ts'
 import { claimText, handOver, type Left, leftOf } from './hand-over.ts'
+import { asIssuers } from './issuers.ts'
 import { loginName } from './names.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
@@ -70,7 +71,7 @@ async function closeTogether(target: PostgresTarget, pool: Pool, grants: readonl
   const timeoutMs = Math.max(1, Math.round(operationTimeoutMs - (performance.now() - began)))
   const rest = logins.filter(({ grant }) => !outcomes.has(grant))
   const alone = rest.map(async ({ grant, name }) => {
-    const outcome = await closeOne(target, pool, { login: name, timeoutMs })
+    const outcome = await closeOne(target, pool, { grant, login: name, timeoutMs })
     return [grant, withSeen(outcome, seen.get(name))] as const
   })
   return new Map([...outcomes, ...(await Promise.all(alone))])
@@ -90,15 +91,17 @@ type Crowd = { readonly logins: readonly Login[]; readonly seen: Map<string, See
 /** Those of the logins that are there. Of one that is not, something has to be known that takes more care. */
 async function closePresent(run: Attempt, target: PostgresTarget, { logins, seen }: Crowd): Promise<Outcomes> {
   const { config } = target
-  const names = logins.map(({ name }) => name)
   const endWithinMs = Math.min(limits.sessionsEndWithinMs, target.limits.operationTimeoutMs / 2)
-  const shutting = { names, seen, endWithinMs }
-  const { running, left } = await run.on(primaryDatabase(config), (session) => shutAndClear(session, shutting))
+  const { running, left } = await run.on(primaryDatabase(config), (session) =>
+    shutAndClear(session, { logins, seen, endWithinMs, config }),
+  )
   for (const login of new Set(left.map(({ role }) => role)))
     await handOver(run, config, { role: login, left: left.filter(({ role }) => role === login) })
-  const empty = [...seen.keys()].filter((name) => !running.has(name))
-  const back = await run.on(primaryDatabase(config), (session) => dropAndReadBack(session, { names: empty, seen }))
   const present = logins.filter(({ name }) => seen.has(name))
+  const empty = present.filter(({ name }) => !running.has(name))
+  const back = await run.on(primaryDatabase(config), (session) =>
+    dropAndReadBack(session, { logins: empty, seen, config }),
+  )
   return new Map(
     present.map(({ grant, name }) => [grant, outcomeOf(seen.get(name), running.get(name) ?? back.get(name))]),
   )
@@ -112,16 +115,18 @@ const outcomeOf = (seen: Seen | undefined, trouble: Error | undefined): CloseOut
 /** By the name of the login. */
 type Troubles = ReadonlyMap<string, Error>
 
-type Shutting = { readonly names: readonly string[]; readonly seen: Map<string, Seen>; readonly endWithinMs: number }
+type Shutting = Crowd & { readonly config: PostgresConfig; readonly endWithinMs: number }
 type Cleared = { readonly running: Troubles; readonly left: readonly Left[] }
 
-async function shutAndClear(session: Session, { names, seen, endWithinMs }: Shutting): Promise<Cleared> {
-  for (const { login, oid } of await session.read(loginsSql(), [names]))
+async function shutAndClear(session: Session, { logins, seen, endWithinMs, config }: Shutting): Promise<Cleared> {
+  for (const { login, oid } of await session.read(loginsSql(), [logins.map(({ name }) => name)]))
     seen.set(String(login), { oid: String(oid), sessionsEnded: 0 })
-  const present = [...seen.keys()]
-  if (present.length === 0) return { running: new Map(), left: [] }
+  const there = logins.filter(({ name }) => seen.has(name))
+  if (there.length === 0) return { running: new Map(), left: [] }
+  const forEach = asIssuers(session, config, there)
   // One transaction: at its end none of them lets anyone in, and the admin may end what is running.
-  await session.write(present.map((login) => `${shutSql({ login })}\n${claimText(session, login)}`).join('\n'))
+  await session.write(forEach((login) => `${shutSql({ login })}\n${claimText(session, login)}`))
+  const present = there.map(({ name }) => name)
   const { ended, running } = await endSessions(session, { logins: present, endWithinMs })
   const troubles = new Map<string, Error>()
   for (const [name, one] of seen) {
@@ -133,14 +138,15 @@ async function shutAndClear(session: Session, { names, seen, endWithinMs }: Shut
   return { running: troubles, left: await leftOf(session, empty) }
 }
 
-type Dropping = { readonly names: readonly string[]; readonly seen: ReadonlyMap<string, Seen> }
+type Dropping = Crowd & { readonly config: PostgresConfig }
 
 /** A login by its name, or a session by its login's oid. */
 type There = { readonly login: string | null; readonly oid: string | null; readonly pid: number | null }
 
-async function dropAndReadBack(session: Session, { names, seen }: Dropping): Promise<Troubles> {
-  if (names.length === 0) return new Map()
-  await session.write(names.map((login) => dropSql({ login })).join('\n'))
+async function dropAndReadBack(session: Session, { logins, seen, config }: Dropping): Promise<Troubles> {
+  if (logins.length === 0) return new Map()
+  await session.write(asIssuers(session, config, logins)((login) => dropSql({ login })))
+  const names = logins.map(({ name }) => name)
   const oids = names.map((name) => seen.get(name)?.oid)
   const troubles = new Map<string, Error>()
   const there = (await session.read(goneSql(), [names, oids])) as readonly There[]

@@ -83,7 +83,7 @@ describe('privileges', () => {
   const read = [{ schema: 'shop', tables: '*', privileges: ['select'] }]
 
   test.each([
-    ['a name that could pass for a grant', roleOf('grt_x', read), 'would pass for the login of a grant'],
+    ['a name that could pass for a grant', roleOf('grt_x', read), "would pass for a role of Tidegate's own"],
     ['a name that would be cut', roleOf('r'.repeat(60), read), 'is longer than 63 bytes'],
     [
       'a database that is not configured',

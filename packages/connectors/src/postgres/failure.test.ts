@@ -93,8 +93,9 @@ test('an open that waits for a lock on the target gives up in time', async () =>
   await target.connector.align()
   const blocker = new pg.Client({ connectionString: harness.superuserUrl })
   await blocker.connect()
-  await blocker.query('BEGIN; LOCK TABLE pg_authid IN ACCESS EXCLUSIVE MODE')
-  expect(await target.connector.open(newLease('narrow'))).toMatchObject({ outcome: 'failed' })
+  const taken = newLease('narrow')
+  await blocker.query(`BEGIN; CREATE ROLE "${target.config.rolePrefix}${taken.grant}"`)
+  expect(await target.connector.open(taken)).toMatchObject({ outcome: 'failed' })
   await blocker.query('ROLLBACK')
   await blocker.end()
   const lease = newLease('narrow')
@@ -125,8 +126,11 @@ test('connections that the target ended while they were idle are replaced', asyn
 })
 
 test('never more connections than allowed, over all databases together', async () => {
-  const databases = [harness.database, 'postgres', 'template1']
+  // Not template1: while someone is in it, nobody can make a database.
+  const third = `${harness.database}_third`
+  const databases = [harness.database, 'postgres', third]
   const target = await openTarget({ harness, limits: { maxConnections: 2 }, config: { databases } })
+  await target.ask(`CREATE DATABASE ${third}`)
   const seen: number[] = []
   const watch = async () => {
     const [row] = await target.ask<{ count: number }>('SELECT count(*)::int FROM pg_stat_activity WHERE usename = $1', [
@@ -137,6 +141,8 @@ test('never more connections than allowed, over all databases together', async (
   await Promise.all([...Array.from({ length: 8 }, () => target.connector.survey()), watch(), watch()])
   await watch()
   expect(Math.max(...seen)).toBeLessThanOrEqual(2)
+  await target.connector.end()
+  await target.ask(`DROP DATABASE ${third}`)
   await target.cleanup()
 })
 

@@ -60,6 +60,11 @@ const byState: Readonly<Record<string, Explanation>> = {
     cause: 'misconfigured',
     say: (error) => `${said(error)}; run tidegate apply, which makes the group roles`,
   },
+  // Of what is sent to a target only SET ROLE, with a role that is not there, is answered with this.
+  '22023': {
+    cause: 'misconfigured',
+    say: (error) => `${said(error)}; run tidegate apply, which makes the issuers`,
+  },
   '2BP01': { cause: 'refused', say: (error) => `the target refused: ${said(error)}` },
   '25006': { cause: 'refused', say: () => 'the target is read-only, as a standby is; connect to the primary' },
   '53300': {

@@ -27,6 +27,7 @@ export type Group = {
   /** It can log in, or its members do not inherit. */
   readonly misshapen: boolean
   readonly attributes: readonly string[]
+  readonly administered: boolean
   readonly members: readonly string[]
 }
 
@@ -41,6 +42,12 @@ export async function readGroups(
 
 export const isOurs = ({ resource }: Pick<PostgresTarget, 'resource'>, { mark }: Group): boolean =>
   mark?.startsWith(marks.groupsOf(resource)) === true
+
+/** Of which logins of new grants are made members. */
+export const groupsInUse = (target: PostgresTarget, groups: readonly Group[]): readonly Group[] => {
+  const wanted = new Set(target.roles.map(({ name }) => groupName(target.config, name)))
+  return groups.filter((group) => isOurs(target, group) && wanted.has(group.name))
+}
 
 /** Group roles to which nothing in the configuration corresponds, and that no grant is a member of. */
 export const unusedGroups = (target: PostgresTarget, groups: readonly Group[]): readonly Group[] => {
@@ -73,6 +80,12 @@ export function planGroups(target: PostgresTarget, groups: readonly Group[]): Pl
         .map(({ name, attributes }): Problem => ({
           cause: 'refused',
           message: `someone gave ${name} ${attributes.join(', ')} on the target; a superuser has to take that back with ALTER ROLE`,
+        })),
+      ...groupsInUse(target, groups)
+        .filter(({ administered }) => !administered)
+        .map(({ name }): Problem => ({
+          cause: 'refused',
+          message: `the admin login may not make members of ${name}; a superuser has to run GRANT ${name} TO the admin login WITH ADMIN OPTION`,
         })),
     ],
   }

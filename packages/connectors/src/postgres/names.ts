@@ -5,12 +5,22 @@ import type { PostgresConfig } from './config.ts'
 
 type Prefixed = Pick<PostgresConfig, 'rolePrefix'>
 
-/** What no role may be called, or its group role could pass for the login of a grant. */
-export const reservedRoleName = /^grt_/
+/** What no role may be called, or its group role could pass for the login of a grant or for an issuer. */
+export const reservedRoleName = /^(grt|issuer)_/
 
 export const groupName = ({ rolePrefix }: Prefixed, role: string): string => `${rolePrefix}${role}`
 
 export const loginName = ({ rolePrefix }: Prefixed, grant: GrantId): string => `${rolePrefix}${grant}`
+
+/** More of them make each statement cheaper where thousands of logins are live, and are more to look at elsewhere. */
+const issuers = 16
+
+export const issuerNames = ({ rolePrefix }: Prefixed): readonly string[] =>
+  Array.from({ length: issuers }, (_, n) => `${rolePrefix}issuer_${n}`)
+
+/** The end of a grant's id is random. Of two of its characters together each issuer gets about as many. */
+export const issuerOf = ({ rolePrefix }: Prefixed, grant: GrantId): string =>
+  `${rolePrefix}issuer_${(7 * grant.charCodeAt(grant.length - 2) + grant.charCodeAt(grant.length - 1)) % issuers}`
 
 /** `undefined` for a role that is not the login of a grant. */
 export function grantOfLogin({ rolePrefix }: Prefixed, login: string): GrantId | undefined {
@@ -22,6 +32,8 @@ export function grantOfLogin({ rolePrefix }: Prefixed, login: string): GrantId |
 export const marks = {
   group: (resource: string, role: string): string => `tidegate resource=${resource} role=${role}`,
   login: (resource: string, grant: GrantId): string => `tidegate resource=${resource} grant=${grant}`,
+  /** They belong to the prefix, and so to every resource that has it. */
+  issuer: 'tidegate issuer',
   groupsOf: (resource: string): string => `tidegate resource=${resource} role=`,
   loginsOf: (resource: string): string => `tidegate resource=${resource} grant=`,
 } as const

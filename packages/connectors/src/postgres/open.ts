@@ -6,6 +6,7 @@ import { type Attempt, attempt, type Session } from './attempt.ts'
 import { readAuthority } from './client.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { failureOf, isDuplicate, targetError } from './failure.ts'
+import { asIssuer } from './issuers.ts'
 import { membershipOptions } from './membership.ts'
 import { groupName, loginName, marks } from './names.ts'
 import type { Pool } from './pool.ts'
@@ -43,7 +44,7 @@ async function open({ target, pool, passwords }: Opening, lease: Lease): Promise
     // Before anything is sent: a credential without its authority would be of no use.
     const ca = await readAuthority(target)
     const { password, verifier } = await passwords.take()
-    await makeLogin(run, config, loginVariables(target, lease, verifier))
+    await makeLogin(run, target, { lease, variables: loginVariables(target, lease, verifier) })
     const credential: Credential = {
       kind: 'postgres-login',
       host: config.host,
@@ -71,19 +72,26 @@ const loginVariables = ({ config, resource }: PostgresTarget, lease: Lease, veri
   mark: marks.login(resource, lease.grant),
 })
 
-const makeLogin = (run: Attempt, config: PostgresConfig, variables: LoginVariables): Promise<void> =>
+type Making = { readonly lease: Lease; readonly variables: LoginVariables }
+
+const makeLogin = (run: Attempt, { config }: PostgresTarget, { lease, variables }: Making): Promise<void> =>
   run.on(primaryDatabase(config), async (session) => {
-    const membership = membershipOptions(session)
+    const issuer = asIssuer(session, config, lease.grant)
+    const complete = { ...variables, membership: membershipOptions(session) }
     try {
-      await session.write(openSql({ ...variables, membership }))
+      await session.write(issuer + openSql(complete))
     } catch (error) {
       if (!isDuplicate(error)) throw error
-      await replaceSecret(session, variables, membership)
+      await replaceSecret(session, issuer, complete)
     }
   })
 
 /** Reads the login first: attributes that someone gave it are a reason to stop, memberships are put right. */
-const replaceSecret = (session: Session, variables: LoginVariables, membership: Fragment): Promise<void> =>
+const replaceSecret = (
+  session: Session,
+  issuer: string,
+  variables: LoginVariables & { readonly membership: Fragment },
+): Promise<void> =>
   session.transaction(async ({ read, write }) => {
     const { login, group } = variables
     const [found] = await read(loginSql(), [login])
@@ -97,12 +105,8 @@ const replaceSecret = (session: Session, variables: LoginVariables, membership: 
       )
     }
     const others = (found['groups'] as readonly string[]).filter((other) => other !== group)
-    await write(
-      [
-        ...others.map((other) => leaveSql({ group: other, member: login })),
-        reopenSql({ ...variables, membership }),
-      ].join('\n'),
-    )
+    const leave = others.map((other) => leaveSql({ group: other, member: login }))
+    await write(issuer + [...leave, reopenSql(variables)].join('\n'))
     const [after] = await read(loginSql(), [login])
     const left = ((after?.['groups'] ?? []) as readonly string[]).filter((other) => other !== group)
     if (left.length > 0) {

@@ -106,7 +106,7 @@ export function roleProblems(config: PostgresConfig, roles: readonly RoleSpec<Pr
 function nameProblems(config: PostgresConfig, { name }: RoleSpec<Privileges>): readonly string[] {
   if (reservedRoleName.test(name)) {
     return [
-      `role ${name}: a name that begins with grt_ would pass for the login of a grant; call the role something else`,
+      `role ${name}: a name that begins with grt_ or issuer_ would pass for a role of Tidegate's own; call the role something else`,
     ]
   }
   const fault = identifierFault(groupName(config, name))

@@ -5,6 +5,7 @@ import type { Lease, ShortenOutcome, Target } from '../contract.ts'
 import { attempt } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { hasState, states } from './failure.ts'
+import { asIssuer } from './issuers.ts'
 import { loginName } from './names.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
@@ -20,7 +21,7 @@ export const shorten = (
   attempt({ pool, timeoutMs: limits.operationTimeoutMs, urgent: true }, async (run): Promise<ShortenOutcome> => {
     const text = shortenSql({ login: loginName(config, grant), expires_at: formatInstant(expiresAt) })
     try {
-      await run.on(primaryDatabase(config), (session) => session.write(text))
+      await run.on(primaryDatabase(config), (session) => session.write(asIssuer(session, config, grant) + text))
     } catch (error) {
       if (!hasState(error, states.undefinedObject)) throw error
     }

@@ -6,6 +6,7 @@ import { limits } from '../limits.ts'
 import { attempt, type Session } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { isOurs, readGroups } from './groups.ts'
+import { soundIssuers } from './issuers.ts'
 import { grantOfLogin, marks } from './names.ts'
 import type { Pool } from './pool.ts'
 import { isSuperuserLike, type Privileges } from './privileges.ts'
@@ -85,12 +86,14 @@ async function readCluster(target: PostgresTarget, session: Session) {
     marks.groupsOf(resource),
   ])
   const logins = found.map(({ login }) => String(login)).filter((login) => grantOfLogin(config, login) !== undefined)
-  const own = [...groups, ...logins]
+  const issuers = await soundIssuers(target, session)
+  const own = [...groups, ...issuers, ...logins]
+  const memberships = (await session.read(membershipsSql(), [own, logins])) as readonly MembershipRow[]
   return {
     own,
     groups: new Set(groups),
     roles: (await session.read(rolesSql(), [own])) as readonly RoleRow[],
-    memberships: (await session.read(membershipsSql(), [own, logins])) as readonly MembershipRow[],
+    memberships: memberships.filter(({ member, role }) => !(member === config.user && issuers.includes(role))),
   }
 }
 

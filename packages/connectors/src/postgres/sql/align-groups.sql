@@ -1,5 +1,6 @@
 -- The group roles of one resource, and roles that merely have such a name. $1: prefix; $2: beginning of a group's mark;
--- $3: names that the configuration wants.
+-- $3: names that the configuration wants. `administered`: the admin may make members of it, which it has made until someone
+-- took that away.
 SELECT r.rolname::text AS name, c.mark,
   r.rolcanlogin OR NOT r.rolinherit AS misshapen,
   array_remove(ARRAY[
@@ -9,6 +10,8 @@ SELECT r.rolname::text AS name, c.mark,
     CASE WHEN r.rolreplication THEN 'REPLICATION' END,
     CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END
   ], NULL) AS attributes,
+  pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
+    OR current_setting('server_version_num')::int < 160000 AS administered,
   ARRAY(SELECT l.rolname::text FROM pg_auth_members m JOIN pg_roles l ON l.oid = m.member WHERE m.roleid = r.oid) AS members
 FROM pg_roles r
 CROSS JOIN LATERAL (SELECT shobj_description(r.oid, 'pg_authid')) AS c (mark)
