@@ -83,7 +83,7 @@ export function createProcess(config: Config): Process {
     drain: reconciler.drain,
     tend: (resource) => tendNow(reconciling, { resource, version: anyVersion }),
     async reask() {
-      await reassessGrants(reconciling, {}, 'fact-changed')
+      await reassessGrants(reconciling, { filter: {}, because: 'fact-changed' })
       await reassessRequests(reconciling)
     },
     integrate: sequencer.integrate,

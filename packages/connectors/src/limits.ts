@@ -9,6 +9,8 @@ export const limits = {
   connectionsSettleWithinMs: 3_000,
   /** Longest pause between two looks at the sessions that are ending. */
   pollAtMostMs: 100,
+  /** What is to be closed waits so long for what is being closed, to be closed together with what comes meanwhile. */
+  gatherAtMostMs: 50,
   /** A verb waits at most this long for a lock that someone holds on the target. */
   lockTimeoutMs: 5_000,
   /** PostgreSQL cuts longer names without a word, so they are refused. */

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newGrant, newLease, openTarget, type UnderTest } from '../testing/postgres-target.ts'
 import type { Credential, Lease } from '../contract.ts'
-import { issuerOf } from './names.ts'
+import { issuerNames } from './names.ts'
 
 let target: UnderTest
 beforeAll(async () => {
@@ -84,7 +84,7 @@ test('an open whose answer was lost and that is still on its way is waited for, 
   const login = `${target.config.rolePrefix}${lease.grant}`
   const late = new pg.Client({ connectionString: target.harness.superuserUrl })
   await late.connect()
-  await late.query(`BEGIN; SET LOCAL ROLE "${issuerOf(target.config, lease.grant)}"; CREATE ROLE "${login}" LOGIN`)
+  await late.query(`BEGIN; SET LOCAL ROLE "${issuerNames(target.config)[0]}"; CREATE ROLE "${login}" LOGIN`)
   const closing = target.connector.close(lease.grant)
   await until(
     async () => (await target.ask("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")).length > 0,

@@ -1,8 +1,8 @@
 /**
  * The verb `close`: the steps of the `close-*.sql` files, in their order. Each may have been done by an earlier call.
  *
- * Grants often end in crowds: at the end of a shift, or of an incident. What is asked for at the same moment is closed
- * together, in as many statements as one. If the target objects to any of it, each is closed by itself, with the care
+ * Grants often end in crowds: at the end of a shift, or of an incident. What is asked for at the same moment, or while
+ * others are being closed, is closed together, in as many statements as one. If the target objects to any of it, each is closed by itself, with the care
  * of `close-one.ts`, so that one that is in trouble holds up no other.
  */
 
@@ -13,42 +13,25 @@ import { attempt, type Attempt, type Session } from './attempt.ts'
 import { closeOne, thereAgain } from './close-one.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { failureOf, isAnswer } from './failure.ts'
+import { gather } from './gather.ts'
 import { claimText, handOver, type Left, leftOf } from './hand-over.ts'
-import { asIssuers } from './issuers.ts'
-import { loginName } from './names.ts'
+import { asIssuers, type Made } from './issuers.ts'
+import { issuerNames, loginName } from './names.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
 import { endSessions, stillRunning } from './sessions.ts'
 import { sqlFile } from './sql-file.ts'
 
 const shutSql = sqlFile('close-1-shut.sql')
-const loginsSql = sqlFile('close-3-logins.sql')
+const loginsSql = sqlFile('close-0-logins.sql')
 const dropSql = sqlFile('close-6-drop.sql')
 const goneSql = sqlFile('close-7-gone.sql')
 
 type PostgresTarget = Target<PostgresConfig, Privileges>
 type Close = (grant: GrantId) => Promise<CloseOutcome>
 
-export function createClose(target: PostgresTarget, pool: Pool): Close {
-  let asked = new Map<GrantId, Promise<CloseOutcome>>()
-  let together: Promise<Outcomes> | undefined
-  const begin = async (): Promise<Outcomes> => {
-    // Whoever asks in the same turn of the event loop is in it.
-    await new Promise(setImmediate)
-    const grants = [...asked.keys()]
-    asked = new Map()
-    together = undefined
-    return closeTogether(target, pool, grants)
-  }
-  return (grant) => {
-    const known = asked.get(grant)
-    if (known) return known
-    together ??= begin()
-    const outcome = together.then((outcomes) => outcomes.get(grant) as CloseOutcome)
-    asked.set(grant, outcome)
-    return outcome
-  }
-}
+export const createClose = (target: PostgresTarget, pool: Pool): Close =>
+  gather({ together: (grants) => closeTogether(target, pool, grants), patienceMs: limits.gatherAtMostMs })
 
 type Outcomes = ReadonlyMap<GrantId, CloseOutcome>
 
@@ -71,14 +54,14 @@ async function closeTogether(target: PostgresTarget, pool: Pool, grants: readonl
   const timeoutMs = Math.max(1, Math.round(operationTimeoutMs - (performance.now() - began)))
   const rest = logins.filter(({ grant }) => !outcomes.has(grant))
   const alone = rest.map(async ({ grant, name }) => {
-    const outcome = await closeOne(target, pool, { grant, login: name, timeoutMs })
+    const outcome = await closeOne(target, pool, { login: name, timeoutMs })
     return [grant, withSeen(outcome, seen.get(name))] as const
   })
   return new Map([...outcomes, ...(await Promise.all(alone))])
 }
 
 /** What was found of a login before the target objected. */
-type Seen = { readonly oid: string; sessionsEnded: number }
+type Seen = { readonly oid: string; readonly issuer: string | undefined; sessionsEnded: number }
 
 function withSeen(outcome: CloseOutcome, seen: Seen | undefined): CloseOutcome {
   if (seen === undefined) return outcome
@@ -97,11 +80,9 @@ async function closePresent(run: Attempt, target: PostgresTarget, { logins, seen
   )
   for (const login of new Set(left.map(({ role }) => role)))
     await handOver(run, config, { role: login, left: left.filter(({ role }) => role === login) })
+  const empty = [...seen.keys()].filter((name) => !running.has(name))
+  const back = await run.on(primaryDatabase(config), (session) => dropAndReadBack(session, { names: empty, seen }))
   const present = logins.filter(({ name }) => seen.has(name))
-  const empty = present.filter(({ name }) => !running.has(name))
-  const back = await run.on(primaryDatabase(config), (session) =>
-    dropAndReadBack(session, { logins: empty, seen, config }),
-  )
   return new Map(
     present.map(({ grant, name }) => [grant, outcomeOf(seen.get(name), running.get(name) ?? back.get(name))]),
   )
@@ -118,15 +99,16 @@ type Troubles = ReadonlyMap<string, Error>
 type Shutting = Crowd & { readonly config: PostgresConfig; readonly endWithinMs: number }
 type Cleared = { readonly running: Troubles; readonly left: readonly Left[] }
 
+type Found = { readonly login: string; readonly oid: string; readonly issuer: string | null }
+
 async function shutAndClear(session: Session, { logins, seen, endWithinMs, config }: Shutting): Promise<Cleared> {
-  for (const { login, oid } of await session.read(loginsSql(), [logins.map(({ name }) => name)]))
-    seen.set(String(login), { oid: String(oid), sessionsEnded: 0 })
-  const there = logins.filter(({ name }) => seen.has(name))
-  if (there.length === 0) return { running: new Map(), left: [] }
-  const forEach = asIssuers(session, config, there)
+  const values = [logins.map(({ name }) => name), issuerNames(config)]
+  for (const { login, oid, issuer } of (await session.read(loginsSql(), values)) as readonly Found[])
+    seen.set(login, { oid, issuer: issuer ?? undefined, sessionsEnded: 0 })
+  const present = [...seen.keys()]
+  if (present.length === 0) return { running: new Map(), left: [] }
   // One transaction: at its end none of them lets anyone in, and the admin may end what is running.
-  await session.write(forEach((login) => `${shutSql({ login })}\n${claimText(session, login)}`))
-  const present = there.map(({ name }) => name)
+  await session.write(asIssuers(madeOf(seen), (login) => `${shutSql({ login })}\n${claimText(session, login)}`))
   const { ended, running } = await endSessions(session, { logins: present, endWithinMs })
   const troubles = new Map<string, Error>()
   for (const [name, one] of seen) {
@@ -138,15 +120,18 @@ async function shutAndClear(session: Session, { logins, seen, endWithinMs, confi
   return { running: troubles, left: await leftOf(session, empty) }
 }
 
-type Dropping = Crowd & { readonly config: PostgresConfig }
+const madeOf = (seen: ReadonlyMap<string, Seen>): readonly Made[] =>
+  [...seen].map(([name, { issuer }]) => ({ name, issuer }))
+
+type Dropping = { readonly names: readonly string[]; readonly seen: ReadonlyMap<string, Seen> }
 
 /** A login by its name, or a session by its login's oid. */
 type There = { readonly login: string | null; readonly oid: string | null; readonly pid: number | null }
 
-async function dropAndReadBack(session: Session, { logins, seen, config }: Dropping): Promise<Troubles> {
-  if (logins.length === 0) return new Map()
-  await session.write(asIssuers(session, config, logins)((login) => dropSql({ login })))
-  const names = logins.map(({ name }) => name)
+async function dropAndReadBack(session: Session, { names, seen }: Dropping): Promise<Troubles> {
+  if (names.length === 0) return new Map()
+  const made = madeOf(seen).filter(({ name }) => names.includes(name))
+  await session.write(asIssuers(made, (login) => dropSql({ login })))
   const oids = names.map((name) => seen.get(name)?.oid)
   const troubles = new Map<string, Error>()
   const there = (await session.read(goneSql(), [names, oids])) as readonly There[]

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
-import { newLease, openTarget, type UnderTest } from '../testing/postgres-target.ts'
-import { issuerNames, issuerOf, marks } from './names.ts'
+import { newLease, openTarget, targetOf, type UnderTest } from '../testing/postgres-target.ts'
+import { createIssuing } from './issuers.ts'
+import { issuerNames, marks } from './names.ts'
 
 let harness: Harness
 beforeAll(async () => {
@@ -27,32 +28,53 @@ const administeredBy = (target: UnderTest, member: string) =>
     [`"${member}"`],
   )
 
-test('the admin login administers no login of a grant, its issuer does, and nothing of it is left afterwards', async () => {
-  const { target } = await given()
+test('the admin login administers no login of a grant, an issuer does, and nothing of it is left afterwards', async () => {
+  const { target, issuers } = await given()
   await target.connector.align()
   const before = await administeredBy(target, harness.admin.user)
-  const leases = Array.from({ length: 20 }, () => newLease('narrow'))
+  const leases = Array.from({ length: 60 }, () => newLease('narrow'))
   for (const lease of leases) expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })
   expect(await administeredBy(target, harness.admin.user)).toEqual(before)
-  for (const { grant } of leases) {
-    const roles = await administeredBy(target, issuerOf(target.config, grant))
-    expect(roles.map(({ role }) => role)).toContain(`${target.config.rolePrefix}${grant}`)
-  }
+  const made = await Promise.all(issuers.map((issuer) => administeredBy(target, issuer)))
+  const logins = made.flatMap((roles) => roles.map(({ role }) => role).filter((role) => role.includes('grt_')))
+  expect(logins.toSorted()).toEqual(leases.map(({ grant }) => `${target.config.rolePrefix}${grant}`).toSorted())
   const outcomes = await Promise.all(leases.map(({ grant }) => target.connector.close(grant)))
   expect(outcomes).toEqual(leases.map(() => ({ outcome: 'closed', existed: true, sessionsEnded: 0 })))
   expect(await target.connector.find()).toEqual([])
   await target.cleanup()
 })
 
-test('the grants of a company are spread over all of them', () => {
-  const config = { rolePrefix: 'tidegate_' }
-  const used = new Map<string, number>()
-  for (let n = 0; n < 4_000; n++) {
-    const issuer = issuerOf(config, newLease('narrow').grant)
-    used.set(issuer, (used.get(issuer) ?? 0) + 1)
+test('in the long run each makes as many as any other', async () => {
+  const { target } = await given()
+  const issue = createIssuing(targetOf(harness, {}))
+  const made = new Map<string, number>()
+  for (let n = 0; n < 10_000; n++) {
+    const text = issue({ serverVersion: 160_000 }, 4)
+    made.set(text, (made.get(text) ?? 0) + 4)
   }
-  expect(new Set(used.keys())).toEqual(new Set(issuerNames(config)))
-  expect(Math.max(...used.values())).toBeLessThan(500)
+  expect(made.size).toBe(issuerNames(target.config).length)
+  expect(Math.max(...made.values())).toBeLessThan(2 * (40_000 / made.size))
+  expect(issue({ serverVersion: 150_000 }, 1)).toBe('')
+  await target.cleanup()
+})
+
+test('a login that the admin itself made, as before there were issuers, is closed and opened again like any other', async () => {
+  const { target } = await given()
+  await target.connector.align()
+  const [first, second] = [newLease('narrow'), newLease('narrow')]
+  const admin = await target.loginAs({ user: harness.admin.user, secret: harness.admin.password })
+  for (const { grant } of [first, second]) {
+    await admin.query(`CREATE ROLE "${target.config.rolePrefix}${grant}" LOGIN`)
+  }
+  await admin.end()
+  expect(await target.connector.open(first)).toMatchObject({ outcome: 'opened' })
+  expect(await target.connector.shorten(second)).toEqual({ outcome: 'shortened' })
+  const third = newLease('narrow')
+  expect(await target.connector.open(third)).toMatchObject({ outcome: 'opened' })
+  const closing = [first, second, third].map(({ grant }) => target.connector.close(grant))
+  const closed = { outcome: 'closed', existed: true, sessionsEnded: 0 }
+  expect(await Promise.all(closing)).toEqual([closed, closed, closed])
+  await target.cleanup()
 })
 
 test('what someone changed about them is put right', async () => {
@@ -97,12 +119,11 @@ test('a role of that name that Tidegate did not make is left alone', async () =>
   await target.cleanup()
 })
 
-test('one that was dropped by hand is missed with a remedy, and made again', async () => {
-  const { target } = await given()
+test('those that were dropped by hand are missed with a remedy, and made again', async () => {
+  const { target, issuers } = await given()
   await target.connector.align()
   const lease = newLease('narrow')
-  const issuer = issuerOf(target.config, lease.grant)
-  await target.ask(`DROP OWNED BY "${issuer}"; DROP ROLE "${issuer}"`)
+  for (const issuer of issuers) await target.ask(`DROP OWNED BY "${issuer}"; DROP ROLE "${issuer}"`)
   expect(await target.connector.open(lease)).toEqual(problem('run tidegate apply'))
   await target.connector.align()
   expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })

@@ -18,10 +18,6 @@ const issuers = 16
 export const issuerNames = ({ rolePrefix }: Prefixed): readonly string[] =>
   Array.from({ length: issuers }, (_, n) => `${rolePrefix}issuer_${n}`)
 
-/** The end of a grant's id is random. Of two of its characters together each issuer gets about as many. */
-export const issuerOf = ({ rolePrefix }: Prefixed, grant: GrantId): string =>
-  `${rolePrefix}issuer_${(7 * grant.charCodeAt(grant.length - 2) + grant.charCodeAt(grant.length - 1)) % issuers}`
-
 /** `undefined` for a role that is not the login of a grant. */
 export function grantOfLogin({ rolePrefix }: Prefixed, login: string): GrantId | undefined {
   const rest = login.startsWith(rolePrefix) ? login.slice(rolePrefix.length) : ''

@@ -2,17 +2,19 @@
 
 import { formatInstant } from '@tidegate/core'
 import type { Credential, Lease, OpenOutcome, Target } from '../contract.ts'
-import { type Attempt, attempt, type Session } from './attempt.ts'
+import { limits } from '../limits.ts'
+import { attempt, type Session } from './attempt.ts'
 import { readAuthority } from './client.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
-import { failureOf, isDuplicate, targetError } from './failure.ts'
-import { asIssuer } from './issuers.ts'
+import { failureOf, isAnswer, isDuplicate, targetError } from './failure.ts'
+import { gather } from './gather.ts'
+import { asIssuerOf, createIssuing } from './issuers.ts'
 import { membershipOptions } from './membership.ts'
 import { groupName, loginName, marks } from './names.ts'
 import type { Pool } from './pool.ts'
 import { databasesOf, type Privileges, roleProblems } from './privileges.ts'
 import { createPasswords, type Passwords } from './scram.ts'
-import { type Fragment, identifierList, integer, sqlFile, type Variables } from './sql-file.ts'
+import { identifierList, integer, sqlFile, type Variables } from './sql-file.ts'
 
 const openSql = sqlFile('open.sql')
 const reopenSql = sqlFile('reopen.sql')
@@ -21,44 +23,105 @@ const loginSql = sqlFile('login.sql')
 
 type PostgresTarget = Target<PostgresConfig, Privileges>
 
+/** What is asked for while others are being opened is opened together, in one transaction. */
 export function createOpen(target: PostgresTarget, pool: Pool): (lease: Lease) => Promise<OpenOutcome> {
-  const passwords = createPasswords(target.random)
-  return async (lease) => {
-    try {
-      return await open({ target, pool, passwords }, lease)
-    } finally {
-      passwords.prepare()
-    }
-  }
-}
-
-type Opening = { readonly target: PostgresTarget; readonly pool: Pool; readonly passwords: Passwords }
-
-async function open({ target, pool, passwords }: Opening, lease: Lease): Promise<OpenOutcome> {
-  const { config, roles, limits } = target
-  const role = roles.find(({ name }) => name === lease.role)
-  const problems = role === undefined ? [`the resource has no role ${lease.role}`] : roleProblems(config, [role])
-  if (role === undefined || problems.length > 0)
-    return failureOf(targetError('misconfigured', problems.join('; ')), true)
-  return attempt({ pool, timeoutMs: limits.operationTimeoutMs }, async (run): Promise<OpenOutcome> => {
-    // Before anything is sent: a credential without its authority would be of no use.
-    const ca = await readAuthority(target)
-    const { password, verifier } = await passwords.take()
-    await makeLogin(run, target, { lease, variables: loginVariables(target, lease, verifier) })
-    const credential: Credential = {
-      kind: 'postgres-login',
-      host: config.host,
-      port: config.port,
-      databases: databasesOf(config, role.privileges),
-      user: loginName(config, lease.grant),
-      secret: password,
-      tls: config.tls,
-      ...(ca !== undefined && { ca }),
-      expiresAt: lease.expiresAt,
-    }
-    return { outcome: 'opened', credential }
+  const opening = { target, pool, passwords: createPasswords(target.random), issuing: createIssuing(target) }
+  return gather({
+    async together(leases: readonly Lease[]) {
+      try {
+        return await openTogether(opening, leases)
+      } finally {
+        opening.passwords.prepare()
+      }
+    },
+    patienceMs: limits.gatherAtMostMs,
   })
 }
+
+type Opening = {
+  readonly target: PostgresTarget
+  readonly pool: Pool
+  readonly passwords: Passwords
+  readonly issuing: ReturnType<typeof createIssuing>
+}
+type Outcomes = ReadonlyMap<Lease, OpenOutcome>
+
+/** If the target objects to any, each is opened by itself. */
+async function openTogether(opening: Opening, leases: readonly Lease[]): Promise<Outcomes> {
+  const { target, pool } = opening
+  const { operationTimeoutMs } = target.limits
+  const began = performance.now()
+  const wrong = new Map(leases.flatMap((lease) => refusalOf(target, lease)))
+  const right = leases.filter((lease) => !wrong.has(lease))
+  if (right.length === 0) return wrong
+  const opened = await attempt({ pool, timeoutMs: operationTimeoutMs }, async (run): Promise<Outcomes> => {
+    // Before anything is sent: a credential without its authority would be of no use.
+    const ca = await readAuthority(target)
+    const made = await Promise.all(right.map((lease) => prepare(opening, lease, ca)))
+    try {
+      await run.on(primaryDatabase(target.config), (session) => session.write(makeText(session, opening, made)))
+    } catch (error) {
+      if (isAnswer(error)) return new Map()
+      throw error
+    }
+    return new Map(made.map((one) => [one.lease, { outcome: 'opened', credential: one.credential }]))
+  })
+  if ('outcome' in opened) return new Map([...wrong, ...right.map((lease) => [lease, opened] as const)])
+  const timeoutMs = Math.max(1, Math.round(operationTimeoutMs - (performance.now() - began)))
+  const alone = right
+    .filter((lease) => !opened.has(lease))
+    .map(async (lease) => [lease, await openOne(opening, { lease, timeoutMs })] as const)
+  return new Map([...wrong, ...opened, ...(await Promise.all(alone))])
+}
+
+/** What cannot be opened as it is configured. */
+function refusalOf({ config, roles }: PostgresTarget, lease: Lease): [Lease, OpenOutcome][] {
+  const role = roles.find(({ name }) => name === lease.role)
+  const problems = role === undefined ? [`the resource has no role ${lease.role}`] : roleProblems(config, [role])
+  return problems.length === 0 ? [] : [[lease, failureOf(targetError('misconfigured', problems.join('; ')), true)]]
+}
+
+type Prepared = { readonly lease: Lease; readonly variables: LoginVariables; readonly credential: Credential }
+
+async function prepare({ target, passwords }: Opening, lease: Lease, ca: string | undefined): Promise<Prepared> {
+  const { config, roles } = target
+  const { password, verifier } = await passwords.take()
+  const credential: Credential = {
+    kind: 'postgres-login',
+    host: config.host,
+    port: config.port,
+    databases: databasesOf(config, roles.find(({ name }) => name === lease.role)?.privileges ?? []),
+    user: loginName(config, lease.grant),
+    secret: password,
+    tls: config.tls,
+    ...(ca !== undefined && { ca }),
+    expiresAt: lease.expiresAt,
+  }
+  return { lease, variables: loginVariables(target, lease, verifier), credential }
+}
+
+function makeText(session: Session, { issuing }: Opening, made: readonly Prepared[]): string {
+  const membership = membershipOptions(session)
+  const texts = made.map(({ variables }) => openSql({ ...variables, membership }))
+  return issuing(session, made.length) + texts.join('\n')
+}
+
+type Alone = { readonly lease: Lease; readonly timeoutMs: number }
+
+const openOne = (opening: Opening, { lease, timeoutMs }: Alone): Promise<OpenOutcome> =>
+  attempt({ pool: opening.pool, timeoutMs }, async (run): Promise<OpenOutcome> => {
+    const { target } = opening
+    const made = await prepare(opening, lease, await readAuthority(target))
+    await run.on(primaryDatabase(target.config), async (session) => {
+      try {
+        await session.write(makeText(session, opening, [made]))
+      } catch (error) {
+        if (!isDuplicate(error)) throw error
+        await replaceSecret(session, target.config, made.variables)
+      }
+    })
+    return { outcome: 'opened', credential: made.credential }
+  })
 
 type LoginVariables = Variables & { readonly login: string; readonly group: string }
 
@@ -72,27 +135,10 @@ const loginVariables = ({ config, resource }: PostgresTarget, lease: Lease, veri
   mark: marks.login(resource, lease.grant),
 })
 
-type Making = { readonly lease: Lease; readonly variables: LoginVariables }
-
-const makeLogin = (run: Attempt, { config }: PostgresTarget, { lease, variables }: Making): Promise<void> =>
-  run.on(primaryDatabase(config), async (session) => {
-    const issuer = asIssuer(session, config, lease.grant)
-    const complete = { ...variables, membership: membershipOptions(session) }
-    try {
-      await session.write(issuer + openSql(complete))
-    } catch (error) {
-      if (!isDuplicate(error)) throw error
-      await replaceSecret(session, issuer, complete)
-    }
-  })
-
 /** Reads the login first: attributes that someone gave it are a reason to stop, memberships are put right. */
-const replaceSecret = (
-  session: Session,
-  issuer: string,
-  variables: LoginVariables & { readonly membership: Fragment },
-): Promise<void> =>
-  session.transaction(async ({ read, write }) => {
+async function replaceSecret(session: Session, config: PostgresConfig, variables: LoginVariables): Promise<void> {
+  const issuer = await asIssuerOf(session, config, variables.login)
+  await session.transaction(async ({ read, write }) => {
     const { login, group } = variables
     const [found] = await read(loginSql(), [login])
     if (found === undefined)
@@ -106,7 +152,8 @@ const replaceSecret = (
     }
     const others = (found['groups'] as readonly string[]).filter((other) => other !== group)
     const leave = others.map((other) => leaveSql({ group: other, member: login }))
-    await write(issuer + [...leave, reopenSql(variables)].join('\n'))
+    const membership = membershipOptions(session)
+    await write(issuer + [...leave, reopenSql({ ...variables, membership })].join('\n'))
     const [after] = await read(loginSql(), [login])
     const left = ((after?.['groups'] ?? []) as readonly string[]).filter((other) => other !== group)
     if (left.length > 0) {
@@ -116,3 +163,4 @@ const replaceSecret = (
       )
     }
   })
+}

@@ -5,7 +5,7 @@ import type { Lease, ShortenOutcome, Target } from '../contract.ts'
 import { attempt } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { hasState, states } from './failure.ts'
-import { asIssuer } from './issuers.ts'
+import { asIssuerOf } from './issuers.ts'
 import { loginName } from './names.ts'
 import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
@@ -19,9 +19,12 @@ export const shorten = (
   { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>,
 ): Promise<ShortenOutcome> =>
   attempt({ pool, timeoutMs: limits.operationTimeoutMs, urgent: true }, async (run): Promise<ShortenOutcome> => {
-    const text = shortenSql({ login: loginName(config, grant), expires_at: formatInstant(expiresAt) })
+    const login = loginName(config, grant)
+    const text = shortenSql({ login, expires_at: formatInstant(expiresAt) })
     try {
-      await run.on(primaryDatabase(config), (session) => session.write(asIssuer(session, config, grant) + text))
+      await run.on(primaryDatabase(config), async (session) =>
+        session.write((await asIssuerOf(session, config, login)) + text),
+      )
     } catch (error) {
       if (!hasState(error, states.undefinedObject)) throw error
     }

@@ -1,5 +1,6 @@
 /** A fact changed, or time went by: the same question again, for whatever rests on the old answer. */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
 import { earlier, grantCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
@@ -23,6 +24,13 @@ import { saveGrant, saveRequest } from './save.ts'
 
 export type Reassessed = { readonly asked: number; readonly ended: readonly string[] }
 
+export type Reassessing = {
+  readonly filter: GrantFilter
+  readonly because: Because
+  /** Nothing is known to have changed: whoever asks for access now goes first, and an abort ends it half done. */
+  readonly leisurely?: AbortSignal
+}
+
 type Because = Extract<EndReason, 'fact-changed' | 'policy-changed'>
 
 /** Grants that are asked about between two looks at the store. */
@@ -31,16 +39,24 @@ const pageSize = 500
 /** Questions in a row, before others have their turn. */
 const turn = 20
 
+/** Of what questions took, so long is rested before the next ones, where there is time. */
+const restFactor = 3
+
 /**
  * Most answers stay what they were. So many are asked about at once, with facts read together, and only what the answer
  * would change is asked about again, by itself, in a transaction that holds it.
  */
-export async function reassessGrants(lifecycle: Lifecycle, filter: GrantFilter, because: Because): Promise<Reassessed> {
+export async function reassessGrants(
+  lifecycle: Lifecycle,
+  { filter, because, leisurely }: Reassessing,
+): Promise<Reassessed> {
+  const pause = leisurely ? rest(leisurely) : () => new Promise<void>(setImmediate)
   const ended: string[] = []
   let asked = 0
   for await (const grants of openGrantPages(lifecycle.db, filter, pageSize)) {
+    if (leisurely?.aborted) break
     asked += grants.length
-    for (const id of await wouldChange(lifecycle, grants)) {
+    for (const id of await wouldChange(lifecycle, grants, pause)) {
       if ((await change(lifecycle, (unit) => reassessGrant(lifecycle, unit, { id, because }))) === 'ended')
         ended.push(id)
     }
@@ -48,12 +64,28 @@ export async function reassessGrants(lifecycle: Lifecycle, filter: GrantFilter, 
   return { asked, ended }
 }
 
-async function wouldChange(lifecycle: Lifecycle, grants: readonly StoredGrant[]): Promise<readonly GrantId[]> {
+/** @param tookMs by the questions since the last pause */
+type Pause = (tookMs: number) => Promise<void>
+
+const rest =
+  (signal: AbortSignal): Pause =>
+  (tookMs) =>
+    delay(restFactor * tookMs, undefined, { signal }).catch(() => undefined)
+
+async function wouldChange(
+  lifecycle: Lifecycle,
+  grants: readonly StoredGrant[],
+  pause: Pause,
+): Promise<readonly GrantId[]> {
   const { db, runtime } = lifecycle
   const facts = await readFacts(lifecycle, db, grants)
   const changed: GrantId[] = []
+  let began = performance.now()
   for (const [index, grant] of grants.entries()) {
-    if (index % turn === turn - 1) await new Promise(setImmediate)
+    if (index % turn === turn - 1) {
+      await pause(performance.now() - began)
+      began = performance.now()
+    }
     if (consequenceOf(lifecycle, grant, { facts, now: runtime.now() }).becomes !== 'kept') changed.push(grant.id)
   }
   return changed

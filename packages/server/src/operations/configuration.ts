@@ -64,7 +64,7 @@ async function settleDown(services: Services, { version }: ConfigChange): Promis
     services.configurations.at(services.db, version - 1),
     services.configurations.at(services.db, version),
   ])
-  await reassessGrants(services, {}, 'policy-changed')
+  await reassessGrants(services, { filter: {}, because: 'policy-changed' })
   await reassessRequests(services)
   for (const resource of touchedResources(before.declared, after.declared))
     await tendNow(services, { resource, version })

@@ -205,7 +205,7 @@ async function putSignal({ services, caller, input }: Call<'putSignal'>) {
     kind.subject === 'ticket'
       ? { ticket: input.subject.slice('ticket:'.length) }
       : { principals: affected(snapshot, input.subject) }
-  const { asked, ended } = await reassessGrants(services, filter, 'fact-changed')
+  const { asked, ended } = await reassessGrants(services, { filter, because: 'fact-changed' })
   return { staleAt: formatInstant(staleAt), grantsAskedAgain: asked, grantsEnded: ended.length }
 }
 

@@ -57,8 +57,9 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
     now: runtime.now,
     failed: (error) => log.error({ err: error }, 'a pass over targets failed'),
   })
+  const stopping = new AbortController()
   const reask = everySoOften(deps, deps.reaskEvery, async () => {
-    await reassessGrants(deps, {}, 'fact-changed')
+    await reassessGrants(deps, { filter: {}, because: 'fact-changed', leisurely: stopping.signal })
     await reassessRequests(deps)
   })
   const tidy = everySoOften(deps, reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
@@ -71,6 +72,7 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
       await passGrants(deps)
     },
     async stop() {
+      stopping.abort()
       await Promise.all(loops.map((loop) => loop.stop()))
       await crew.done()
     },

@@ -3,7 +3,9 @@
 SELECT r.rolname::text AS role, 'objects' AS kind, d.datname::text AS database, NULL AS name,
   coalesce(d.datallowconn AND has_database_privilege(d.oid, 'CONNECT'), true) AS reachable
 FROM pg_roles r
-JOIN (SELECT DISTINCT refobjid, dbid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass) s ON s.refobjid = r.oid
+CROSS JOIN LATERAL (
+  SELECT DISTINCT dbid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid
+) s
 LEFT JOIN pg_database d ON d.oid = s.dbid
 WHERE r.rolname = ANY ($1::text[])
 UNION ALL
