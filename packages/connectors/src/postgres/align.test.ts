@@ -43,7 +43,7 @@ describe('gives what is configured', () => {
     expect(await aligned(target)).toEqual([
       `make group role ${group}`,
       `make issuers, which make logins for the admin login: ${issuerNames(target.config).join(', ')}`,
-      `let 16 issuers make members of ${group}`,
+      `let 32 issuers make members of ${group}`,
       `grant CONNECT on database ${harness.database} to ${group}`,
       `grant USAGE on schema shop to ${group}`,
       `grant SELECT on table shop.orders to ${group}`,

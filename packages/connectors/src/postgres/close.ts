@@ -108,7 +108,9 @@ async function shutAndClear(session: Session, { logins, seen, endWithinMs, confi
   const present = [...seen.keys()]
   if (present.length === 0) return { running: new Map(), left: [] }
   // One transaction: at its end none of them lets anyone in, and the admin may end what is running.
-  await session.write(asIssuers(madeOf(seen), (login) => `${shutSql({ login })}\n${claimText(session, login)}`))
+  const made = madeOf(seen)
+  const shut = asIssuers(made, (login) => shutSql({ login }))
+  await session.write(`${shut}\n${asIssuers(made, (login) => claimText(session, login))}`)
   const { ended, running } = await endSessions(session, { logins: present, endWithinMs })
   const troubles = new Map<string, Error>()
   for (const [name, one] of seen) {

@@ -19,6 +19,7 @@ import type { Privileges } from './privileges.ts'
 import { identifierList, sqlFile } from './sql-file.ts'
 
 const asIssuerSql = sqlFile('as-issuer.sql')
+const asItselfSql = sqlFile('as-itself.sql')
 const someIssuerSql = sqlFile('some-issuer.sql')
 const issuerOfSql = sqlFile('issuer-of.sql')
 const issuersSql = sqlFile('align-issuers.sql')
@@ -75,12 +76,8 @@ export type Made = { readonly name: string; readonly issuer: string | undefined 
 /** The statements for each of the logins, with as few changes of the issuer as there can be. */
 export function asIssuers(logins: readonly Made[], statements: (login: string) => string): string {
   const parts = new Map<string | undefined, string[]>()
-  // As itself first: it is what each transaction begins as.
-  for (const { issuer, name } of logins.toSorted(
-    (a, b) => Number(a.issuer !== undefined) - Number(b.issuer !== undefined),
-  ))
-    parts.set(issuer, [...(parts.get(issuer) ?? []), statements(name)])
-  return [...parts].map(([issuer, texts]) => actAs(issuer) + texts.join('\n')).join('\n')
+  for (const { issuer, name } of logins) parts.set(issuer, [...(parts.get(issuer) ?? []), statements(name)])
+  return [...parts].map(([issuer, texts]) => (actAs(issuer) || `${asItselfSql()}\n`) + texts.join('\n')).join('\n')
 }
 
 type Issuer = {

@@ -13,7 +13,7 @@ export const groupName = ({ rolePrefix }: Prefixed, role: string): string => `${
 export const loginName = ({ rolePrefix }: Prefixed, grant: GrantId): string => `${rolePrefix}${grant}`
 
 /** More of them make each statement cheaper where thousands of logins are live, and are more to look at elsewhere. */
-const issuers = 16
+const issuers = 32
 
 export const issuerNames = ({ rolePrefix }: Prefixed): readonly string[] =>
   Array.from({ length: issuers }, (_, n) => `${rolePrefix}issuer_${n}`)

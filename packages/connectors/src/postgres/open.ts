@@ -14,9 +14,11 @@ import { groupName, loginName, marks } from './names.ts'
 import type { Pool } from './pool.ts'
 import { databasesOf, type Privileges, roleProblems } from './privileges.ts'
 import { createPasswords, type Passwords } from './scram.ts'
-import { identifierList, integer, sqlFile, type Variables } from './sql-file.ts'
+import { type Fragment, identifierList, integer, sqlFile } from './sql-file.ts'
 
-const openSql = sqlFile('open.sql')
+const makeSql = sqlFile('open-1-make.sql')
+const markSql = sqlFile('open-2-mark.sql')
+const joinSql = sqlFile('open-3-join.sql')
 const reopenSql = sqlFile('reopen.sql')
 const leaveSql = sqlFile('leave.sql')
 const loginSql = sqlFile('login.sql')
@@ -100,10 +102,16 @@ async function prepare({ target, passwords }: Opening, lease: Lease, ca: string 
   return { lease, variables: loginVariables(target, lease, verifier), credential }
 }
 
+/** Each change of a membership makes the next look at memberships dear: hence step by step, and not login by login. */
 function makeText(session: Session, { issuing }: Opening, made: readonly Prepared[]): string {
   const membership = membershipOptions(session)
-  const texts = made.map(({ variables }) => openSql({ ...variables, membership }))
-  return issuing(session, made.length) + texts.join('\n')
+  const all = made.map(({ variables }) => variables)
+  const steps = [
+    ...all.map(({ login, verifier, expires_at, connections }) => makeSql({ login, verifier, expires_at, connections })),
+    ...all.map(({ login, search_path, mark }) => markSql({ login, search_path, mark })),
+    ...all.map(({ login, group }) => joinSql({ login, group, membership })),
+  ]
+  return issuing(session, made.length) + steps.join('\n')
 }
 
 type Alone = { readonly lease: Lease; readonly timeoutMs: number }
@@ -123,7 +131,15 @@ const openOne = (opening: Opening, { lease, timeoutMs }: Alone): Promise<OpenOut
     return { outcome: 'opened', credential: made.credential }
   })
 
-type LoginVariables = Variables & { readonly login: string; readonly group: string }
+type LoginVariables = {
+  readonly login: string
+  readonly group: string
+  readonly verifier: string
+  readonly expires_at: string
+  readonly connections: Fragment
+  readonly search_path: Fragment
+  readonly mark: string
+}
 
 const loginVariables = ({ config, resource }: PostgresTarget, lease: Lease, verifier: string): LoginVariables => ({
   login: loginName(config, lease.grant),
