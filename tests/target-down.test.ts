@@ -1,5 +1,6 @@
 /** Targets that cannot be reached, say no, or were changed by someone else: nothing is lost, and nothing is left. */
 
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { logIn, loginsOn, onTarget, opened, outcomeOf, permitted, prefixOf } from './support/access.ts'
 import { clusterOf } from './support/databases.ts'
@@ -229,6 +230,28 @@ describe('where someone else was at work', () => {
     await world.as('alice').endGrant({ id: grant.id })
     await other.drain()
     expect((await world.as('alice').getGrant({ id: grant.id })).state).toBe('ended')
+    proxy.mend()
+    await sweeping
+    expect(await openFindings(world)).toEqual([])
+  })
+
+  test('a grant that is opened while its target is being read misses no login', async () => {
+    const { world, proxy } = await behindProxy()
+    const grant = await permitted(world.as('alice'))
+    const inTheWay = new pg.Client(world.target.superuserUrl)
+    await inTheWay.connect()
+    await inTheWay.query(`begin; create role "${prefixOf(world.target)}${grant}"`)
+    world.clock.advance(world.settings.sweepEvery)
+    const activating = world.as('alice').activateGrant({ id: grant })
+    await expect.poll(() => world.as('alice').getGrant({ id: grant })).toMatchObject({ state: 'provisioning' })
+    world.clock.advance(1_000)
+    const read = proxy.holdAnswer('a.usesysid = r.oid) AS sessions')
+    const sweeping = world.server.drain()
+    await read
+    world.clock.advance(1_000)
+    await inTheWay.query('rollback')
+    await inTheWay.end()
+    expect((await activating).grant.state).toBe('active')
     proxy.mend()
     await sweeping
     expect(await openFindings(world)).toEqual([])

@@ -134,9 +134,9 @@ type Compared = {
 async function compareActive(unit: Unit, { resource, found, active, before }: Compared): Promise<void> {
   await closeSettledFindings(unit)
   const present = new Set<string>(found.map(({ grant }) => grant))
-  for (const { id, activatedAt } of active) {
+  for (const { id, openedAt } of active) {
     const subject = `grant:${id}`
-    const missing = !present.has(id) && activatedAt < before
+    const missing = !present.has(id) && openedAt < before
     if (!missing) await closeFinding(unit, { kind: 'login-missing', subject })
     else
       await openFinding(unit, {
@@ -163,21 +163,21 @@ async function closeSettledFindings(unit: Unit): Promise<void> {
   for (const { subject } of rows) await closeFinding(unit, { kind: 'login-missing', subject })
 }
 
-type Active = { readonly id: string; readonly activatedAt: Instant; readonly expiresAt: Instant }
+type Active = { readonly id: string; readonly openedAt: Instant; readonly expiresAt: Instant }
 type Live = { readonly known: ReadonlySet<string>; readonly active: readonly Active[] }
 
 async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]): Promise<Live> {
   const ids = found.map(({ grant }) => grant)
   const rows = await tx
     .selectFrom('accessGrant')
-    .select(['id', 'state', 'activatedAt', 'expiresAt'])
+    .select(['id', 'state', 'openedAt', 'expiresAt'])
     .where('state', 'in', ['provisioning', 'active', 'ending'])
     .where((eb) =>
       ids.length > 0 ? eb.or([eb('id', 'in', ids), eb('resource', '=', resource)]) : eb('resource', '=', resource),
     )
     .execute()
-  const active = rows.flatMap(({ id, state, activatedAt, expiresAt }) =>
-    state === 'active' && activatedAt !== null && expiresAt !== null ? [{ id, activatedAt, expiresAt }] : [],
+  const active = rows.flatMap(({ id, state, openedAt, expiresAt }) =>
+    state === 'active' && openedAt !== null && expiresAt !== null ? [{ id, openedAt, expiresAt }] : [],
   )
   return { known: new Set(rows.map(({ id }) => id)), active }
 }
