@@ -38,7 +38,7 @@ test(
   { timeout: 600_000 },
   async (context) => {
     const disk = await mountSmallDisk(diskMiB)
-    if (!disk) return context.skip()
+    if (!disk) return context.skip('this machine does not let us mount a disk')
     context.onTestFinished(() => disk.unmount())
     const fleet = await embeddedFleetForTest(context, { scenario: 'the disk of the store is full', disk: disk.path })
     const { server } = fleet

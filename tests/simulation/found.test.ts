@@ -2,31 +2,20 @@
 
 import type { GrantId } from '@tidegate/core'
 import { formatInstant, instant } from '@tidegate/core'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createTestDatabase } from '../support/databases.ts'
-import { openBench } from './bench.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { benchForTests } from './bench-for-tests.ts'
 import type { Script } from './script.ts'
 import { activate, post, revoke, scriptOf, strikeNext } from './script.ts'
 import type { Fault, Strand } from './strands.ts'
 import type { World } from './world.ts'
 import { applyBody, createWorld } from './world.ts'
 
-let bench: Awaited<ReturnType<typeof openBench>>
-let dropStore: () => Promise<void>
+const bench = benchForTests()
 let world: World
 let { begin, beginCall, call, drain, finish, permitted, until } = {} as Script
 
-beforeAll(async () => {
-  const store = await createTestDatabase('store')
-  dropStore = () => store.drop()
-  bench = await openBench(store.url)
-})
-afterAll(async () => {
-  await bench.close()
-  await dropStore()
-})
 beforeEach(async () => {
-  world = await createWorld(bench, { seed: 'found' })
+  world = await createWorld(bench(), { seed: 'found' })
   world.skews.fill(0)
   ;({ begin, beginCall, call, drain, finish, permitted, until } = scriptOf(world))
 })

@@ -1,37 +1,25 @@
 /** The simulation is able to fail: bugs are planted, and each is told by the invariant that it breaks. */
 
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestDatabase } from '../support/databases.ts'
-import { openBench } from './bench.ts'
+import { describe, expect, test } from 'vitest'
+import { benchForTests } from './bench-for-tests.ts'
 import { checkInvariants, endings, invariants, judgements } from './invariants.ts'
 import { findPlanted, plantedBugs, rareBugs } from './planted.ts'
 import { activate, revoke, scriptOf } from './script.ts'
 import type { Planted, World } from './world.ts'
 import { createWorld } from './world.ts'
 
-let bench: Awaited<ReturnType<typeof openBench>>
-let dropStore: () => Promise<void>
-
-beforeAll(async () => {
-  const store = await createTestDatabase('store')
-  dropStore = () => store.drop()
-  bench = await openBench(store.url)
-})
-afterAll(async () => {
-  await bench.close()
-  await dropStore()
-})
+const bench = benchForTests()
 
 describe('the simulation finds', () => {
   test.each(Object.entries(plantedBugs))('%s', { timeout: 120_000 }, async (_name, bug) => {
-    expect(await findPlanted(bench, bug), `no history tells of it by ${bug.caughtBy}`).toBeDefined()
+    expect(await findPlanted(bench(), bug), `no history tells of it by ${bug.caughtBy}`).toBeDefined()
   })
 })
 
 describe('by a history that is written down it finds', () => {
   const plant = async (planted: Planted): Promise<World> => {
-    const world = await createWorld(bench, { seed: 'written', planted })
+    const world = await createWorld(bench(), { seed: 'written', planted })
     world.skews.fill(0)
     return world
   }

@@ -1,22 +1,10 @@
 /** Histories of the real server over a store, targets and processes that fail. */
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase } from '../support/databases.ts'
-import { openBench } from './bench.ts'
+import { expect, test } from 'vitest'
+import { benchForTests } from './bench-for-tests.ts'
 import { runHistory } from './history.ts'
 
-let bench: Awaited<ReturnType<typeof openBench>>
-let dropStore: () => Promise<void>
-
-beforeAll(async () => {
-  const store = await createTestDatabase('store')
-  dropStore = () => store.drop()
-  bench = await openBench(store.url)
-})
-afterAll(async () => {
-  await bench.close()
-  await dropStore()
-})
+const bench = benchForTests()
 
 const steps = 90
 /** As many histories as fit, and no fewer than a few: what more of them find is looked for by `npm run simulate`. */
@@ -27,7 +15,7 @@ test('whatever fails, every invariant holds after each step', { timeout: 120_000
   const begun = performance.now()
   let credentials = 0
   for (let seed = 1; seed <= fewest || performance.now() - begun < budgetMs; seed++) {
-    const history = await runHistory(bench, { seed: String(seed), count: steps })
+    const history = await runHistory(bench(), { seed: String(seed), count: steps })
     expect(history.problems, `npm run simulate -- --seed ${seed} --steps ${steps} --histories 1`).toEqual([])
     credentials += history.counts['credentials'] ?? 0
   }
@@ -37,8 +25,8 @@ test('whatever fails, every invariant holds after each step', { timeout: 120_000
 
 test('a seed gives the same history, to the last row of the store', { timeout: 60_000 }, async () => {
   const [first, second] = [
-    await runHistory(bench, { seed: '7', count: 60 }),
-    await runHistory(bench, { seed: '7', count: 60 }),
+    await runHistory(bench(), { seed: '7', count: 60 }),
+    await runHistory(bench(), { seed: '7', count: 60 }),
   ]
   expect(second.trace).toEqual(first.trace)
   expect(second.digest).toBe(first.digest)
