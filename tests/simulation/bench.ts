@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { instant } from '@tidegate/core'
+import { keepEngineSteady } from '../../packages/server/src/engine.ts'
 import { openInstallation } from '../../packages/server/src/installation.ts'
 import { createConfigurations } from '../../packages/server/src/configuration/configurations.ts'
 import { applyConfiguration } from '../../packages/server/src/configuration/apply.ts'
@@ -16,6 +17,7 @@ import type { Bench } from './world.ts'
 
 /** @param url of a migrated, empty database, with a superuser's password */
 export async function openBench(url: string): Promise<Bench & { readonly close: () => Promise<void> }> {
+  keepEngineSteady()
   const current: Bench['current'] = { planted: {}, now: () => 0 }
   const store = await openStore({ url, now: () => current.now(), tamper: () => current.planted.tamper })
   const targets = createTargets({ names: targetNames, disguise: () => current.planted.disguise })
