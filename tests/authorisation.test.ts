@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Auth, Operation } from '@tidegate/api'
 import { operations } from '@tidegate/api'
+import { joined } from './support/gateways.ts'
 import type { Answer } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
 import { stateOf } from './support/story.ts'
@@ -10,6 +11,8 @@ import type { Parts, World } from './support/tidegate.ts'
 import { createWorld, defaultFiles, makeToken } from './support/tidegate.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
+/** Of gateways: one that is there, one that was put out, and one that was only invited. */
+let tokens: Readonly<Record<'gateway' | 'gone' | 'invitation', string>>
 
 /** With an agent, a token that is over, one that configuration takes back, and machines in the groups of people. */
 const peopleWith = ({ hashOf }: Parts, { erin }: { erin: boolean }): string => `
@@ -50,6 +53,10 @@ beforeAll(async () => {
   })
   // Erin's token and Frank himself are taken back.
   if (parts) await world.admin.applyConfig({ files: filesWith(parts, { erin: false }) })
+  const [gateway, gone] = [await joined(world, { id: 'there' }), await joined(world, { id: 'gone' })]
+  await world.admin.removeGateway({ id: 'gone' })
+  const { enrolmentToken } = await world.admin.createGateway({ id: 'invited' })
+  tokens = { gateway: gateway.token, gone: gone.token, invitation: enrolmentToken }
 })
 afterAll(() => world.stop())
 
@@ -63,6 +70,7 @@ const call = (operation: Operation, headers: Record<string, string>): Promise<An
     ...(operation.method !== 'GET' && { body: '{}' }),
   })
 
+const tokenOf = (who: string): string => (who === 'a gateway' ? tokens.gateway : world.tokenOf(who))
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
 /** Everything that is not a token of someone, now. */
@@ -80,6 +88,10 @@ const strangers = (): Record<string, Record<string, string>> => ({
   'an expired token': bearer(world.tokenOf('late')),
   'a token that configuration took back': bearer(world.tokenOf('erin')),
   'a token of someone whom configuration removed': bearer(world.tokenOf('frank')),
+  'a token of a gateway that was put out': bearer(tokens.gone),
+  'an invitation of a gateway': bearer(tokens.invitation),
+  'the token of a gateway under the prefix of a person': bearer(tokens.gateway.replace('tgw_', 'tdg_')),
+  'the token of a person under the prefix of a gateway': bearer(world.tokenOf('dora').replace('tdg_', 'tgw_')),
 })
 
 test('every operation refuses whoever is not known, always in the same words, and changes nothing', async () => {
@@ -101,23 +113,25 @@ test('every operation refuses whoever is not known, always in the same words, an
   expect(await stateOf(world.store)).toEqual(before)
 })
 
-/** For each word of the table: who is not enough. `anyone` and `principal` refuse nobody who is known. */
+/** For each word of the table: who is not enough. `anyone` refuses nobody, and `principal` no principal. */
 const notEnough: Record<Auth, readonly string[]> = {
   anyone: [],
-  principal: [],
-  person: ['ci', 'robot', 'helper'],
-  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam'],
-  auditor: ['ci', 'robot', 'helper', 'alice', 'bob'],
-  'signal-source': ['helper', 'alice', 'sam', 'dora'],
+  principal: ['a gateway'],
+  person: ['ci', 'robot', 'helper', 'a gateway'],
+  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam', 'a gateway'],
+  auditor: ['ci', 'robot', 'helper', 'alice', 'bob', 'a gateway'],
+  'signal-source': ['helper', 'alice', 'sam', 'dora', 'a gateway'],
+  gateway: ['ci', 'robot', 'helper', 'device-manager', 'alice', 'bob', 'sam', 'dora'],
 }
 
 const enough: Record<Auth, readonly string[]> = {
-  anyone: ['alice'],
+  anyone: ['alice', 'a gateway'],
   principal: ['alice', 'ci', 'helper', 'sam', 'dora'],
   person: ['alice', 'sam', 'dora'],
   administrator: ['dora'],
   auditor: ['sam', 'dora'],
   'signal-source': ['device-manager'],
+  gateway: ['a gateway'],
 }
 
 test('every operation refuses whoever is not enough for it, a machine in the group of people included, and changes nothing', async () => {
@@ -125,7 +139,7 @@ test('every operation refuses whoever is not enough for it, a machine in the gro
   const codes: Record<string, string> = {}
   for (const [id, operation] of table) {
     for (const who of notEnough[operation.auth]) {
-      codes[`${id} as ${who}`] = problemOf(await call(operation, bearer(world.tokenOf(who)))).code
+      codes[`${id} as ${who}`] = problemOf(await call(operation, bearer(tokenOf(who)))).code
     }
   }
   expect(Object.entries(codes).filter(([, code]) => code !== 'forbidden')).toEqual([])
@@ -137,9 +151,17 @@ test('every operation lets through whoever is enough for it, to have the input l
   const statuses: Record<string, number> = {}
   for (const [id, operation] of table) {
     for (const who of enough[operation.auth])
-      statuses[`${id} as ${who}`] = (await call(operation, bearer(world.tokenOf(who)))).status
+      statuses[`${id} as ${who}`] = (await call(operation, bearer(tokenOf(who)))).status
   }
   expect(Object.entries(statuses).filter(([, status]) => ![200, 201, 400, 404].includes(status))).toEqual([])
+})
+
+test('what anyone may call looks at no token: a wrong one is no worse than none', async () => {
+  for (const [id, operation] of table.filter(([, { auth }]) => auth === 'anyone')) {
+    const answers = await Promise.all(Object.values(strangers()).map((headers) => call(operation, headers)))
+    expect([id, new Set(answers.map(({ status, text }) => `${status} ${text}`)).size]).toEqual([id, 1])
+    expect(problemOf(answers[0] as Answer).code).toBe('invalid-input')
+  }
 })
 
 test('a service sends no signal that configuration does not name it for, even where it is named for another', async () => {

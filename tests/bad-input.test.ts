@@ -2,7 +2,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ErrorCode, Operation, Problem } from '@tidegate/api'
-import { limits, operations } from '@tidegate/api'
+import { gatewayLimits, limits, operations } from '@tidegate/api'
+import { address, joined } from './support/gateways.ts'
 import type { Sent } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
 import { stateOf } from './support/story.ts'
@@ -10,9 +11,11 @@ import { createWorld } from './support/tidegate.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
 let before: string[]
+let gatewayToken: string
 
 beforeAll(async () => {
   world = await createWorld()
+  gatewayToken = (await joined(world)).token
   before = await stateOf(world.store)
 })
 afterAll(async () => {
@@ -204,7 +207,8 @@ test('every operation refuses a field that it does not have, by its name', async
     const path = operation.path.replaceAll(/\{\w+\}/g, 'nothing')
     const sent = operation.method === 'GET' ? { path: `${path}?surprise=1` } : { path, body: '{"surprise":1}' }
     const who = operation.auth === 'signal-source' ? 'device-manager' : 'dora'
-    const problem = await refused({ method: operation.method, ...sent }, who)
+    const token = operation.auth === 'gateway' ? { token: gatewayToken } : {}
+    const problem = await refused({ method: operation.method, ...sent, ...token }, who)
     found[id] = { code: problem.code, fields: fieldsOf(problem) }
   }
   const silent = Object.entries(found).filter(
@@ -227,4 +231,53 @@ test.each([
   const problem = await refused({ method: 'PUT', path: '/v1/signals', body: JSON.stringify(signal) }, 'device-manager')
   expect(problem.code).toBe('invalid-input')
   expect(fieldsOf(problem)).toContain(field)
+})
+
+const chained = { segment: 0, blocks: 1, bytes: 1, events: 1, chain: 'A'.repeat(43) }
+const about = { session: `ses_${'0'.repeat(26)}`, at: '2026-01-05T09:00:00Z' }
+
+test.each([
+  ['waitMs', 'sync', { waitMs: gatewayLimits.syncWaitMs + 1 }],
+  ['waitMs', 'sync', {}],
+  ['cursor', 'sync', { waitMs: 0, cursor: 'x'.repeat(201) }],
+  ['reports', 'sessions', { reports: [] }],
+  [
+    'reports',
+    'sessions',
+    {
+      reports: Array.from({ length: gatewayLimits.reports + 1 }, () => ({ ...about, what: 'recorded', head: chained })),
+    },
+  ],
+  ['reports[0].session', 'sessions', { reports: [{ ...about, session: 'grt_1', what: 'recorded', head: chained }] }],
+  [
+    'reports[0].head.chain',
+    'sessions',
+    { reports: [{ ...about, what: 'recorded', head: { ...chained, chain: 'A' } }] },
+  ],
+  [
+    'reports[0].head.blocks',
+    'sessions',
+    { reports: [{ ...about, what: 'recorded', head: { ...chained, blocks: -1 } }] },
+  ],
+  ['reports[0].what', 'sessions', { reports: [{ ...about, what: 'paused' }] }],
+])('what a gateway says wrongly in %s is refused by name', async (field, path, input) => {
+  const sent = { method: 'POST', path: `/v1/gateway/${path}`, body: JSON.stringify(input), token: gatewayToken }
+  const problem = await refused(sent)
+  expect(problem.code).toBe('invalid-input')
+  expect(fieldsOf(problem)).toContain(field)
+})
+
+test.each([
+  ['address.host', { host: '/var/run/postgresql' }],
+  ['address.host', { host: 'a host' }],
+  ['address.host', { host: '' }],
+  ['address.port', { port: 0 }],
+  ['address.tls', { tls: 'prefer' }],
+  ['address.ca', { ca: 'not a certificate' }],
+  ['address.user', { user: 'postgres' }],
+])('a gateway that enrols with a wrong %s is refused by name: %j', async (field, wrong) => {
+  const input = { token: 'tge_x', publicKey: Buffer.alloc(32).toString('base64'), address: { ...address, ...wrong } }
+  const problem = await refused({ method: 'POST', path: '/v1/gateway/enrol', body: JSON.stringify(input) })
+  expect(problem.code).toBe('invalid-input')
+  expect(fieldsOf(problem).map((one) => (one === 'user' ? 'address.user' : one))).toContain(field)
 })

@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Operation, OperationId } from '@tidegate/api'
 import { commonErrors, operations, pathParameters } from '@tidegate/api'
-import { permitted } from './support/access.ts'
+import { opened, permitted } from './support/access.ts'
+import { address, joined, newSession, reportsOf } from './support/gateways.ts'
 import type { Answer } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
 import { inputsFor } from './support/inputs.ts'
@@ -14,6 +15,7 @@ import { createWorld, defaultFiles } from './support/tidegate.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
 let known: Known
+let gatewayToken: string
 
 /** Of what is asked for by someone else: stands in no input. */
 const reason = 'Nobody but Alice and who may answer her reads this'
@@ -31,8 +33,21 @@ beforeAll(async () => {
   const alice = world.as('alice')
   const pending = await alice.createRequest({ role: 'orders-db/writer', duration: '1h', reason })
   const grant = await permitted(alice)
+  const gateway = await joined(world)
+  gatewayToken = gateway.token
+  const session = newSession()
+  const reports = reportsOf(world, { session, grant: (await opened(alice)).grant.id })
+  await gateway.client.reportSessions({ reports: [reports.opened()] })
   known = {
-    id: [pending.id, grant, 'orders-db', 'nothing'],
+    id: [pending.id, grant, session, 'orders-db', 'nothing'],
+    resources: [['orders-db'], ['none']],
+    waitMs: [0],
+    reports: [
+      [reports.opened(), reports.recorded(1)],
+      [reports.recorded(2), reports.ended()],
+    ],
+    gateway: ['gw-1', 'gw-2'],
+    address: [address],
     role: ['orders-db/readonly', 'orders-db/writer', 'orders-db/maintainer', 'orders-db/none'],
     resource: ['orders-db', 'none'],
     duration: ['30m', 'PT1H'],
@@ -90,10 +105,14 @@ function fault(operation: Operation, answer: Answer): string | undefined {
   return mayBe.includes(code) || code === 'not-found' ? undefined : `an error that is not in the table: ${answer.text}`
 }
 
-/** What changes the configuration comes last: without people there is little left to refuse. */
-const ids = (Object.keys(operations) as OperationId[]).toSorted(
-  (a, b) => Number(a === 'applyConfig') - Number(b === 'applyConfig'),
-)
+/** What changes who there is comes last: without people or gateways there is little left to refuse. */
+const last: readonly OperationId[] = ['createGateway', 'removeGateway', 'applyConfig']
+const ids = (Object.keys(operations) as OperationId[]).toSorted((a, b) => last.indexOf(a) - last.indexOf(b))
+
+const tokens: Partial<Record<Operation['auth'], () => string>> = {
+  'signal-source': () => world.tokenOf('device-manager'),
+  gateway: () => gatewayToken,
+}
 
 /** They have a body, and only look. */
 const looks: ReadonlySet<OperationId> = new Set(['ask', 'planConfig', 'surveyResource'])
@@ -133,7 +152,7 @@ test.each(ids.filter((id) => !changes(id)))(
 
 test.each(ids)('%s answers whatever it is sent with its output, or with a problem of its table', async (id) => {
   const operation: Operation = operations[id]
-  const token = world.tokenOf(operation.auth === 'signal-source' ? 'device-manager' : 'dora')
+  const token = tokens[operation.auth]?.() ?? world.tokenOf('dora')
   const property = fc.asyncProperty(inputsFor(operation, known), async (input) => {
     expect(fault(operation, await sendInput(operation, input, token))).toBeUndefined()
   })

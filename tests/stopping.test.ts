@@ -27,3 +27,13 @@ test('what comes in on an open connection during a stop is answered, by us', asy
   expect(answers.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
   expect(answers.match(/"principal":"user:alice"/g)).toHaveLength(2)
 })
+
+test('a connection on which nothing was asked does not keep a server from stopping', async () => {
+  const world = await createWorldForTest()
+  const { hostname, port } = new URL(world.server.url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  const closed = once(socket, 'close')
+  await world.server.stop()
+  await closed
+})

@@ -11,6 +11,7 @@ const callers: Readonly<Record<Auth, string>> = {
   administrator: 'a user in the administrators’ group',
   auditor: 'a user in the auditors’ group, or an administrator',
   'signal-source': 'a service that the configuration names as a source of signals',
+  gateway: 'a gateway that has signed in, which may call nothing else',
 }
 
 export const operationsPage = (): string =>

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Client } from '@tidegate/api'
 import { createClient } from '@tidegate/api'
 import type { Instant, Millis } from '@tidegate/core'
-import type { RunningServer, Settings } from '@tidegate/server'
+import type { RunningServer, ServerOptions, Settings } from '@tidegate/server'
 import { createLogger, startServer } from '@tidegate/server'
 import { onTestFinished } from 'vitest'
 import { secretUrlOf } from '../../packages/server/src/embedded/connection.ts'
@@ -54,6 +54,7 @@ export type WorldOptions = {
   readonly logger?: ReturnType<typeof createLogger>
   /** How often the question is asked again for what is open. Absent: as by default, which no test waits for. */
   readonly reaskEvery?: Millis
+  readonly sessionRules?: NonNullable<ServerOptions['sessionRules']>
 }
 
 /** Everything is let go of when the test, or the file's `beforeAll`, is over. */
@@ -71,6 +72,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World & {
       env: { ORDERS_DB_ADMIN_PASSWORD: target.admin.password, ...options.env },
       logger: options.logger ?? createLogger('silent'),
       background: options.background ?? false,
+      ...(options.sessionRules && { sessionRules: options.sessionRules }),
       ...(options.time !== 'system' && { runtime: { now: () => clock.now() as Instant, random: randomBytes } }),
     })
     servers.push(server)

@@ -100,6 +100,11 @@ export const errors = {
     remedy:
       '`detail` says why. Where the resource waits for its target, activate again later; otherwise request again.',
   },
+  'no-gateway': {
+    status: 503,
+    title: 'No gateway of the resource is connected.',
+    remedy: 'Nothing was opened, and no time was used. Activate again once `tidegate gateway` runs for the resource.',
+  },
   'change-stale': {
     status: 409,
     title: 'The configuration has changed since.',

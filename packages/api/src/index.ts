@@ -6,6 +6,8 @@
 export * from './errors.ts'
 export * from './limits.ts'
 export * from './operations.ts'
+export * as gatewayShapes from './gateway.ts'
+export * from './gateway-limits.ts'
 export * from './client.ts'
 export * from './openapi.ts'
 export * as schemas from './schemas.ts'

@@ -8,6 +8,7 @@
 
 import { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
+import { gatewayOperations } from './gateway.ts'
 import * as s from './schemas.ts'
 
 /**
@@ -18,8 +19,9 @@ import * as s from './schemas.ts'
  * - `administrator`: a user in the administrators' group
  * - `auditor`: a user in the auditors' group, or an administrator
  * - `signal-source`: a service that configuration names as a source of signals
+ * - `gateway`: a gateway that has signed in, which may call nothing else
  */
-export type Auth = 'anyone' | 'principal' | 'person' | 'administrator' | 'auditor' | 'signal-source'
+export type Auth = 'anyone' | 'principal' | 'person' | 'administrator' | 'auditor' | 'signal-source' | 'gateway'
 
 export type Operation = {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -138,7 +140,7 @@ export const operations = {
     }),
     // Its answer holds a secret, so it is not kept under a key. Whoever lost it finds the grant, and activates it again.
     output: z.object({ request: s.accessRequest, grant: s.grant.optional(), credential: s.credential.optional() }),
-    errors: ['unknown-role', 'grant-ended', 'grant-busy', 'target-unavailable'],
+    errors: ['unknown-role', 'grant-ended', 'grant-busy', 'target-unavailable', 'no-gateway'],
   },
   listRequests: {
     method: 'GET',
@@ -233,6 +235,7 @@ export const operations = {
       'grant-busy',
       'policy-refuses',
       'target-unavailable',
+      'no-gateway',
     ],
   },
   endGrant: {
@@ -384,6 +387,7 @@ export const operations = {
     }),
     errors: ['not-found', 'unavailable'],
   },
+  ...gatewayOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

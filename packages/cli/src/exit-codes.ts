@@ -14,7 +14,7 @@ export const exits = {
   unauthenticated: { code: 5, meaning: 'The caller is not known: no token, or one that is not valid.' },
   'not-found': { code: 6, meaning: 'There is no such thing, or the caller may not see it.' },
   unavailable: { code: 7, meaning: 'The server or the target cannot be reached. Trying again may help.' },
-  'verification-failed': { code: 8, meaning: 'The audit log or the receipt does not verify.' },
+  'verification-failed': { code: 8, meaning: 'The audit log, the receipt or the recording does not verify.' },
 } as const satisfies Record<string, ExitEntry>
 
 export type ExitName = keyof typeof exits
@@ -50,6 +50,7 @@ export const exitOfError = {
   'grant-lapsed': 'refused',
   'grant-busy': 'unavailable',
   'target-unavailable': 'unavailable',
+  'no-gateway': 'unavailable',
   'change-stale': 'refused',
   'change-settled': 'refused',
   'second-person-needed': 'refused',

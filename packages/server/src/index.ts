@@ -5,6 +5,7 @@
 
 export { startServer } from './server.ts'
 export type { RunningServer, ServerOptions } from './server.ts'
+export type { SessionRules } from './configuration/session-rules.ts'
 export { loadSettings, settingRows } from './settings/settings.ts'
 export type { Env, SettingRow, Settings } from './settings/settings.ts'
 export { StartRefusal } from './settings/start-refusal.ts'

@@ -8,8 +8,13 @@ import type { Millis } from '@tidegate/core'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { createConfigurations } from './configuration/configurations.ts'
+import type { SessionRules } from './configuration/session-rules.ts'
 import { keepEngineSteady } from './engine.ts'
+import type { Feed } from './gateways/feed.ts'
+import { createFeed } from './gateways/feed.ts'
+import { inviteGateway } from './gateways/invitations.ts'
 import { createApp } from './http/app.ts'
+import { closingOf } from './http/closing.ts'
 import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
 import { openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
@@ -24,8 +29,10 @@ import type { Runtime } from './runtime.ts'
 import { systemRuntime } from './runtime.ts'
 import { loadMasterKey } from './secrets/master-key.ts'
 import type { Env, Settings } from './settings/settings.ts'
+import type { Database } from './store/database.ts'
 import { createDatabase, createPool } from './store/database.ts'
 import type { Hint, Wake } from './store/change.ts'
+import { change } from './store/change.ts'
 import type { Hints } from './store/hints.ts'
 import { listenForHints } from './store/hints.ts'
 import { migrate } from './store/migrate.ts'
@@ -44,6 +51,8 @@ export type ServerOptions = {
   readonly env: Env
   readonly logger: Logger
   readonly runtime?: Runtime
+  /** Checks what roles say of sessions, in the words of whoever acts on it. Absent: roles say nothing of them. */
+  readonly sessionRules?: SessionRules
   /** `false`: nothing happens by the clock or by hints until `drain` is called. Absent: it does. */
   readonly background?: boolean
 }
@@ -60,6 +69,8 @@ export type RunningServer = {
   readonly lost: Promise<string>
   /** Sees to everything that is due by the clock, the log included, and returns. */
   readonly drain: () => Promise<void>
+  /** For a gateway in the same process: as `createGateway`, by nobody in particular. */
+  readonly inviteGateway: (id: string) => Promise<{ readonly enrolmentToken: string }>
 }
 
 /** @throws {StartRefusal} for what must not start as it is configured */
@@ -76,22 +87,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
-  const { settings, logger, env, runtime = systemRuntime } = options
+  const { settings, logger, env, runtime = systemRuntime, sessionRules } = options
   const key = await loadMasterKey(settings.key)
   await migrate(store.secretUrl)
-  const connections = { url: store.secretUrl, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
-  const db = createDatabase(createPool({ ...connections, maxConnections: settings.maxConnections, log: logger }))
-  const workDb = createDatabase(createPool({ ...connections, maxConnections: targetLimits.atOnce, log: logger }))
-  // What takes access away has connections of its own: it never waits behind what gives it.
-  const closingDb = createDatabase(
-    createPool({ ...connections, maxConnections: reconcilerLimits.workers, log: logger }),
-  )
+  const { db, workDb, closingDb, feedDb } = openDatabases({ url: store.secretUrl, settings, logger })
   const installation = await openInstallation({ db, runtime, key })
-  const kinds = connectorKinds
-  const configurations = createConfigurations(kinds)
+  const configurations = createConfigurations(connectorKinds, sessionRules)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
   const sequencer = createSequencer({ db, runtime, signer: installation.signer })
-  let heard: Wake = () => undefined
+  const feed = createFeed({ db: feedDb, name: Buffer.from(runtime.random(8)).toString('hex') })
+  // Gateways that wait are told whatever this process does, in the background or not.
+  let heard: Wake = (hint) => hearOfGateways(hint, feed)
   const services: Services = {
     db,
     workDb,
@@ -100,7 +106,9 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     configurations,
     findPrincipal,
     targets,
-    kinds,
+    kinds: connectorKinds,
+    gateways: { key, feed },
+    ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
     log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
   }
@@ -116,42 +124,77 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     isReady: () => ready,
     ...(settings.tls && { tls: await readTls(settings.tls) }),
   })
+  const closeApp = closingOf(app)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const hearing = { now: runtime.now, reconciler, sequencing }
+  const hearing = { now: runtime.now, reconciler, sequencing, feed }
   const inBackground = options.background !== false
   if (inBackground) heard = (hint) => hear(hint, hearing)
   const hints = inBackground ? startBackground({ ...hearing, url: store.secretUrl, logger }) : undefined
-  const stopping = (): void => void (ready = false)
+  const stopping = (): void => {
+    ready = false
+    // Who waits for news would keep the server from its end.
+    feed.stop()
+  }
   const stop = stopper({
-    app,
+    closeApp,
     hints,
     reconciler,
     sequencing,
     targets,
     store,
-    databases: [db, workDb, closingDb],
+    databases: [db, workDb, closingDb, feedDb],
     stopping,
   })
-  const drain = async (): Promise<void> => {
-    await reconciler.drain()
-    while ((await sequencer.integrate()) > 0);
-  }
   return {
     url: urlOf(app, settings),
     verifierKey: installation.signer.vkey,
     stop,
-    drain,
+    drain: drainer(reconciler, sequencer.integrate),
     lost: store.lost,
+    inviteGateway: (id) => inviteOne(services, id),
     ...firstTokenOf(installation),
+  }
+}
+
+const drainer =
+  (reconciler: Reconciler, integrate: () => Promise<number>): RunningServer['drain'] =>
+  async () => {
+    await reconciler.drain()
+    while ((await integrate()) > 0);
+  }
+
+async function inviteOne(services: Services, id: string): Promise<{ enrolmentToken: string }> {
+  const { enrolmentToken } = await change(services, (unit) => inviteGateway(unit, { id }))
+  return { enrolmentToken }
+}
+
+type Connecting = { readonly url: string; readonly settings: Settings; readonly logger: Logger }
+
+function openDatabases({
+  url,
+  settings,
+  logger,
+}: Connecting): Record<'db' | 'workDb' | 'closingDb' | 'feedDb', Database> {
+  const connect = (maxConnections: number): Database =>
+    createDatabase(
+      createPool({ url, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000, maxConnections, log: logger }),
+    )
+  return {
+    db: connect(settings.maxConnections),
+    workDb: connect(targetLimits.atOnce),
+    // What takes access away has connections of its own: it never waits behind what gives it.
+    closingDb: connect(reconcilerLimits.workers),
+    // Nor does what tells gateways of it; it reads one thing at a time.
+    feedDb: connect(1),
   }
 }
 
 type Background = Hearing & { readonly url: string; readonly logger: Logger }
 
-function startBackground({ url, logger, now, reconciler, sequencing }: Background): Hints {
-  reconciler.start()
-  sequencing.start()
-  return listenForHints({ url, log: logger, heard: (hint) => hear(hint, { now, reconciler, sequencing }) })
+function startBackground({ url, logger, ...hearing }: Background): Hints {
+  hearing.reconciler.start()
+  hearing.sequencing.start()
+  return listenForHints({ url, log: logger, heard: (hint) => hear(hint, hearing) })
 }
 
 const firstTokenOf = ({ firstToken }: Installation): { firstToken?: string } =>
@@ -169,10 +212,22 @@ function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log:
   })
 }
 
-type Hearing = { readonly now: Runtime['now']; readonly reconciler: Reconciler; readonly sequencing: Loop }
+type Hearing = {
+  readonly now: Runtime['now']
+  readonly reconciler: Reconciler
+  readonly sequencing: Loop
+  readonly feed: Feed
+}
+
+function hearOfGateways(hint: Hint | undefined, feed: Feed): void {
+  if (hint === undefined) feed.look()
+  else if (hint.to === 'gateways') feed.tell(hint.about)
+}
 
 /** Without a hint: some may have been missed, so everything is looked at. */
-function hear(hint: Hint | undefined, { now, reconciler, sequencing }: Hearing): void {
+function hear(hint: Hint | undefined, { now, reconciler, sequencing, feed }: Hearing): void {
+  hearOfGateways(hint, feed)
+  if (hint?.to === 'gateways') return
   if (hint === undefined || hint.to === 'due') reconciler.expect('due', hint?.at ?? now())
   if (hint === undefined || hint.to === 'targets') reconciler.expect('targets', hint?.at ?? now())
   // Entries come in crowds: a little later, one batch takes them all.
@@ -191,7 +246,7 @@ function urlOf(app: FastifyInstance, { tls, listen }: Settings): string {
 }
 
 type Running = {
-  readonly app: FastifyInstance
+  readonly closeApp: () => Promise<void>
   readonly hints: Hints | undefined
   readonly reconciler: Reconciler
   readonly sequencing: Loop
@@ -203,7 +258,7 @@ type Running = {
 
 /** In the order of the arrows: first whoever brings work, last what everything stands on. Twice is once. */
 function stopper({
-  app,
+  closeApp,
   hints,
   reconciler,
   sequencing,
@@ -215,7 +270,7 @@ function stopper({
   let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     stopping()
-    await app.close()
+    await closeApp()
     await hints?.stop()
     await reconciler.stop()
     await sequencing.stop()

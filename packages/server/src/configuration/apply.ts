@@ -23,12 +23,13 @@ import { openGrants } from '../store/grants.ts'
 import { parseConfiguration } from './parse.ts'
 import type { Plan, PlanItem } from './plan.ts'
 import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
+import type { SessionRules } from './session-rules.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
 
 export type Kinds = ReadonlyMap<string, ConnectorKind>
 export type ConfigChange = Output<'getChange'>
 
-type Deps = Lifecycle & { readonly kinds: Kinds }
+type Deps = Lifecycle & { readonly kinds: Kinds; readonly sessionRules?: SessionRules }
 
 const configurationLock = 7_243_004
 
@@ -37,7 +38,8 @@ type Planned = { readonly before: Snapshot; readonly after: Snapshot; readonly p
 /** Reads the files, checks everything, and says what would change. @throws {ApiError} `invalid-input` with every problem */
 export async function planConfiguration(deps: Deps, reader: Reader, files: readonly SourceFile[]): Promise<Planned> {
   const before = await deps.configurations.current(reader)
-  const parsed = parseConfiguration(files, { version: before.version + 1, kinds: deps.kinds })
+  const { kinds, sessionRules } = deps
+  const parsed = parseConfiguration(files, { version: before.version + 1, kinds, sessionRules })
   if (!parsed.ok) throw invalid(parsed.problems)
   const after = parsed.snapshot
   const locked = await lockoutProblem(reader, after, deps.runtime.now())

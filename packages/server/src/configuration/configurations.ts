@@ -3,6 +3,7 @@
 import type { ConnectorKind } from '@tidegate/connectors'
 import type { Reader } from '../store/database.ts'
 import { parseConfiguration } from './parse.ts'
+import type { SessionRules } from './session-rules.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export type Configurations = {
@@ -14,7 +15,10 @@ export type Configurations = {
 /** How many parsed versions are kept: the one in force, and those that grants still close under. */
 const kept = 4
 
-export function createConfigurations(kinds: ReadonlyMap<string, ConnectorKind>): Configurations {
+export function createConfigurations(
+  kinds: ReadonlyMap<string, ConnectorKind>,
+  sessionRules?: SessionRules,
+): Configurations {
   const parsed = new Map<number, Snapshot>()
 
   const at = async (reader: Reader, version: number): Promise<Snapshot> => {
@@ -34,7 +38,7 @@ export function createConfigurations(kinds: ReadonlyMap<string, ConnectorKind>):
   }
 
   const parse = (files: Snapshot['files'], version: number): Snapshot => {
-    const result = parseConfiguration(files, { version, kinds })
+    const result = parseConfiguration(files, { version, kinds, sessionRules })
     if (result.ok) return result.snapshot
     // It was valid when it was applied: another version of Tidegate reads it otherwise. Nothing may be decided by it.
     const first = result.problems[0]

@@ -11,21 +11,30 @@ import type { Path, ReadFile } from './read.ts'
 import { readFiles } from './read.ts'
 import { readResources } from './resources.ts'
 import { bootstrapSettings } from './schema.ts'
+import type { SessionRules } from './session-rules.ts'
 import type { Declared, ResourceEntry, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
 
 export type ParseResult =
   | { readonly ok: true; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly problems: readonly FieldProblem[] }
 
-type Options = { readonly version: number; readonly kinds: ReadonlyMap<string, ConnectorKind> }
+type Options = {
+  readonly version: number
+  readonly kinds: ReadonlyMap<string, ConnectorKind>
+  /** Absent: guards and masks are refused. */
+  readonly sessionRules?: SessionRules | undefined
+}
 
-export function parseConfiguration(sources: readonly SourceFile[], { version, kinds }: Options): ParseResult {
+export function parseConfiguration(
+  sources: readonly SourceFile[],
+  { version, kinds, sessionRules }: Options,
+): ParseResult {
   const unnamed = checkSources(sources)
   if (unnamed.length > 0) return { ok: false, problems: unnamed }
   const files = sources.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const read = readFiles(files.filter(({ path }) => !isPolicy(path)))
   const declared = merge(read.files)
-  const resources = readResources(read.files, kinds)
+  const resources = readResources(read.files, { kinds, rules: sessionRules })
   const groups = new Set(declared.groups.map(({ id }) => id))
   const hash = hashOf(files)
   const policies = readPolicies(files, { version: hash, knownGroups: groups })

@@ -6,6 +6,9 @@ import type { Resource } from '@tidegate/core'
 import type { Path, ReadFile } from './read.ts'
 import { problemOf } from './read.ts'
 import type { DeclaredResource } from './schema.ts'
+import { usualRecording } from './schema.ts'
+import type { SessionRules } from './session-rules.ts'
+import { sessionProblems } from './session-rules.ts'
 import type { ResourceEntry, RoleEntry } from './snapshot.ts'
 
 type Kinds = ReadonlyMap<string, ConnectorKind>
@@ -13,7 +16,7 @@ type At = (path: Path) => string
 
 export function readResources(
   files: readonly ReadFile[],
-  kinds: Kinds,
+  { kinds, rules }: { readonly kinds: Kinds; readonly rules: SessionRules | undefined },
 ): { entries: ReadonlyMap<string, ResourceEntry>; problems: readonly FieldProblem[] } {
   const entries = new Map<string, ResourceEntry>()
   const problems: FieldProblem[] = []
@@ -30,7 +33,7 @@ export function readResources(
         })
         continue
       }
-      const read = readResource(declared, { kind, at })
+      const read = readResource(declared, { kind, at, rules })
       problems.push(...read.problems)
       if (!read.entry) continue
       const other = targets.get(read.entry.targetKey)
@@ -48,13 +51,13 @@ const sharedTarget = (field: string, other: string): FieldProblem => ({
   remedy: 'Make it one resource, or give one of them another rolePrefix.',
 })
 
-type Context = { kind: ConnectorKind; at: At }
+type Context = { kind: ConnectorKind; at: At; rules: SessionRules | undefined }
 
 function readResource(
   declared: DeclaredResource,
-  { kind, at }: Context,
+  { kind, at, rules }: Context,
 ): { entry?: ResourceEntry; problems: readonly FieldProblem[] } {
-  const problems: FieldProblem[] = []
+  const problems: FieldProblem[] = sessionProblems(declared, { at, rules })
   const config = kind.config.safeParse(declared.connection ?? {})
   if (!config.success) problems.push(...config.error.issues.map((issue) => problemOf(issue, at, ['connection'])))
   const roles = readRoles(declared, { kind, at })
@@ -78,6 +81,8 @@ function readResource(
     config: config.data,
     targetKey: `${kind.kind}:${kind.targetKey(config.data)}`,
     roles: roles.entries,
+    gateway: declared.gateway ?? 'none',
+    recording: declared.recording ?? usualRecording,
     ...(declared.description !== undefined && { description: declared.description }),
   }
   return { entry, problems }
@@ -85,11 +90,11 @@ function readResource(
 
 function readRoles(
   declared: DeclaredResource,
-  { kind, at }: Context,
+  { kind, at }: Omit<Context, 'rules'>,
 ): { entries: Map<string, RoleEntry>; problems: FieldProblem[] } {
   const entries = new Map<string, RoleEntry>()
   const problems: FieldProblem[] = []
-  for (const [index, { name, risk, description, privileges }] of declared.roles.entries()) {
+  for (const [index, { name, risk, description, privileges, guard, mask }] of declared.roles.entries()) {
     const path = ['roles', index]
     if (entries.has(name))
       problems.push({
@@ -106,6 +111,8 @@ function readRoles(
       role: { resource: declared.id, name, risk },
       spec: { name, risk, privileges: parsed.data },
       ...(description !== undefined && { description }),
+      ...(guard !== undefined && { guard }),
+      ...(mask !== undefined && { mask }),
     })
   }
   return { entries, problems }

@@ -103,6 +103,18 @@ const role = z.strictObject({
   description: z.string().max(500).optional(),
   /** The connector's own words; checked by it. */
   privileges: z.unknown(),
+  /** Which statements a gateway lets through. The gateway's own words; checked by it. */
+  guard: z.unknown().optional(),
+  /** What a gateway hides of results. The gateway's own words; checked by it. */
+  mask: z.unknown().optional(),
+})
+
+/** What a gateway writes down of sessions, and what it does when it cannot. `commit`: a salted hash instead. */
+const recording = z.strictObject({
+  text: z.enum(['keep', 'commit']).default('keep'),
+  parameters: z.enum(['keep', 'commit']).default('keep'),
+  rows: z.enum(['none', 'keep', 'commit']).default('none'),
+  whenItFails: z.enum(['end', 'go-on']).default('end'),
 })
 
 const resource = z.strictObject({
@@ -112,6 +124,10 @@ const resource = z.strictObject({
   labels: z.record(z.string().regex(/^[a-z][a-z0-9._/-]{0,62}$/), z.string().min(1).max(200)).default({}),
   owner: groupId.optional(),
   whenUnreachable: z.enum(['fail', 'wait']).default('fail'),
+  /** `required`: nobody but a gateway gets the target's credentials. Absent: `none`. */
+  gateway: z.enum(['none', 'required']).optional(),
+  /** Absent: as if every field were. */
+  recording: recording.optional(),
   /** The connector's own words; checked by it. */
   connection: z.unknown(),
   roles: z.array(role).min(1, { error: 'A resource without roles gives nothing; add one or leave it out.' }),
@@ -134,7 +150,10 @@ export type DeclaredService = z.output<typeof service>
 export type DeclaredAgent = z.output<typeof agent>
 export type DeclaredGroup = z.output<typeof group>
 export type DeclaredResource = z.output<typeof resource>
+export type RecordingPolicy = z.output<typeof recording>
 export type DeclaredToken = z.output<typeof token>
+
+export const usualRecording: RecordingPolicy = recording.parse({})
 
 /** What is in force before anything was applied: administrators, and nothing else. */
 export const bootstrapSettings: DeclaredSettings = settings.parse({ administrators: 'tidegate-admins' })

@@ -9,6 +9,7 @@ import type {
   DeclaredService,
   DeclaredSettings,
   DeclaredUser,
+  RecordingPolicy,
 } from './schema.ts'
 
 export type SourceFile = { readonly path: string; readonly text: string }
@@ -32,9 +33,19 @@ export type ResourceEntry = {
   /** Which name space of which target this is. */
   readonly targetKey: string
   readonly roles: ReadonlyMap<string, RoleEntry>
+  readonly gateway: 'none' | 'required'
+  readonly recording: RecordingPolicy
 }
 
-export type RoleEntry = { readonly role: Role; readonly description?: string; readonly spec: RoleSpec<unknown> }
+export type RoleEntry = {
+  readonly role: Role
+  readonly description?: string
+  readonly spec: RoleSpec<unknown>
+  /** In the gateway's words. Absent: everything is let through. */
+  readonly guard?: unknown
+  /** In the gateway's words. Absent: nothing is hidden. */
+  readonly mask?: unknown
+}
 
 export type TokenEntry = { readonly principal: PrincipalRef; readonly expires: Instant }
 

@@ -5,7 +5,7 @@ import { ApiError, operations, pathParameters } from '@tidegate/api'
 import { principalKey } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import type { Caller, Identity } from '../identity/identity.ts'
+import type { Caller, Identity, Known } from '../identity/identity.ts'
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
 import { change } from '../store/change.ts'
 import { once, readKey } from './idempotency.ts'
@@ -18,7 +18,8 @@ export function registerOperations(app: FastifyInstance, deps: Deps): void {
     // Within the loop the id's type is lost; the table of handlers has the entry of the same name.
     const handler = deps.handlers[id] as Handler<OperationId>
     const route: Route = { id, operation, handler, deps }
-    const callers = new WeakMap<FastifyRequest, Caller>()
+    /** Those that were admitted, and as whom: nobody in particular where anyone may call. */
+    const callers = new WeakMap<FastifyRequest, Known | 'anyone'>()
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -36,7 +37,12 @@ type Route = {
 }
 
 /** Before the body is read: whoever may not call is not listened to. */
-async function admit({ operation, deps }: Route, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
+async function admit(
+  { operation, deps }: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Known | 'anyone'> {
+  if (operation.auth === 'anyone') return 'anyone'
   const caller = await deps.identity.authenticate(request.headers.authorization)
   if (!caller) {
     void reply.header('www-authenticate', 'Bearer realm="tidegate"')
@@ -46,13 +52,17 @@ async function admit({ operation, deps }: Route, request: FastifyRequest, reply:
   return caller
 }
 
-type Admitted = { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly caller: Caller | undefined }
+type Admitted = {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly caller: Known | 'anyone' | undefined
+}
 
 async function serve({ id, operation, handler, deps }: Route, { request, reply, caller }: Admitted): Promise<unknown> {
   if (!caller) throw new Error(`${id} is served without its caller having been admitted.`)
   const key = operation.idempotent ? readKey(request.headers['idempotency-key']) : undefined
   const input = validate(operation, inputOf(operation, request))
-  const call: Call<OperationId> = { services: deps.services, caller, input: input as Call<OperationId>['input'] }
+  const call = { services: deps.services, caller: caller === 'anyone' ? undefined : caller, input } as Call<OperationId>
   const output = await carryOut(handler, call, key === undefined ? undefined : { key, operation: id })
   void reply.code(operation.status ?? 200)
   return output
@@ -73,18 +83,21 @@ async function carryOut(
   return output
 }
 
-/** One rule per word of the table. */
-const rules: Record<Auth, (caller: Caller) => string | undefined> = {
-  anyone: () => undefined,
+/** One rule per word of the table, for principals. */
+const rules: Record<Exclude<Auth, 'anyone'>, (caller: Caller) => string | undefined> = {
   principal: () => undefined,
   person: ({ principal }) => (principal.kind === 'user' ? undefined : 'Only a person does this.'),
   administrator: ({ administrator }) => (administrator ? undefined : 'Only an administrator does this.'),
   auditor: ({ auditor }) => (auditor ? undefined : 'Only an auditor or an administrator does this.'),
   'signal-source': ({ principal }) => (principal.kind === 'service' ? undefined : 'Only a service sends signals.'),
+  gateway: () => 'Only a gateway does this.',
 }
 
-function authorise(caller: Caller, auth: Auth): void {
-  const refusal = rules[auth](caller)
+const gatewayRule = (auth: Auth): string | undefined =>
+  auth === 'gateway' ? undefined : 'A gateway does only what is for gateways.'
+
+function authorise(caller: Known, auth: Exclude<Auth, 'anyone'>): void {
+  const refusal = 'gateway' in caller ? gatewayRule(auth) : rules[auth](caller)
   if (refusal !== undefined) throw new ApiError('forbidden', { detail: refusal })
 }
 

@@ -11,9 +11,10 @@ import type { Snapshot, TokenEntry } from '../configuration/snapshot.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { boundInstant } from '../store/database.ts'
-import type { Caller, Identity } from './identity.ts'
+import type { Caller, GatewayCaller, Identity } from './identity.ts'
 
-const form = /^Bearer (tdg_[A-Za-z0-9_-]{43})$/
+/** The prefix says whose it is: `tdg_` of a principal, `tgw_` of a gateway that has signed in. */
+const form = /^Bearer ((tdg|tgw)_[A-Za-z0-9_-]{43})$/
 
 export const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest()
 
@@ -24,9 +25,10 @@ type Deps = { readonly db: Database; readonly runtime: Runtime; readonly configu
 export function createTokenIdentity({ db, runtime, configurations }: Deps): Identity {
   return {
     async authenticate(authorization) {
-      const token = form.exec(authorization ?? '')?.[1]
+      const [, token, prefix] = form.exec(authorization ?? '') ?? []
       if (token === undefined) return undefined
       const hash = hashToken(token)
+      if (prefix === 'tgw') return gatewayOf(db, hash, runtime.now())
       const snapshot = await configurations.current(db)
       const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, snapshot, hash))
       if (!entry || runtime.now() >= entry.expires) return undefined
@@ -34,6 +36,21 @@ export function createTokenIdentity({ db, runtime, configurations }: Deps): Iden
       return principal && callerOf(principal, { snapshot, entry, now: runtime.now() })
     },
   }
+}
+
+/** Tokens of a gateway that was put out went with it. */
+async function gatewayOf(db: Database, hash: Buffer, now: Instant): Promise<GatewayCaller | undefined> {
+  const row = await db
+    .selectFrom('gatewayToken')
+    .innerJoin('gateway', 'gateway.id', 'gatewayToken.gateway')
+    .select(['gateway.id', 'gateway.resources', 'gateway.enrolledAt', 'gateway.lastSeenAt'])
+    .where('gatewayToken.hash', '=', hash)
+    .where('gatewayToken.expiresAt', '>', boundInstant(now))
+    .executeTakeFirst()
+  if (!row || row.enrolledAt === null) return undefined
+  const { id, resources, enrolledAt, lastSeenAt } = row
+  const gateway = { id, enrolledAt, ...(resources !== null && { resources }) }
+  return { gateway, ...(lastSeenAt !== null && { lastSeenAt }) }
 }
 
 async function storedToken(db: Database, snapshot: Snapshot, hash: Buffer): Promise<TokenEntry | undefined> {

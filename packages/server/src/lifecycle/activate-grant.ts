@@ -11,13 +11,15 @@ import type { Credential, OpenOutcome } from '@tidegate/connectors'
 import type { AccessRequest, Approval, Grant, Signal } from '@tidegate/core'
 import { endReasons, formatInstant, grantCommands, roleKey } from '@tidegate/core'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
+import type { Password, WayIn } from '../gateways/way-in.ts'
+import { leadThrough, makePassword, wayIn } from '../gateways/way-in.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import { isLockTimeout, setLockTimeout } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
-import { findGrant, lockGrant } from '../store/grants.ts'
+import { findGrant, keepLogin, lockGrant } from '../store/grants.ts'
 import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
 import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
@@ -73,7 +75,12 @@ async function recordCrowd(unit: Unit, begun: Begun): Promise<{ refusal: ApiErro
   return { refusal: await recordFailure(unit, { grant, attempt: begun.grant.attempt, begun, outcome }) }
 }
 
-export type Begun = { readonly grant: Grant; readonly entry: ResourceEntry }
+export type Begun = {
+  readonly grant: Grant
+  readonly entry: ResourceEntry
+  /** Absent: the holder goes to the target itself. */
+  readonly way: WayIn | undefined
+}
 
 async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
   // Sent together and carried out in this order: what is read is as it is once the row is locked.
@@ -106,10 +113,11 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (allowed === undefined) {
     throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   }
+  const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
   const { events } = outcome
   const saved = await saveGrant(unit, grant, { events, decision, configuration: snapshot.version })
-  return { grant: saved, entry }
+  return { grant: saved, entry, way }
 }
 
 type Standing = {
@@ -166,7 +174,10 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   if (!locked || !standing) return { refusal: new ApiError('grant-busy') }
   const before = grantCommands.opened(standing, { now: deps.runtime.now(), attempt })
   if ('refused' in before) return { refusal: activationRefusal(before) }
-  const outcome = await openSafely(deps.targets, begun)
+  const [outcome, password] = await Promise.all([
+    openSafely(deps.targets, begun),
+    begun.way && makePassword(deps.runtime.random),
+  ])
   const grant = await lockGrant(unit.tx, id)
   if (!grant) throw new Error(`Grant ${id} is gone from the store.`)
   // The clock has moved while the target was at work.
@@ -179,7 +190,23 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   const saved = await saveGrant({ ...unit, now }, grant, { events: opened.events })
   // It was shortened meanwhile, and the target was told what was so before.
   if (begun.grant.expiresAt !== saved.expiresAt) await scheduleTendingSoon(unit, grant.resource)
-  return { grant: { ...grant, ...saved }, credential: outcome.credential }
+  const credential = credentialOf(unit, saved, { target: outcome.credential, way: begun.way, password })
+  return { grant: { ...grant, ...saved }, credential }
+}
+
+type Obtained = {
+  readonly target: Credential
+  readonly way: WayIn | undefined
+  readonly password: Password | undefined
+}
+
+/** The target's own, or where gateways stand before it, one of theirs. */
+function credentialOf(unit: Unit, { id }: Grant, { target, way, password }: Obtained): Credential {
+  if (!way || !password) return target
+  const { kept, credential } = leadThrough(id, { target, way, password }, unit.runtime.random)
+  unit.send(keepLogin(unit.tx, id, kept))
+  unit.hint({ to: 'gateways', about: id })
+  return credential
 }
 
 /** A connector that throws has broken its word; what it did is not known. */

@@ -1,6 +1,7 @@
 /** What every lifecycle command needs. */
 
 import type { Configurations } from '../configuration/configurations.ts'
+import type { Gateways } from '../gateways/gateways.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Wake } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
@@ -13,4 +14,6 @@ export type Lifecycle = {
   readonly wake?: Wake
   readonly configurations: Configurations
   readonly findPrincipal: FindPrincipal
+  /** Absent: there are none, and what needs one is not opened. */
+  readonly gateways?: Gateways
 }

@@ -5,6 +5,7 @@
 
 import { ApiError } from '@tidegate/api'
 import { grantCommands, requestCommands } from '@tidegate/core'
+import { wayIn } from '../gateways/way-in.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
@@ -22,7 +23,7 @@ export async function openAccess(
 ): Promise<{ readonly filed: Filed; readonly activated?: Activated }> {
   const { filed, begun } = await change(deps, async (unit) => {
     const result = await fileRequest(deps, unit, wanted)
-    return { filed: result, begun: await begin(unit, result) }
+    return { filed: result, begun: await begin(deps, unit, result) }
   })
   if (!begun) return { filed }
   try {
@@ -35,12 +36,17 @@ export async function openAccess(
   }
 }
 
-async function begin(unit: Unit, { grant, decision, snapshot }: Filed): Promise<Begun | undefined> {
+async function begin(
+  { gateways }: Activation,
+  unit: Unit,
+  { grant, decision, snapshot }: Filed,
+): Promise<Begun | undefined> {
   const entry = grant && snapshot.resources.get(grant.resource)
   const allowed = requestCommands.allowedBy(decision, [])
   if (!entry || allowed === undefined) return undefined
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed })
   if ('refused' in outcome) return undefined
+  const way = await wayIn(gateways, unit, { grant, entry })
   const { events } = outcome
-  return { grant: await saveGrant(unit, grant, { events, decision, configuration: snapshot.version }), entry }
+  return { grant: await saveGrant(unit, grant, { events, decision, configuration: snapshot.version }), entry, way }
 }

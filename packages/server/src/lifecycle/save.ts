@@ -19,7 +19,7 @@ type GrantChange = {
 
 export async function saveGrant(
   unit: Unit,
-  before: Grant,
+  before: Grant & { readonly byGateway?: boolean },
   { events, decision, configuration }: GrantChange,
 ): Promise<Grant> {
   if (events.length === 0) return before
@@ -40,6 +40,7 @@ export async function saveGrant(
   const dueAt = dueOf(grant)
   unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
   if (dueAt !== undefined) unit.hint({ to: 'due', at: dueAt })
+  if (before.byGateway) unit.hint({ to: 'gateways', about: grant.id })
   return grant
 }
 

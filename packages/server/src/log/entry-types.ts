@@ -80,6 +80,42 @@ export const entryTypes = {
     open: ['role', 'reason', 'activatedAt', 'expiresAt', 'endingAt', 'verifiedGone', 'sessionsEnded'],
     personal: { principal: 'principal' },
   },
+  'grant.login-released': {
+    about: 'A gateway was told the login of a grant on its target, to lead a session there.',
+    open: ['gateway', 'role', 'attempt'],
+    personal: { principal: 'principal' },
+  },
+  'session.opened': {
+    about: 'A gateway let a holder through to the target.',
+    open: ['session', 'gateway', 'role', 'database', 'tls'],
+    personal: { principal: 'principal', clientAddress: 'principal', application: 'principal' },
+  },
+  'session.recorded': {
+    about: 'How far the recording of a session has come: `head` is what it must have in it.',
+    open: ['session', 'gateway', 'head'],
+    personal: {},
+  },
+  'session.ended': {
+    about: 'A session is over. `lost`: nobody said how, and `at` is when that was noticed.',
+    open: ['session', 'gateway', 'role', 'statements', 'refused', 'head', 'used', 'lost'],
+    personal: { principal: 'principal', reason: 'principal' },
+  },
+  'session.killed': {
+    about: 'Someone had a session ended; its grant goes on.',
+    open: ['session', 'gateway'],
+    personal: { principal: 'principal', by: 'by', note: 'by' },
+  },
+  'gateway.invited': {
+    about: 'A gateway may enrol, once; whoever had its name before is out.',
+    open: ['gateway', 'resources', 'expiresAt'],
+    personal: { by: 'by' },
+  },
+  'gateway.enrolled': {
+    about: 'A gateway used its invitation; from here on it signs in with this key.',
+    open: ['gateway', 'publicKey', 'host', 'port'],
+    personal: {},
+  },
+  'gateway.removed': { about: 'A gateway was put out.', open: ['gateway'], personal: { by: 'by' } },
   'login.shortened': {
     about: 'A target was told that the login of a grant ends earlier than it was told before.',
     open: ['resource', 'expiresAt'],

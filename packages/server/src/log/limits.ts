@@ -5,4 +5,8 @@ export const entryLimits = {
   items: 300,
   /** Of a decision, each an id. The decision, by its id, has all. */
   policies: 200,
+  /** Of an invitation, each a name. The gateway has all. */
+  resources: 200,
+  /** Of what a session used. The session has all. */
+  usedBytes: 20_000,
 } as const

@@ -3,9 +3,10 @@
  * here is only what it does.
  */
 
-import type { OperationId, Output, ParsedInput } from '@tidegate/api'
+import type { OperationId, operations, Output, ParsedInput } from '@tidegate/api'
 import type { Kinds } from '../configuration/apply.ts'
-import type { Caller } from '../identity/identity.ts'
+import type { SessionRules } from '../configuration/session-rules.ts'
+import type { Caller, GatewayCaller } from '../identity/identity.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
 import type { TendDeps } from '../reconciler/reconciler.ts'
 import type { Unit } from '../store/change.ts'
@@ -14,12 +15,20 @@ import type { Unit } from '../store/change.ts'
 export type Services = Activation &
   TendDeps & {
     readonly kinds: Kinds
+    /** Absent: a configuration with guards or masks is refused. */
+    readonly sessionRules?: SessionRules
     readonly log: { readonly verifierKey: string; readonly integrate: () => Promise<unknown> }
   }
 
+type AuthOf<Op extends OperationId> = (typeof operations)[Op]['auth']
+
+/** Whom the operation's word in the table lets through. */
+type CallerOf<Op extends OperationId> =
+  AuthOf<Op> extends 'gateway' ? GatewayCaller : AuthOf<Op> extends 'anyone' ? undefined : Caller
+
 export type Call<Op extends OperationId> = {
   readonly services: Services
-  readonly caller: Caller
+  readonly caller: CallerOf<Op>
   readonly input: ParsedInput<Op>
 }
 

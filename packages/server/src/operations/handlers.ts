@@ -1,8 +1,10 @@
 import { configurationHandlers } from './configuration.ts'
+import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
 import type { Handlers } from './handler.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
+import { sessionHandlers } from './sessions.ts'
 import { watchingHandlers } from './watching.ts'
 
 /** One for each operation of the API's table; the compiler says which is missing. */
@@ -12,4 +14,6 @@ export const handlers: Handlers = {
   ...grantHandlers,
   ...watchingHandlers,
   ...configurationHandlers,
+  ...gatewayHandlers,
+  ...sessionHandlers,
 }

@@ -109,8 +109,9 @@ async function letTimePass(unit: Unit, grant: StoredGrant): Promise<StoredGrant>
     if (grant.state !== 'ending') await postpone(unit.tx, grant, dueAgain(grant, now))
     return grant
   }
-  // What is ending is seen to here and now: nobody has to be told.
-  const saved = await saveGrant({ ...unit, hint: () => undefined }, grant, { events: outcome.events })
+  // What is ending is seen to here and now: no loop has to be told.
+  const hint: Unit['hint'] = (one) => (one.to === 'gateways' ? unit.hint(one) : undefined)
+  const saved = await saveGrant({ ...unit, hint }, grant, { events: outcome.events })
   if (saved.end?.reason === 'open-failed') await failRequest(unit, saved)
   return { ...grant, ...saved }
 }

@@ -4,6 +4,7 @@ import { limits } from '@tidegate/api'
 import type { Millis } from '@tidegate/core'
 import { after, days, instant } from '@tidegate/core'
 import type { Configurations } from '../configuration/configurations.ts'
+import { loseSilentSessions } from '../gateways/lost-sessions.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import type { Runtime } from '../runtime.ts'
@@ -29,6 +30,8 @@ export async function housekeeping(deps: Deps): Promise<void> {
     .deleteFrom('signal')
     .where('staleAt', '<', boundInstant(instant(now - staleSignalsKept)))
     .execute()
+  await db.deleteFrom('gatewayToken').where('expiresAt', '<=', boundInstant(now)).execute()
+  await change(deps, loseSilentSessions)
   await change(deps, (unit) => warnOfLockout(unit, deps.configurations))
 }
 

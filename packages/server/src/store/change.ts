@@ -21,14 +21,19 @@ export const channel = 'tidegate'
 const tellWithinMs = 30_000
 
 /** What there is to do: a grant or request at its time, a target to tend, entries to integrate. */
-export type Hint =
+type TimedHint =
   | { readonly to: 'due'; readonly at: Instant }
   | { readonly to: 'targets'; readonly at: Instant }
   | { readonly to: 'entries'; readonly at: Instant }
 
+/** Or something that gateways are to hear of: the id of a grant, of a session or of a gateway. */
+export type Hint = TimedHint | { readonly to: 'gateways'; readonly about: string }
+
 export function parseHint(payload: string | undefined): Hint | undefined {
+  const about = /^gateways ([\x21-\x7e]{1,128})$/.exec(payload ?? '')?.[1]
+  if (about !== undefined) return { to: 'gateways', about }
   const match = /^(due|targets|entries) (\d{1,15})$/.exec(payload ?? '')
-  return match ? { to: match[1] as Hint['to'], at: instant(Number(match[2])) } : undefined
+  return match ? { to: match[1] as TimedHint['to'], at: instant(Number(match[2])) } : undefined
 }
 
 export type Unit = {
@@ -55,8 +60,8 @@ type Deps = { readonly db: Database; readonly runtime: Runtime; readonly wake?: 
  * Read committed, and rows locked by whoever changes them. What `work` throws rolls everything back.
  */
 export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
-  const hints = new Map<Hint['to'], Instant>()
-  const hint = ({ to, at }: Hint): void => void hints.set(to, earlier(at, hints.get(to) ?? at))
+  const hints: Hints = { timed: new Map(), gateways: new Set() }
+  const hint = (one: Hint): void => collect(hints, one)
   const result = await transaction(db, async (tx) => {
     const drafts: EntryDraft[] = []
     const now = runtime.now()
@@ -76,13 +81,21 @@ export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) 
     if (drafts.length > 0) hint({ to: 'entries', at: now })
     return { result, sent: Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)]) }
   })
-  for (const [to, at] of hints) wake?.({ to, at })
+  for (const [to, at] of hints.timed) wake?.({ to, at })
+  for (const about of hints.gateways) wake?.({ to: 'gateways', about })
   return result
 }
 
-async function notify(tx: Tx, now: Instant, hints: ReadonlyMap<Hint['to'], Instant>): Promise<void> {
-  const near = [...hints].filter(([to, at]) => to !== 'entries' && at - now < tellWithinMs)
-  if (near.length === 0) return
-  const payloads = near.map(([to, at]) => `${to} ${at}`)
+type Hints = { readonly timed: Map<TimedHint['to'], Instant>; readonly gateways: Set<string> }
+
+function collect({ timed, gateways }: Hints, hint: Hint): void {
+  if (hint.to === 'gateways') gateways.add(hint.about)
+  else timed.set(hint.to, earlier(hint.at, timed.get(hint.to) ?? hint.at))
+}
+
+async function notify(tx: Tx, now: Instant, { timed, gateways }: Hints): Promise<void> {
+  const near = [...timed].filter(([to, at]) => to !== 'entries' && at - now < tellWithinMs)
+  const payloads = [...near.map(([to, at]) => `${to} ${at}`), ...[...gateways].map((about) => `gateways ${about}`)]
+  if (payloads.length === 0) return
   await sql`select pg_notify(${channel}, payload) from unnest(${payloads}::text[]) as payload`.execute(tx)
 }

@@ -11,6 +11,7 @@ import { createNames, quicken } from './connection.ts'
 type Time = ColumnType<Instant, Date, Date>
 type MaybeTime = ColumnType<Instant | null, Date | null, Date | null>
 type Json = ColumnType<unknown, string, string>
+type MaybeJson = ColumnType<unknown, string | null, string | null>
 
 export type Tables = {
   installation: {
@@ -119,6 +120,43 @@ export type Tables = {
     closeFailures: Generated<number>
     closeError: string | null
     dueAt: MaybeTime
+    loginSealed: Buffer | null
+    loginVerifier: string | null
+    loginDatabases: string[] | null
+  }
+  gateway: {
+    id: string
+    resources: string[] | null
+    invitedAt: Time
+    invitationHash: Buffer | null
+    invitationEndsAt: MaybeTime
+    publicKey: Buffer | null
+    address: MaybeJson
+    enrolledAt: MaybeTime
+    signedInAt: MaybeTime
+    lastSeenAt: MaybeTime
+    removedAt: MaybeTime
+  }
+  gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
+  accessSession: {
+    id: string
+    grantId: string
+    gateway: string
+    database: string
+    clientAddress: string
+    clientPort: number
+    clientTls: boolean
+    clientApplication: string
+    startedAt: Time
+    endedAt: MaybeTime
+    endReason: string | null
+    lost: Generated<boolean>
+    statements: number | null
+    refused: number | null
+    head: MaybeJson
+    used: MaybeJson
+    killAskedAt: MaybeTime
+    killReason: string | null
   }
   targetState: {
     resource: string

@@ -13,6 +13,8 @@ export type StoredGrant = Grant & {
   /** Version of the configuration it was last opened under. */
   readonly configuration?: number
   readonly closing: { readonly failures: number; readonly lastFailure?: string }
+  /** It is open, and its holder was led to a gateway. */
+  readonly byGateway: boolean
 }
 
 export function grantFromRow(row: GrantRow): StoredGrant {
@@ -36,6 +38,7 @@ export function grantFromRow(row: GrantRow): StoredGrant {
     ...(row.endReason !== null && row.endAt !== null && { end: endFromRow(row, row.endAt) }),
     ...(row.endedAt !== null && { endedAt: row.endedAt }),
     ...(row.configuration !== null && { configuration: row.configuration }),
+    byGateway: row.loginVerifier !== null,
     closing: { failures: row.closeFailures, ...(row.closeError !== null && { lastFailure: row.closeError }) },
   }
 }
@@ -62,6 +65,8 @@ const columns = (grant: Grant) => ({
   endBy: grant.end?.by ?? null,
   endNote: grant.end?.note ?? null,
   endedAt: maybeInstantParam(grant.endedAt),
+  // With the grant goes what a gateway opens its target with.
+  ...(grant.state !== 'active' && { loginSealed: null, loginVerifier: null, loginDatabases: null }),
 })
 
 export async function insertGrant(tx: Tx, grant: Grant, dueAt: Instant): Promise<void> {
@@ -92,6 +97,21 @@ export async function updateGrant(tx: Tx, grant: Grant, { dueAt, configuration }
       ...(configuration !== undefined && { configuration }),
     })
     .where('id', '=', grant.id)
+    .execute()
+}
+
+export type GatewayLogin = {
+  readonly sealed: Buffer
+  readonly verifier: string
+  readonly databases: readonly string[]
+}
+
+/** Of a grant that is active, until it is not. */
+export async function keepLogin(tx: Tx, id: GrantId, { sealed, verifier, databases }: GatewayLogin): Promise<void> {
+  await tx
+    .updateTable('accessGrant')
+    .set({ loginSealed: sealed, loginVerifier: verifier, loginDatabases: [...databases] })
+    .where('id', '=', id)
     .execute()
 }
 

@@ -63,6 +63,18 @@ test('a hint is heard when its change is committed: of each kind one, the earlie
   expect(heard).toEqual([undefined, due(10), { to: 'targets', at: 40 }, due(50)])
 })
 
+test('of what gateways are to hear each thing is named once, here and there', async () => {
+  const { store, heard, until } = await setUp()
+  const told: Hint[] = []
+  const about = (id: string): Hint => ({ to: 'gateways', about: id })
+  await change({ ...store, wake: (one) => void told.push(one) }, async (unit) => {
+    for (const id of ['grt_1', 'ses_1', 'grt_1', 'gw-1']) unit.hint(about(id))
+  })
+  await until(4)
+  expect(told).toEqual([about('grt_1'), about('ses_1'), about('gw-1')])
+  expect(heard).toEqual([undefined, ...told])
+})
+
 test('this process is told of everything once it is committed, the others of what is near, and nobody else of entries', async () => {
   const { store, heard, until, hint } = await setUp()
   const told: Hint[] = []
@@ -94,8 +106,18 @@ test('a change that is rolled back hints nothing', async () => {
 
 test('what is no hint of ours is not heard', async () => {
   const { store, heard, until, hint } = await setUp()
-  for (const payload of ['', 'due', 'due x', 'due -1', 'stop 1', 'due 1 2', 'due 9999999999999999'])
-    await sql`select pg_notify('tidegate', ${payload})`.execute(store.db)
+  const payloads = [
+    '',
+    'due',
+    'due x',
+    'due -1',
+    'stop 1',
+    'due 1 2',
+    'due 9999999999999999',
+    'gateways',
+    'gateways a b',
+  ]
+  for (const payload of payloads) await sql`select pg_notify('tidegate', ${payload})`.execute(store.db)
   await hint(due(20))
   await until(2)
   expect(heard).toEqual([undefined, due(20)])

@@ -151,6 +151,13 @@ create table access_grant (
   close_error     text,
   -- When the reconciler has to look at it next. Null: never again.
   due_at          timestamptz,
+  -- Only while it is active, and only where gateways stand before its target: the login there, sealed; what a gateway
+  -- checks its holder's password with; and the databases it leads to.
+  login_sealed    bytea,
+  login_verifier  text,
+  login_databases text[],
+  check ((login_sealed is null) = (login_verifier is null) and (login_sealed is null) = (login_databases is null)),
+  check (login_sealed is null or state = 'active'),
   check (expires_at > activated_at),
   check (state not in ('provisioning', 'active') or (activated_at is not null and expires_at is not null and configuration is not null)),
   check (state not in ('ending', 'ended') or (end_reason is not null and end_at is not null)),
@@ -161,6 +168,7 @@ create table access_grant (
 create index access_grant_due on access_grant (due_at) where due_at is not null;
 create index access_grant_principal on access_grant (principal, id);
 create index access_grant_resource on access_grant (resource, id);
+create index access_grant_gateways on access_grant (id) where login_verifier is not null;
 create index access_grant_open on access_grant (resource) where state in ('provisioning', 'active', 'ending');
 
 alter table access_request add foreign key (grant_id) references access_grant deferrable initially deferred;
@@ -202,6 +210,67 @@ begin
   return new;
 end $$;
 create trigger legal before insert or update on access_grant for each row execute function refuse_illegal_grant();
+
+-- Gateways. One is invited, enrols once with the token of its invitation, and signs in with its key from then on.
+create table gateway (
+  id                 text primary key check (id ~ '^[a-z][a-z0-9-]{0,62}$'),
+  -- Null: every resource that has gateways.
+  resources          text[] check (cardinality(resources) > 0),
+  invited_at         timestamptz not null,
+  -- Of the token, also once it is used: whoever used it may have to ask again. Only its hash.
+  invitation_hash    bytea unique,
+  invitation_ends_at timestamptz,
+  public_key         bytea check (octet_length(public_key) = 32),
+  -- Where clients reach it: host, port, tls, ca.
+  address            jsonb,
+  enrolled_at        timestamptz,
+  -- As the gateway wrote it: the next sign-in is later.
+  signed_in_at       timestamptz,
+  last_seen_at       timestamptz,
+  removed_at         timestamptz,
+  check ((invitation_hash is null) = (invitation_ends_at is null)),
+  check ((removed_at is null) = (invitation_hash is not null)),
+  check ((public_key is null) = (enrolled_at is null) and (public_key is null) = (address is null)),
+  check (removed_at is null or public_key is null)
+);
+
+create table gateway_token (
+  hash       bytea primary key,
+  gateway    text not null references gateway,
+  created_at timestamptz not null,
+  expires_at timestamptz not null check (expires_at > created_at)
+);
+create index gateway_token_gateway on gateway_token (gateway);
+
+-- One use of a grant, as its gateway told it.
+create table access_session (
+  id                 text primary key,
+  grant_id           text not null references access_grant,
+  gateway            text not null references gateway,
+  database           text not null,
+  client_address     text not null,
+  client_port        integer not null,
+  client_tls         boolean not null,
+  client_application text not null,
+  started_at         timestamptz not null,
+  ended_at           timestamptz,
+  end_reason         text,
+  -- Nobody said how it ended. A gateway that does so later is still believed.
+  lost               boolean not null default false,
+  statements         bigint,
+  refused            bigint,
+  -- How far its recording has come, and what that must have in it.
+  head               jsonb,
+  used               jsonb,
+  kill_asked_at      timestamptz,
+  kill_reason        text,
+  check ((ended_at is null) = (end_reason is null)),
+  check (not lost or ended_at is not null),
+  check ((kill_asked_at is null) = (kill_reason is null))
+);
+create index access_session_grant on access_session (grant_id, id);
+create index access_session_open on access_session (gateway) where ended_at is null;
+create index access_session_kill on access_session (id) where kill_asked_at is not null and ended_at is null;
 
 create table finding (
   id           text primary key,

@@ -1,0 +1,74 @@
+/**
+ * Tells gateways what changes, as soon as it does. While a gateway waits, what is known here is compared with the store
+ * every two seconds, so that a hint that was lost costs time and nothing else. A feed that cannot read the store says
+ * so: a gateway is never told that nothing has changed by someone who does not know.
+ */
+
+import { ApiError } from '@tidegate/api'
+import type { GatewayRef } from '../identity/identity.ts'
+import type { Database } from '../store/database.ts'
+import type { Told } from './feed-memory.ts'
+import { concerns, createMemory } from './feed-memory.ts'
+import { createKeeper } from './keeper.ts'
+import { gatewayServerLimits } from './limits.ts'
+import { createWaiting } from './waiting.ts'
+
+export type Feed = {
+  /** Something about this grant, session or gateway has changed. */
+  readonly tell: (about: string) => void
+  /** Something may have been missed. */
+  readonly look: () => void
+  readonly sync: (asked: Asked) => Promise<Told>
+  /** Nobody waits from here on. */
+  readonly stop: () => void
+}
+
+type Asked = { readonly gateway: GatewayRef; readonly cursor: string | undefined; readonly waitMs: number }
+
+type Config = {
+  readonly db: Database
+  /** Like that of no other feed: cursors are by it. */
+  readonly name: string
+  readonly lookEveryMs?: number
+}
+
+export function createFeed({ db, name, lookEveryMs = gatewayServerLimits.lookEveryMs }: Config): Feed {
+  const memory = createMemory(name)
+  /** Before anyone has asked there is nothing to keep up to date. */
+  let begun = false
+
+  const waiting = createWaiting({ everyMs: lookEveryMs, meanwhile: () => void keeper.look() })
+  const keeper = createKeeper({
+    db,
+    memory,
+    changed: (changes) => waiting.release((gateway) => changes.some((change) => concerns(gateway, change))),
+    enrolled: (enrolments) => waiting.keepOnly(enrolments),
+    // Whoever waits finds out by itself that the store cannot be read.
+    failed: () => waiting.releaseAll(),
+  })
+
+  const fresh = async (): Promise<void> => {
+    begun = true
+    if (!keeper.isFresh(lookEveryMs)) await keeper.look()
+    const failure = keeper.failure()
+    if (failure) throw new ApiError('unavailable', { cause: failure.cause })
+  }
+
+  return {
+    tell(about) {
+      if (begun) keeper.tell(about)
+    },
+    look() {
+      if (begun) void keeper.look()
+    },
+    async sync({ gateway, cursor, waitMs }) {
+      await fresh()
+      const present = memory.since(cursor, gateway)
+      if (present.isNews || waitMs === 0) return present.told
+      if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
+      await fresh()
+      return memory.since(cursor, gateway).told
+    },
+    stop: () => waiting.stop(),
+  }
+}

@@ -1,0 +1,10 @@
+/** What the control plane needs to have gateways. */
+
+import type { MasterKey } from '../secrets/envelope.ts'
+import type { Feed } from './feed.ts'
+
+export type Gateways = {
+  /** Seals the targets' logins while they are kept. */
+  readonly key: MasterKey
+  readonly feed: Feed
+}

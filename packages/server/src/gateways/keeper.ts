@@ -1,0 +1,79 @@
+/**
+ * Keeps a memory as the store is. Hints say which grant, session or gateway to read again, one read for all that came
+ * while the last was under way; a look compares everything, whatever was hinted.
+ */
+
+import type { Instant } from '@tidegate/core'
+import type { Database } from '../store/database.ts'
+import type { Change, Memory } from './feed-memory.ts'
+import { readEnrolments, readKills, readMarks, readStandings } from './feed-reads.ts'
+
+type Config = {
+  readonly db: Database
+  readonly memory: Memory
+  readonly changed: (changes: readonly Change[]) => void
+  /** By gateway, when it enrolled. */
+  readonly enrolled: (enrolments: ReadonlyMap<string, Instant>) => void
+  readonly failed: () => void
+}
+
+export function createKeeper({ db, memory, changed, enrolled, failed }: Config) {
+  const told = new Set<string>()
+  let lookWanted = true
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let working: Promise<void> | undefined
+  let failure: { readonly cause: unknown } | undefined
+
+  const readGrants = async (ids: readonly string[]): Promise<void> => {
+    if (ids.length > 0) changed(memory.putGrants(ids, await readStandings(db, ids)))
+  }
+  const readSessions = async (): Promise<void> => changed(memory.putKills(await readKills(db)))
+  const readGateways = async (): Promise<void> => enrolled(await readEnrolments(db))
+
+  const lookOnce = async (): Promise<void> => {
+    lookWanted = false
+    await readGrants(memory.differing(await readMarks(db)))
+    await readSessions()
+    await readGateways()
+    lookedAt = performance.now()
+    failure = undefined
+  }
+
+  const readTold = async (): Promise<void> => {
+    const about = [...told]
+    told.clear()
+    await readGrants(about.filter((id) => id.startsWith('grt_')))
+    if (about.some((id) => id.startsWith('ses_'))) await readSessions()
+    if (about.some((id) => !/^(grt|ses)_/.test(id))) await readGateways()
+  }
+
+  /** One read at a time, so that what was read first is never put over what was read later. */
+  const readAll = async (): Promise<void> => {
+    try {
+      while (lookWanted || told.size > 0) await (lookWanted ? lookOnce() : readTold())
+    } catch (cause) {
+      failure = { cause }
+      // Nobody knows what was missed.
+      lookWanted = true
+      failed()
+    } finally {
+      working = undefined
+    }
+  }
+  const work = (): Promise<void> => (working ??= readAll())
+
+  return {
+    tell(about: string): void {
+      told.add(about)
+      void work()
+    },
+    look(): Promise<void> {
+      lookWanted = true
+      return work()
+    },
+    /** It has been compared with the store within so long. */
+    isFresh: (withinMs: number): boolean => !lookWanted && performance.now() - lookedAt <= withinMs,
+    /** Why it may not be as the store is. */
+    failure: () => failure,
+  }
+}

@@ -1,0 +1,18 @@
+/** Bounds of the control plane's side of gateways, in one place. */
+
+import type { Millis } from '@tidegate/core'
+import { days, seconds } from '@tidegate/core'
+
+export const gatewayServerLimits = {
+  /** While a gateway waits, the feed compares itself with the store this often, whatever it was told. */
+  lookEveryMs: 2_000,
+  /** Changes that are remembered, for gateways that ask from where they were. Older ones: everything is told anew. */
+  remembered: 10_000,
+  /** A gateway that is heard of more often is not written down each time. */
+  seenEvery: seconds(5),
+  /** So long after its grant is over, a session whose end nobody has told counts as lost. */
+  tellEndWithin: seconds(600),
+  lostAtOnce: 500,
+  /** A report that was kept back while no server answered is not older than this. */
+  oldestReport: days(30),
+} as const satisfies Record<string, Millis | number>

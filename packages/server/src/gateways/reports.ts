@@ -1,0 +1,142 @@
+/**
+ * What gateways report of sessions, folded into what is known of them. The same report twice is told once: one that
+ * says nothing new makes no entry. One that cannot be is refused by itself, and the others of its batch stand.
+ */
+
+import type { ParsedInput } from '@tidegate/api'
+import type { GrantId, Instant } from '@tidegate/core'
+import { earlier, instant, parseInstant, roleKey } from '@tidegate/core'
+import type { EntryDraft } from '../log/append.ts'
+import { entryLimits } from '../log/limits.ts'
+import { gatewayServerLimits } from './limits.ts'
+
+export type Report = ParsedInput<'reportSessions'>['reports'][number]
+type Opened = Extract<Report, { what: 'opened' }>
+type Recorded = Extract<Report, { what: 'recorded' }>
+type Ended = Extract<Report, { what: 'ended' }>
+export type Head = Recorded['head']
+
+/** A grant that sessions are of. */
+export type Leased = {
+  readonly id: GrantId
+  readonly principal: string
+  readonly resource: string
+  readonly role: string
+}
+
+export type KnownSession = {
+  readonly id: string
+  readonly gateway: string
+  readonly grant: Leased
+  readonly startedAt: Instant
+  readonly database: string
+  readonly client: Opened['client']
+  readonly head?: Head
+  readonly end?: {
+    readonly at: Instant
+    readonly reason: string
+    /** Nobody had told it: a report that does is believed. */
+    readonly lost: boolean
+    readonly told?: Pick<Ended, 'statements' | 'refused' | 'used'>
+  }
+}
+
+export type Folded = { readonly session: KnownSession; readonly entry?: EntryDraft } | { readonly refused: string }
+
+/** @property gateway who reports  @property grantOf of those that it serves */
+type Situation = {
+  readonly gateway: string
+  readonly now: Instant
+  readonly known: KnownSession | undefined
+  readonly grantOf: (id: string) => Leased | undefined
+}
+
+export function foldReport(report: Report, situation: Situation): Folded {
+  const { known, gateway } = situation
+  // Whether it is there at all is not told to a gateway that it is not of.
+  if (known && known.gateway !== gateway) return notOfThis
+  if (report.what === 'opened') return opened(report, situation)
+  if (!known) return notOfThis
+  return report.what === 'recorded' ? recorded(report, known, situation.now) : ended(report, known, situation.now)
+}
+
+const notOfThis: Folded = { refused: 'This gateway has opened no such session.' }
+
+function opened(report: Opened, { gateway, now, known, grantOf }: Situation): Folded {
+  if (known) return known.grant.id === report.grant ? { session: known } : notOfThis
+  const grant = grantOf(report.grant)
+  if (!grant) return { refused: 'This gateway leads to no such grant.' }
+  const { session: id, database, client } = report
+  const startedAt = clamped(report, { from: instant(now - gatewayServerLimits.oldestReport), now })
+  const fields = {
+    session: id,
+    gateway,
+    role: roleOf(grant),
+    database,
+    tls: client.tls,
+    principal: grant.principal,
+    clientAddress: client.address,
+    application: client.application,
+  }
+  const entry: EntryDraft = { type: 'session.opened', at: startedAt, grant: grant.id, fields }
+  return { session: { id, gateway, grant, startedAt, database, client }, entry }
+}
+
+function recorded({ head, ...report }: Recorded, known: KnownSession, now: Instant): Folded {
+  const order = known.head ? compareHeads(head, known.head) : 1
+  if (order === 0 && head.chain !== known.head?.chain) return { refused: 'It differs from what was said of it before.' }
+  if (order <= 0) return { session: known }
+  if (known.end && !known.end.lost) return { refused: 'The session has ended, and its recording with it.' }
+  const fields = { session: known.id, gateway: known.gateway, head }
+  const at = clamped(report, { from: known.startedAt, now })
+  return { session: { ...known, head }, entry: { type: 'session.recorded', at, grant: known.grant.id, fields } }
+}
+
+/** By how far the recording had come. */
+const compareHeads = (a: Head, b: Head): number => a.segment - b.segment || a.blocks - b.blocks || a.events - b.events
+
+function ended(report: Ended, known: KnownSession, now: Instant): Folded {
+  if (known.end && !known.end.lost) return { session: known }
+  const { reason, statements, refused, head = known.head, used } = report
+  const at = clamped(report, { from: known.startedAt, now })
+  const told = { statements, refused, ...(used && { used }) }
+  const { id, gateway, grant } = known
+  const fields = {
+    session: id,
+    gateway,
+    role: roleOf(grant),
+    statements,
+    refused,
+    head,
+    used: used && shortened(used),
+    principal: grant.principal,
+    reason,
+  }
+  return {
+    session: { ...known, ...(head && { head }), end: { at, reason, lost: false, told } },
+    entry: { type: 'session.ended', at, grant: grant.id, fields },
+  }
+}
+
+const roleOf = ({ resource, role }: Leased): string => roleKey({ resource, name: role })
+
+/** Neither later than it is told nor earlier than what it follows. */
+function clamped({ at }: { readonly at: string }, { from, now }: { from: Instant; now: Instant }): Instant {
+  const told = earlier(parseInstant(at) ?? now, now)
+  return told < from ? earlier(from, now) : told
+}
+
+type Used = NonNullable<Ended['used']>
+
+/** As much as an entry has room for; `left` counts the tables that are not in it. */
+function shortened({ tables, left }: Used): Used {
+  const kept: [string, string[]][] = []
+  let bytes = 0
+  const all = Object.entries(tables)
+  for (const [name, kinds] of all) {
+    bytes += Buffer.byteLength(JSON.stringify([name, kinds]))
+    if (bytes > entryLimits.usedBytes) break
+    kept.push([name, kinds])
+  }
+  return { tables: Object.fromEntries(kept), left: left + all.length - kept.length }
+}

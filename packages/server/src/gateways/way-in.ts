@@ -1,0 +1,117 @@
+/**
+ * What the holder of a grant gets where gateways stand before the target: a password of the gateway's, never the
+ * target's. The login on the target is sealed under the master key and kept with the grant until that is over.
+ */
+
+import { createHash, createHmac, pbkdf2 } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Output } from '@tidegate/api'
+import { ApiError, gatewayLimits } from '@tidegate/api'
+import type { Credential } from '@tidegate/connectors'
+import type { Grant, GrantId, Instant } from '@tidegate/core'
+import { instant, seconds } from '@tidegate/core'
+import type { ResourceEntry } from '../configuration/snapshot.ts'
+import type { Runtime } from '../runtime.ts'
+import type { MasterKey } from '../secrets/envelope.ts'
+import { open, seal } from '../secrets/envelope.ts'
+import type { Unit } from '../store/change.ts'
+import type { Reader } from '../store/database.ts'
+import { boundInstant } from '../store/database.ts'
+import type { GatewayLogin } from '../store/grants.ts'
+import type { Gateways } from './gateways.ts'
+
+export type Address = NonNullable<Output<'removeGateway'>['address']>
+export type TargetLogin = Pick<Output<'releaseLogin'>, 'host' | 'port' | 'user' | 'secret' | 'tls' | 'ca'>
+
+/** The gateway to lead the holder to, and what seals the target's login meanwhile. */
+export type WayIn = { readonly key: MasterKey; readonly address: Address }
+
+type Opening = { readonly grant: Grant & { readonly byGateway?: boolean }; readonly entry: ResourceEntry }
+
+/**
+ * `undefined`: the holder goes to the target itself. What was opened through gateways stays so until it is over.
+ * @throws {ApiError} `no-gateway`, before anything is opened
+ */
+export async function wayIn(
+  gateways: Gateways | undefined,
+  { tx, now }: Unit,
+  { grant, entry }: Opening,
+): Promise<WayIn | undefined> {
+  if (entry.gateway === 'none' && grant.byGateway !== true) return undefined
+  const address = gateways && (await connectedGateway(tx, now, grant))
+  if (address) return { key: gateways.key, address }
+  const resource = entry.resource.id
+  throw new ApiError('no-gateway', { detail: `Access to ${resource} leads through a gateway, and none is connected.` })
+}
+
+/** Heard of at this instant or later, it is connected at `now`. */
+export const connectedSince = (now: Instant): Instant => instant(now - seconds(gatewayLimits.goneAfterSeconds))
+
+/** The same one for a grant as long as the same are connected, and grants spread over them. */
+async function connectedGateway(
+  reader: Reader,
+  now: Instant,
+  { id, resource }: Pick<Grant, 'id' | 'resource'>,
+): Promise<Address | undefined> {
+  const rows = await reader
+    .selectFrom('gateway')
+    .select(['id', 'address'])
+    .where('publicKey', 'is not', null)
+    .where('lastSeenAt', '>', boundInstant(connectedSince(now)))
+    .where((eb) => eb.or([eb('resources', 'is', null), eb(eb.val(resource), '=', eb.fn.any('resources'))]))
+    .execute()
+  const rank = (gateway: string): string => createHash('sha256').update(`${id}\n${gateway}`).digest('hex')
+  const [first] = rows.toSorted((a, b) => (rank(a.id) < rank(b.id) ? -1 : 1))
+  return first?.address as Address | undefined
+}
+
+export type Password = { readonly secret: string; readonly verifier: string }
+
+const derive = promisify(pbkdf2)
+
+/** The count that clients insist on. A password of 256 random bits gains nothing from more. */
+const rounds = 4_096
+
+/** As in `pg_authid.rolpassword`: SCRAM-SHA-256 (RFC 5802, RFC 7677), the half that checks. */
+export async function makePassword(random: Runtime['random']): Promise<Password> {
+  const secret = Buffer.from(random(32)).toString('base64url')
+  const salt = Buffer.from(random(16))
+  const salted = await derive(secret, salt, rounds, 32, 'sha256')
+  const keyed = (label: string): Buffer => createHmac('sha256', salted).update(label).digest()
+  const stored = createHash('sha256').update(keyed('Client Key')).digest('base64')
+  const server = keyed('Server Key').toString('base64')
+  return { secret, verifier: `SCRAM-SHA-256$${rounds}:${salt.toString('base64')}$${stored}:${server}` }
+}
+
+type Leading = { readonly target: Credential; readonly way: WayIn; readonly password: Password }
+
+/** What is kept of the target's credential, and what its holder gets instead. */
+export function leadThrough(
+  grant: GrantId,
+  { target, way, password }: Leading,
+  random: Runtime['random'],
+): { readonly kept: GatewayLogin; readonly credential: Credential } {
+  const { host, port, user, secret, tls, ca } = target
+  const login: TargetLogin = { host, port, user, secret, tls, ...(ca !== undefined && { ca }) }
+  const sealed = seal(Buffer.from(JSON.stringify(login)), { key: way.key, purpose: purposeOf(grant), random })
+  return {
+    kept: { sealed, verifier: password.verifier, databases: target.databases },
+    credential: {
+      kind: target.kind,
+      host: way.address.host,
+      port: way.address.port,
+      tls: way.address.tls,
+      ...(way.address.ca !== undefined && { ca: way.address.ca }),
+      databases: target.databases,
+      user: grant,
+      secret: password.secret,
+      expiresAt: target.expiresAt,
+    },
+  }
+}
+
+export const unseal = (key: MasterKey, { grant, sealed }: { grant: string; sealed: Buffer }): TargetLogin =>
+  JSON.parse(open(sealed, { key, purpose: purposeOf(grant) }).toString('utf8')) as TargetLogin
+
+/** One grant's login put in another's place does not open. */
+const purposeOf = (grant: string): string => `target-login:${grant}`

@@ -1,0 +1,249 @@
+/** What gateways are told of grants, through whichever server, and what happens when a server does not know. */
+
+import { expect, onTestFinished, test } from 'vitest'
+import { createLogger } from '@tidegate/server'
+import { createFeed } from '../packages/server/src/gateways/feed.ts'
+import { listenForHints } from '../packages/server/src/store/hints.ts'
+import { opened } from './support/access.ts'
+import { clusterOf } from './support/databases.ts'
+import { applyEdited } from './support/edit.ts'
+import { createGatewayWorld, databaseOf, joined } from './support/gateways.ts'
+import type { News } from './support/gateways.ts'
+import { startProxyForTest } from './support/proxy.ts'
+import { inStore } from './support/story.ts'
+import type { World } from './support/tidegate.ts'
+
+const idsOf = ({ grants }: News): string[] => grants.map(({ grant }) => grant)
+const wait = 20_000
+
+test('first everything there is, then what changes, as soon as it does', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const first = await opened(world.as('alice'))
+  const all = await client.syncGateway({ waitMs: wait })
+  expect(all).toMatchObject({ whole: true, ended: [], kill: [], now: new Date(world.clock.now()).toISOString() })
+  expect(idsOf(all)).toEqual([first.grant.id])
+
+  const next = client.syncGateway({ cursor: all.cursor, waitMs: wait })
+  const second = await opened(world.as('bob'))
+  const told = await next
+  expect(told).toMatchObject({ whole: false, ended: [] })
+  expect(idsOf(told)).toEqual([second.grant.id])
+
+  const over = client.syncGateway({ cursor: told.cursor, waitMs: wait })
+  await world.as('dora').revokeGrant({ id: first.grant.id, reason: 'Enough' })
+  const end = await over
+  expect(end).toMatchObject({ whole: false, grants: [] })
+  expect(end.ended).toEqual([{ grant: first.grant.id, reason: 'access was revoked by user:dora' }])
+  expect(await client.syncGateway({ cursor: end.cursor, waitMs: 0 })).toMatchObject({ grants: [], ended: [] })
+})
+
+test('with nothing to tell the answer is empty at the end of the wait, and the cursor stays good', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { cursor } = await client.syncGateway({ waitMs: wait })
+  const quiet = await client.syncGateway({ cursor, waitMs: 20 })
+  expect(quiet).toMatchObject({ cursor, whole: false, grants: [], ended: [], kill: [] })
+})
+
+test.each([
+  ['its holder is done', 'its holder said that it is done', (world, id) => world.as('alice').endGrant({ id })],
+  [
+    'its task is over',
+    'the task it was for has ended',
+    (world, id) => world.as('alice').endGrant({ id, because: 'task-ended' }),
+  ],
+  [
+    'its time is up',
+    "the grant's time is up",
+    async (world, id) => {
+      world.clock.set(Date.parse((await world.as('alice').getGrant({ id })).expiresAt as string))
+      await world.server.drain()
+    },
+  ],
+  [
+    'a fact changes',
+    'a fact changed, and policy no longer gives this access',
+    (world) =>
+      world.as('device-manager').putSignal({
+        name: 'device',
+        subject: 'user:alice',
+        value: { compliant: false, managed: true },
+      }),
+  ],
+  [
+    'policy changes',
+    'policy changed, and no longer gives this access',
+    (world) => applyEdited(world, 'access.cedar', ['resource.risk == "low"', 'resource.risk == "admin"']),
+  ],
+] as [string, string, (world: World, id: string) => Promise<unknown>][])(
+  'when %s, the gateway is told so in words',
+  async (_what, reason, act) => {
+    const world = await createGatewayWorld()
+    const { client } = await joined(world)
+    const { grant } = await opened(world.as('alice'), { duration: '5m' })
+    const { cursor } = await client.syncGateway({ waitMs: 0 })
+    const next = client.syncGateway({ cursor, waitMs: wait })
+    await act(world, grant.id)
+    expect((await next).ended).toEqual([{ grant: grant.id, reason }])
+  },
+)
+
+test('a grant that policy makes shorter is told with its new end', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { grant } = await opened(world.as('alice'), { duration: '2h' })
+  const { cursor } = await client.syncGateway({ waitMs: 0 })
+  const next = client.syncGateway({ cursor, waitMs: wait })
+  await applyEdited(world, 'access.cedar', ['@max_duration("8h")', '@max_duration("30m")'])
+  const told = await next
+  expect(told.ended).toEqual([])
+  const expiresAt = new Date(Date.parse(grant.activatedAt as string) + 30 * 60_000).toISOString()
+  expect(told.grants).toMatchObject([{ grant: grant.id, expiresAt }])
+})
+
+test('what happened several times is told once, as it is now', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { cursor } = await client.syncGateway({ waitMs: 0 })
+  const stays = await opened(world.as('alice'))
+  await world.as('alice').activateGrant({ id: stays.grant.id })
+  const goes = await opened(world.as('alice'))
+  await world.as('alice').endGrant({ id: goes.grant.id })
+  const told = await client.syncGateway({ cursor, waitMs: wait })
+  const rest = await client.syncGateway({ cursor: told.cursor, waitMs: 0 })
+  expect(idsOf(told).concat(idsOf(rest))).toEqual([stays.grant.id])
+  expect(told.ended.concat(rest.ended).every(({ grant }) => grant === goes.grant.id)).toBe(true)
+})
+
+test('a gateway for other resources is told nothing of these', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world, { resources: ['orders-db'] })
+  await inStore(world.store, `update gateway set resources = '{other-db}'`)
+  await joined(world, { id: 'gw-2' })
+  const { grant } = await opened(world.as('alice'))
+  const all = await client.syncGateway({ waitMs: 0 })
+  expect(all.grants).toEqual([])
+  await world.as('alice').endGrant({ id: grant.id })
+  expect(await client.syncGateway({ cursor: all.cursor, waitMs: 0 })).toMatchObject({ grants: [], ended: [] })
+  await expect(client.releaseLogin({ id: grant.id })).rejects.toMatchObject({ code: 'not-found' })
+})
+
+test('a change through one server reaches a gateway that waits at another, although nothing tells that one', async () => {
+  // In the background nothing runs: what the second server hears, it has found by looking.
+  const world = await createGatewayWorld()
+  const other = await world.startAnother()
+  const gateway = await joined(world)
+  const there = await gateway.at(other.url)
+  const { cursor } = await there.syncGateway({ waitMs: 0 })
+  const next = there.syncGateway({ cursor, waitMs: wait })
+  const { grant } = await opened(world.as('alice'))
+  const told = await next
+  expect(idsOf(told)).toEqual([grant.id])
+  const over = there.syncGateway({ cursor: told.cursor, waitMs: wait })
+  await world.as('dora').revokeGrant({ id: grant.id, reason: 'Enough' })
+  expect((await over).ended).toEqual([{ grant: grant.id, reason: 'access was revoked by user:dora' }])
+})
+
+test('a cursor of another server is answered with everything', async () => {
+  const world = await createGatewayWorld()
+  const other = await world.startAnother()
+  const gateway = await joined(world)
+  const there = await gateway.at(other.url)
+  const { grant } = await opened(world.as('alice'))
+  const { cursor } = await gateway.client.syncGateway({ waitMs: 0 })
+  const told = await there.syncGateway({ cursor, waitMs: wait })
+  expect(told).toMatchObject({ whole: true, ended: [] })
+  expect(idsOf(told)).toEqual([grant.id])
+  expect((await there.syncGateway({ cursor: `${told.cursor}9`, waitMs: wait })).whole).toBe(true)
+})
+
+test('what one server commits wakes the feed of another by its notification alone', async () => {
+  const world = await createGatewayWorld()
+  await joined(world)
+  const db = databaseOf(world)
+  const feed = createFeed({ db, name: 'alone', lookEveryMs: 86_400_000 })
+  let listening: () => void
+  const heard = new Promise<void>((resolve) => void (listening = resolve))
+  const hints = listenForHints({
+    url: world.store.url,
+    log: createLogger('silent'),
+    heard: (hint) => (hint?.to === 'gateways' ? feed.tell(hint.about) : listening()),
+  })
+  onTestFinished(async () => {
+    feed.stop()
+    await hints.stop()
+  })
+  await heard
+  const [{ at } = {}] = await inStore(world.store, 'select extract(epoch from enrolled_at) * 1000 as at from gateway')
+  const gateway = { id: 'gw-1', enrolledAt: Number(at) as never }
+  const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
+  const next = feed.sync({ gateway, cursor, waitMs: wait })
+  const { grant } = await opened(world.as('alice'))
+  const told = await next
+  expect(told.grants.map((one) => one.grant)).toEqual([grant.id])
+  const over = feed.sync({ gateway, cursor: told.cursor, waitMs: wait })
+  await world.as('alice').endGrant({ id: grant.id })
+  expect((await over).ended).toMatchObject([{ grant: grant.id }])
+})
+
+test('a server that cannot read its store tells a gateway so, and not that nothing has changed', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const world = await createGatewayWorld({ storeAt: proxy })
+  const { client } = await joined(world)
+  const { cursor } = await client.syncGateway({ waitMs: 0 })
+  const next = client.syncGateway({ cursor, waitMs: wait }).catch((error: unknown) => error)
+  // It waits once it is known: whoever else signs in is answered after that.
+  await world.admin.whoami({})
+  proxy.cut()
+  expect(await next).toMatchObject({ code: 'unavailable' })
+  proxy.mend()
+  const { grant } = await opened(world.as('alice'))
+  const told = await client.syncGateway({ cursor, waitMs: wait })
+  expect(idsOf(told)).toEqual([grant.id])
+})
+
+test('a server that stops lets go of whoever waits, with what it knows', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { cursor } = await client.syncGateway({ waitMs: 0 })
+  const next = client.syncGateway({ cursor, waitMs: wait })
+  await world.admin.whoami({})
+  await world.server.stop()
+  expect(await next).toMatchObject({ cursor, whole: false, grants: [], ended: [] })
+})
+
+test('of two calls of one gateway the first is over when the second comes', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { cursor } = await client.syncGateway({ waitMs: 0 })
+  const first = client.syncGateway({ cursor, waitMs: wait })
+  await world.admin.whoami({})
+  const second = client.syncGateway({ cursor, waitMs: wait })
+  expect(await first).toMatchObject({ grants: [] })
+  const { grant } = await opened(world.as('alice'))
+  expect(idsOf(await second)).toEqual([grant.id])
+})
+
+test('dozens of grants that end together are told within a few answers', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const ids: string[] = []
+  for (let round = 0; round < 4; round++) {
+    const batch = await Promise.all(Array.from({ length: 10 }, () => opened(world.as('alice'), { duration: '10m' })))
+    ids.push(...batch.map(({ grant }) => grant.id))
+  }
+  let { cursor } = await client.syncGateway({ waitMs: 0 })
+  const ending = Promise.all(ids.map((id) => world.as('alice').endGrant({ id })))
+  const ended = new Set<string>()
+  let answers = 0
+  while (ended.size < ids.length) {
+    const told = await client.syncGateway({ cursor, waitMs: wait })
+    for (const { grant } of told.ended) ended.add(grant)
+    cursor = told.cursor
+    answers++
+  }
+  await ending
+  expect([...ended].toSorted()).toEqual(ids.toSorted())
+  expect(answers).toBeLessThan(ids.length)
+})
