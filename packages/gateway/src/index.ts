@@ -1,11 +1,16 @@
 /** `@tidegate/gateway`: stands in between a client and a target for the life of a session. */
 
+export { type RunningGateway, startGateway } from './control/gateway.ts'
+export { GatewayRefusal } from './control/refusal.ts'
+export type { GatewayOptions } from './control/settings.ts'
 export { type CapCounter, type Caps, createCapCounter } from './guard/caps.ts'
 export { createGuards, type Guards } from './guard/guard.ts'
 export { startupParameters } from './guard/parameters.ts'
 export { type GuardRules, readRules, type ReadRules, readRulesText } from './guard/rules.ts'
 export type { Guard, Refusal, Ruling, Use } from './guard/ruling.ts'
 export { compareUse, type Comparison, createUsage, type Given, type Usage, type Used } from './guard/usage.ts'
+export { createMask, type Mask } from './mask/mask.ts'
+export { type MaskRules, readMask, type ReadMask } from './mask/rules.ts'
 export type { Parameter, SessionEvent, SessionRecorder } from './recording/event.ts'
 export { eventForm, exportRecording, type ExportOptions } from './recording/export.ts'
 export { forgetRecording, type ForgetOptions, type ForgetOutcome } from './recording/forget.ts'

@@ -26,6 +26,8 @@ export const postgresLimits = {
   /** Between two notices to a client that waits for an approver. */
   approvalNoticeMs: 15_000,
   cancelMs: 5_000,
+  /** A row that is masked is held as a whole; one that is longer ends the session. */
+  maskedRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */
   loginParameters: 200,
 } as const
@@ -83,4 +85,12 @@ export const serverMessages: MessageTable = {
   G: gather('CopyInResponse', 64 * kib),
   H: gather('CopyOutResponse', 64 * kib),
   W: gather('CopyBothResponse', 64 * kib),
+}
+
+/** The same where results are masked: what has to be read is withheld until it is there. */
+export const maskedServerMessages: MessageTable = {
+  ...serverMessages,
+  D: gather('DataRow', postgresLimits.maskedRowSizeBytes),
+  d: gather('CopyData', postgresLimits.maskedRowSizeBytes),
+  T: gather('RowDescription', mib),
 }

@@ -1,9 +1,10 @@
 /** The extended protocol: Parse, Bind, Describe, Execute and Close, in batches that a Sync ends. */
 
 import { postgresLimits as limits } from '../limits.ts'
-import { readBind, readExecute, readNamed, readParse } from '../wire/client-messages.ts'
-import type { Bind, Parse } from '../wire/client-messages.ts'
+import { readBind, readExecute, readNamed, readParse, readResultFormats } from '../wire/client-messages.ts'
+import type { Bind, Named, Parse } from '../wire/client-messages.ts'
 import { ask, type Candidate, judge, refuse } from './judging.ts'
+import { mayBeOther, preparedResultsOf, resultsOf } from './masking.ts'
 import type { Message } from './message.ts'
 import type { Naming } from './outstanding.ts'
 import { type Portal, type Prepared, preparedOf } from './prepared.ts'
@@ -33,9 +34,10 @@ function prepare(state: State, { name, text: { text } }: Parse, ruling: Prepared
   if (statements.size() >= limits.names || statements.weight() + text.length > limits.namedTextSizeBytes) {
     return state.outstanding.size() > 0 ? wait : end('54000', 'too many prepared statements are open; close some')
   }
-  const naming: Naming = { of: 'statement', change: { name, value: preparedOf(text, ruling), batch } }
+  const results = preparedResultsOf(state, text)
+  const naming: Naming = { of: 'statement', change: { name, value: preparedOf(text, { ask: ruling, results }), batch } }
   propose(state, naming)
-  expectAnswer(state, { kind: 'parse', naming, text })
+  expectAnswer(state, { kind: 'parse', naming, text, results })
   return forward
 }
 
@@ -47,17 +49,23 @@ export function onBind(state: State, message: Message): Verdict {
   if (state.portals.size() >= limits.names) {
     return state.outstanding.size() > 0 ? wait : end('54000', 'too many portals are open; close some')
   }
-  if (resolved.state === 'known') return use(state, bind, resolved.value)
+  // A mask has to know in which form values come; whoever has none need not.
+  const formats = state.ports.mask && readResultFormats(message)
+  if (resolved.state === 'known' && !mayBeOther(state, bind.statement)) {
+    return use(state, { ...bind, formats }, resolved.value)
+  }
   // Made by an SQL statement, which was judged and recorded with all that it prepares; this is what uses it.
-  return use(state, bind, preparedOf(`EXECUTE ${quoted(bind.statement)}`))
+  return use(state, { ...bind, formats }, unseen(state, `EXECUTE ${quoted(bind.statement)}`))
 }
 
-function use(state: State, { portal, parameters }: Bind, prepared: Prepared): Verdict {
+type Use = Bind & Pick<Portal, 'formats'>
+
+function use(state: State, { portal, parameters, formats }: Use, prepared: Prepared): Verdict {
   const { text } = prepared
   if (prepared.ask === undefined) {
     return bindTo(
       state,
-      { statement: recordStatement(state, { protocol: 'extended', text, parameters }), prepared },
+      { statement: recordStatement(state, { protocol: 'extended', text, parameters }), prepared, formats },
       portal,
     )
   }
@@ -65,7 +73,7 @@ function use(state: State, { portal, parameters }: Bind, prepared: Prepared): Ve
     protocol: 'extended',
     text,
     parameters,
-    pass: (statement) => bindTo(state, { statement, prepared }, portal),
+    pass: (statement) => bindTo(state, { statement, prepared, formats }, portal),
     refuse: (statement, refused) => fail(state, statement, refused),
   }
   return ask(state, candidate, prepared.ask)
@@ -74,7 +82,8 @@ function use(state: State, { portal, parameters }: Bind, prepared: Prepared): Ve
 function bindTo(state: State, value: Portal, name: string): Verdict {
   const naming: Naming = { of: 'portal', change: { name, value, batch: state.batch } }
   propose(state, naming)
-  expectAnswer(state, { kind: 'bind', naming, statement: value.statement, text: value.prepared.text })
+  const { text, results } = value.prepared
+  expectAnswer(state, { kind: 'bind', naming, statement: value.statement, text, results })
   return forward
 }
 
@@ -90,26 +99,45 @@ export function onExecute(state: State, message: Message): Verdict {
   if (execute === undefined) return clientViolation('a malformed Execute')
   const resolved = state.portals.resolve(execute.portal, state.batch)
   if (resolved.state === 'unsure') return wait
-  const { statement, prepared } = resolved.state === 'known' ? resolved.value : cursor(state, execute.portal)
+  const isKnown = resolved.state === 'known' && !mayBeOther(state, execute.portal)
+  const portal = isKnown ? resolved.value : cursor(state, execute.portal)
+  const { statement, prepared, formats } = portal
   if (prepared.mayChangeNames) state.statements.forget()
   if (prepared.mayChangeReading) {
     state.settled = false
     state.batchMayChangeReading = true
   }
-  expectAnswer(state, { kind: 'execute', statement })
+  expectAnswer(state, { kind: 'execute', statement, results: prepared.results, formats })
   return forward
 }
 
 /** A portal that an SQL statement declared. */
 function cursor(state: State, name: string): Portal {
-  const prepared = preparedOf(`FETCH ALL FROM ${quoted(name)}`)
-  return { statement: recordStatement(state, { protocol: 'extended', text: prepared.text }), prepared }
+  const prepared = unseen(state, `FETCH ALL FROM ${quoted(name)}`)
+  const statement = recordStatement(state, { protocol: 'extended', text: prepared.text })
+  return { statement, prepared, formats: undefined }
 }
 
+/** What an SQL statement has given a name to. */
+const unseen = (state: State, text: string): Prepared =>
+  preparedOf(text, { ask: undefined, results: resultsOf(state, text) })
+
 export function onDescribe(state: State, message: Message): Verdict {
-  if (readNamed(message) === undefined) return clientViolation('a malformed Describe')
-  expectAnswer(state, { kind: 'describe' })
+  const named = readNamed(message)
+  if (named === undefined) return clientViolation('a malformed Describe')
+  const results = state.ports.mask === undefined ? undefined : describedBy(state, named)
+  if (results === 'wait') return wait
+  expectAnswer(state, { kind: 'describe', results })
   return forward
+}
+
+/** Whose description it is: rows of it are masked by what that says. */
+function describedBy(state: State, { what, name }: Named): Prepared['results'] | 'wait' {
+  const resolved =
+    what === 'statement' ? state.statements.resolve(name, state.batch) : state.portals.resolve(name, state.batch)
+  if (resolved.state === 'unsure') return 'wait'
+  if (resolved.state === 'unknown') return undefined
+  return 'prepared' in resolved.value ? resolved.value.prepared.results : resolved.value.results
 }
 
 export function onClose(state: State, message: Message): Verdict {

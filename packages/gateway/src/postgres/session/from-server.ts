@@ -4,6 +4,7 @@ import { readError, readParameterStatus, readStatus, readTag } from '../wire/ser
 import { errorResponse } from '../wire/write.ts'
 import type { Message } from './message.ts'
 import type { Operation, OperationKind } from './outstanding.ts'
+import { maskCopyRow, maskReport, maskRow, noteCopy, noteDescription } from './masking.ts'
 import { mayChangeNames, readingProblem } from './reading.ts'
 import { recordResult, recordStatement } from './recording.ts'
 import { capped, confirm, discard, end, forward, type State, targetViolation, type Verdict } from './state.ts'
@@ -13,12 +14,16 @@ type Handler = (state: State, message: Message) => Verdict
 const malformed = (name: string): Verdict => targetViolation(`a malformed ${name}`)
 const outOfTurn = targetViolation('an answer to something that was not asked')
 
-const onRow: Handler = (state, { length }) => {
+const onRow: Handler = (state, message) => {
   state.dataRows++
-  return count(state, length)
+  const counted = count(state, message.length)
+  return state.ports.mask === undefined || counted !== forward ? counted : maskRow(state, message)
 }
 
-const onCopyData: Handler = (state, { length }) => count(state, length)
+const onCopyData: Handler = (state, message) => {
+  const counted = count(state, message.length)
+  return state.ports.mask === undefined || counted !== forward ? counted : maskCopyRow(state, message)
+}
 
 function count(state: State, sizeBytes: number): Verdict {
   state.bytes += sizeBytes
@@ -37,10 +42,13 @@ const answers =
   }
 
 /** RowDescription and NoData: of a Describe, or within a query. */
-const onDescription: Handler = (state) => {
+const onDescription: Handler = (state, message) => {
+  const noted = state.ports.mask !== undefined && isRows(message) ? noteDescription(state, message) : forward
   if (state.outstanding.head()?.kind === 'describe') state.outstanding.shift()
-  return forward
+  return noted
 }
+
+const isRows = ({ type }: Message): boolean => type === 0x54
 
 const onComplete: Handler = (state, message) => {
   const tag = readTag(message)
@@ -65,7 +73,10 @@ const onPause: Handler = (state) => {
 
 function finishExecution(state: State): Verdict {
   const head = state.outstanding.head()
-  if (head?.kind === 'query') return forward
+  if (head?.kind === 'query') {
+    head.results?.next()
+    return forward
+  }
   if (head?.kind !== 'execute') return outOfTurn
   state.copyIn = false
   state.outstanding.shift()
@@ -101,14 +112,16 @@ const onError: Handler = (state, message) => {
   state.copyIn = false
   state.fatal ||= error.severity !== 'ERROR'
   const head = state.outstanding.head()
-  if (head === undefined) return forward
+  if (head === undefined) return maskReport(state, message, 'E')
   const refused = state.fatal ? undefined : head.refusal
   const { sqlstate, message: words } = refused ?? error
   state.error = { sqlstate, message: words }
+  const told: Verdict =
+    refused === undefined ? maskReport(state, message, 'E') : { do: 'replace', bytes: errorResponse(refused) }
   if (state.fatal) recordResult(state, head)
   else if (head.kind === 'sync') recordResult(state, { ...head, statement: state.lastStatement })
   else if (!endsWithReady.has(head.kind)) failBatch(state, { sqlstate, message: words })
-  return refused === undefined ? forward : { do: 'replace', bytes: errorResponse(refused) }
+  return told
 }
 
 /** The target skips to the next Sync: what was sent of the batch has failed, and what is still to come will be read over. */
@@ -183,9 +196,9 @@ const handlers: Readonly<Record<string, Handler>> = {
   t: pass,
   V: pass,
   A: pass,
-  N: pass,
+  N: (state, message) => maskReport(state, message, 'N'),
   c: pass,
-  H: pass,
+  H: noteCopy,
   '1': answers('parse'),
   '2': answers('bind'),
   '3': answers('close'),

@@ -17,11 +17,19 @@ const encodingRule = (message: string): Ruling => ({ ruling: 'refuse', rule: 'en
  * target reads: once all that may change that is answered. Within one batch that is never.
  */
 export function judge({ ports, settled, batchMayChangeReading }: State, text: Text): Ruling | 'wait' {
-  if (ports.guard === undefined) return allowed
+  if (ports.guard === undefined && ports.mask === undefined) return allowed
   if (text.encoding === 'invalid') return encodingRule('the text is not UTF-8')
-  if (settled || readsTheSame(text)) return ports.guard.judge(text.text)
+  if (settled || readsTheSame(text)) return ruleOn(ports, text.text)
   if (!batchMayChangeReading) return 'wait'
   return encodingRule('text with a backslash or beyond ASCII may not follow another statement before a Sync')
+}
+
+/** What the guard lets through may still be nothing that can be masked. */
+function ruleOn({ guard, mask }: State['ports'], text: string): Ruling {
+  const ruling = guard?.judge(text) ?? allowed
+  if (mask === undefined || ruling.ruling === 'refuse') return ruling
+  const judged = mask.judge(text)
+  return 'refusal' in judged ? { ruling: 'refuse', ...judged.refusal } : ruling
 }
 
 /** What can be refused: a statement as it is recorded, and how to let it pass or fail. */

@@ -1,5 +1,6 @@
 /** What was sent to the target and is not answered yet, in order: answers name nothing, so the order is what they have. */
 
+import type { Formats, Results } from '../../mask/results.ts'
 import type { Change } from './names.ts'
 import type { Refusal } from './refusal.ts'
 import type { Portal, Prepared } from './prepared.ts'
@@ -17,6 +18,10 @@ export type Operation = {
   readonly refusal: Refusal | undefined
   /** What it gives a name to, or takes one from. */
   readonly naming: Naming | undefined
+  /** What is masked of what it gives. Absent: nothing is masked in this session, or it gives nothing. */
+  readonly results: Results | undefined
+  /** Of an Execute, as its Bind has them. */
+  readonly formats: Formats
 }
 
 export type Naming =

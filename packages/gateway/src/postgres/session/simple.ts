@@ -2,6 +2,7 @@
 
 import { readFunctionCall, readQuery } from '../wire/client-messages.ts'
 import { ask, type Candidate, judge, refuse } from './judging.ts'
+import { resultsOf } from './masking.ts'
 import type { Message } from './message.ts'
 import { mayChangeNames } from './reading.ts'
 import { recordStatement } from './recording.ts'
@@ -28,7 +29,7 @@ export function onQuery(state: State, message: Message): Verdict {
 function pass(state: State, statement: number, text: string): Verdict {
   if (mayChangeNames(text)) state.statements.forget()
   state.settled = false
-  expectAnswer(state, { kind: 'query', statement })
+  expectAnswer(state, { kind: 'query', statement, results: resultsOf(state, text) })
   return forward
 }
 
@@ -37,7 +38,7 @@ function fail(state: State, statement: number, refusal: Refusal): Verdict {
   return { do: 'replace', bytes: failingQuery }
 }
 
-/** A function by its number, past every text that a guard could judge: with a guard on, there are none. */
+/** A function by its number, past every text that could be judged: with a guard or a mask on, there are none. */
 export function onFunctionCall(state: State, message: Message): Verdict {
   const call = readFunctionCall(message)
   if (call === undefined) return clientViolation('a malformed FunctionCall')
@@ -53,7 +54,8 @@ export function onFunctionCall(state: State, message: Message): Verdict {
     },
     refuse: (statement, refused) => fail(state, statement, refused),
   }
-  if (state.ports.guard === undefined) return candidate.pass(recordStatement(state, candidate))
+  const { guard, mask } = state.ports
+  if (guard === undefined && mask === undefined) return candidate.pass(recordStatement(state, candidate))
   const why = { rule: 'function-call', message: 'functions may not be called by number while statements are judged' }
   return refuse(state, candidate, why)
 }

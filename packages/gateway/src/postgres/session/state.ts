@@ -2,6 +2,7 @@
 
 import type { Instant } from '@tidegate/core'
 import type { Guard } from '../../guard/ruling.ts'
+import type { SessionMask } from '../../mask/mask.ts'
 import type { Parameter, SessionRecorder } from '../../recording/event.ts'
 import type { Report } from '../wire/write.ts'
 import { hintOf, type Objection } from './refusal.ts'
@@ -13,6 +14,8 @@ export type DialoguePorts = {
   readonly recorder: SessionRecorder
   /** Absent: nothing is judged. */
   readonly guard: Guard | undefined
+  /** Absent: results are shown as they are. */
+  readonly mask: SessionMask | undefined
   /** Absent: a statement may return and change what it likes. */
   readonly caps: Caps | undefined
   readonly now: () => Instant
@@ -123,9 +126,9 @@ type Expected = Pick<Operation, 'kind'> & Partial<Operation>
 
 /** It was sent, or is about to be. */
 export function expectAnswer(state: State, expected: Expected): void {
-  const { kind, statement = 0, text, refusal, naming } = expected
+  const { kind, statement = 0, text, refusal, naming, results, formats } = expected
   const sentMs = state.ports.elapsedMs()
-  state.outstanding.push({ kind, statement, text, sentMs, refusal, naming })
+  state.outstanding.push({ kind, statement, text, sentMs, refusal, naming, results, formats })
 }
 
 export function propose({ statements, portals }: State, naming: Naming): void {

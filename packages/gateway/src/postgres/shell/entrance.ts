@@ -1,10 +1,12 @@
 /** The last part of coming in: the target is reached, and the session opens. */
 
 import type { Socket } from 'node:net'
+import type { SessionMask } from '../../mask/mask.ts'
 import { readingProblem } from '../session/reading.ts'
 import type { Budget } from '../wire/framer.ts'
 import { protocol } from '../wire/startup.ts'
 import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../wire/write.ts'
+import { askTarget } from './ask-target.ts'
 import { turnAway } from './greeting.ts'
 import type { LoggedIn } from './login.ts'
 import type { Admission, ClientFacts, GatewayPorts, Login } from './ports.ts'
@@ -34,7 +36,8 @@ export async function enter(entrance: Entrance, house: House): Promise<void> {
     return turnAway(client, '53300', full)
   }
   try {
-    open(entrance, house, await reachTarget(entrance, house.ports))
+    const target = await reachTarget(entrance, house.ports)
+    open(entrance, house, { target, mask: await openMask(entrance, house.ports, target) })
   } catch (error) {
     registry.release(admission)
     await admission.recorder.end()
@@ -42,13 +45,15 @@ export async function enter(entrance: Entrance, house: House): Promise<void> {
   }
 }
 
-function open(entrance: Entrance, { ports, registry, budget }: House, target: OpenTarget): void {
+type Reached = { readonly target: OpenTarget; readonly mask: SessionMask | undefined }
+
+function open(entrance: Entrance, { ports, registry, budget }: House, { target, mask }: Reached): void {
   const { client, chosen, login, facts, admission } = entrance
   const { clock, random } = ports
   const processId = registry.freeProcessId(random)
   const key = Buffer.from(random(chosen.version >= protocol.v32 ? 32 : 4))
   client.write(welcome(target, { processId, key }))
-  const session = openSession({ admission, login, facts, client, target, clock, budget })
+  const session = openSession({ admission, login, facts, client, target, clock, budget, mask })
   registry.add(session, { processId, key })
   ports.opened?.(session)
 }
@@ -59,6 +64,24 @@ async function reachTarget({ client, chosen, admission, signal }: Entrance, port
   if (problem === undefined && !client.destroyed && !signal.aborted) return target
   target.socket.destroy()
   return turnAway(client, '42501', problem ?? 'the client has left')
+}
+
+/** Whoever's results cannot be masked gets none. */
+async function openMask(
+  { client, admission, signal }: Entrance,
+  { log }: GatewayPorts,
+  { socket }: OpenTarget,
+): Promise<SessionMask | undefined> {
+  const { mask, grant } = admission
+  if (mask === undefined) return undefined
+  try {
+    const opened = await mask.open(await askTarget(socket, mask.question))
+    if (!client.destroyed && !signal.aborted) return opened
+  } catch (error) {
+    log?.('mask-failed', { grant, why: String(error) })
+  }
+  socket.destroy()
+  return turnAway(client, '58000', 'what is masked on the target cannot be found out; its tables could not be read')
 }
 
 type Reaching = Pick<Entrance, 'client' | 'chosen' | 'admission' | 'signal'>

@@ -2,6 +2,7 @@
 
 import type { GrantId, Instant } from '@tidegate/core'
 import type { Guard } from '../../guard/ruling.ts'
+import type { Mask } from '../../mask/mask.ts'
 import type { Parameter, SessionRecorder } from '../../recording/event.ts'
 import type { Caps } from '../session/state.ts'
 import type { Clock } from './clock.ts'
@@ -43,6 +44,8 @@ export type Admission = {
   readonly warnBeforeMs: number
   /** Absent: nothing is judged. */
   readonly guard?: Guard
+  /** Absent: results are shown as they are. */
+  readonly mask?: Mask
   /** Of one statement. Absent: a statement may return and change what it likes. */
   readonly caps?: Caps
   /** The session ends it, also when it does not come to one. */

@@ -5,7 +5,7 @@
 
 import type { Socket } from 'node:net'
 import type { SessionRecorder } from '../../recording/event.ts'
-import { clientMessages, serverMessages } from '../limits.ts'
+import { clientMessages, maskedServerMessages, serverMessages } from '../limits.ts'
 import type { Dialogue } from '../session/dialogue.ts'
 import { clientViolation, type Question, targetViolation, type Verdict } from '../session/state.ts'
 import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
@@ -18,6 +18,8 @@ type RelayConfig = {
   readonly dialogue: Dialogue
   readonly recorder: SessionRecorder
   readonly budget: Budget
+  /** Rows are read, and not only passed on. */
+  readonly isMasked: boolean
   /** One side broke the protocol, or the dialogue will not go on. */
   readonly onEnd: (report: Report) => void
   /** The client said goodbye; the target has been told. */
@@ -39,6 +41,7 @@ export type Relay = {
 
 const clientRules = rulesOf(clientMessages)
 const serverRules = rulesOf(serverMessages)
+const maskedServerRules = rulesOf(maskedServerMessages)
 
 type Step = 'go-on' | 'stop'
 
@@ -62,11 +65,11 @@ type State = RelayConfig & {
 }
 
 export function startRelay(config: RelayConfig): Relay {
-  const { client, target, budget } = config
+  const { client, target, budget, isMasked } = config
   const state: State = {
     ...config,
     fromClient: createFramer(clientRules, budget),
-    fromServer: createFramer(serverRules, budget),
+    fromServer: createFramer(isMasked ? maskedServerRules : serverRules, budget),
     toTarget: createOutlet(target),
     toClient: createOutlet(client),
     held: undefined,
@@ -80,11 +83,11 @@ export function startRelay(config: RelayConfig): Relay {
   }
   const ease = (): void => balance(state)
   client
-    .on('data', (chunk: Buffer) => hearClient(state, chunk))
+    .on('data', (chunk: Buffer) => orEnd(state, () => hearClient(state, chunk)))
     .on('drain', ease)
     .resume()
   target
-    .on('data', (chunk: Buffer) => hearTarget(state, chunk))
+    .on('data', (chunk: Buffer) => orEnd(state, () => hearTarget(state, chunk)))
     .on('drain', ease)
     .resume()
   return {
@@ -98,6 +101,15 @@ export function startRelay(config: RelayConfig): Relay {
     },
     atBoundary: (callback) => atBoundary(state, callback),
     close: () => close(state),
+  }
+}
+
+/** A fault of ours is the end of its session, and of no other. */
+function orEnd(state: State, work: () => void): void {
+  try {
+    work()
+  } catch {
+    state.onEnd({ severity: 'FATAL', sqlstate: 'XX000', message: 'the gateway failed in this session' })
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { formatDuration, formatInstant, type Instant, type Millis } from '@tidegate/core'
+import type { SessionMask } from '../../mask/mask.ts'
 import { createDialogue, type Dialogue } from '../session/dialogue.ts'
 import type { Budget } from '../wire/framer.ts'
 import { noticeResponse, type Report } from '../wire/write.ts'
@@ -21,6 +22,8 @@ export type SessionConfig = {
   readonly target: OpenTarget
   readonly clock: Clock
   readonly budget: Budget
+  /** Absent: results are shown as they are. */
+  readonly mask: SessionMask | undefined
 }
 
 export type OpenSession = PostgresSession & {
@@ -112,15 +115,16 @@ type Exits = { readonly end: (report: Report) => void; readonly leave: () => voi
 type Conversation = { readonly dialogue: Dialogue; readonly relay: Relay; readonly approvals: Approvals }
 
 /** What is said by either side, and what becomes of it. */
-function converse({ admission, client, target, clock, budget }: SessionConfig, exits: Exits): Conversation {
+function converse({ admission, client, target, clock, budget, mask }: SessionConfig, exits: Exits): Conversation {
   const { recorder, guard, caps, approve } = admission
-  const dialogue = createDialogue({ recorder, guard, caps, now: clock.now, elapsedMs: clock.elapsedMs })
+  const dialogue = createDialogue({ recorder, guard, mask, caps, now: clock.now, elapsedMs: clock.elapsedMs })
   const relay = startRelay({
     client,
     target: target.socket,
     dialogue,
     recorder,
     budget,
+    isMasked: mask !== undefined,
     onEnd: exits.end,
     onTerminate: exits.leave,
     onQuestion: (question) => void approvals.ask(question).then(relay.settle),

@@ -71,6 +71,15 @@ function readValues(buffer: Buffer, start: number, end: number): Values | undefi
   return { parameters, end: at }
 }
 
+/** Of a Bind that reads: in which form the columns of its results are asked for. */
+export function readResultFormats({ buffer, start, end }: Frame): readonly number[] {
+  const portalEnd = zeroFrom(buffer, start + 5, end)
+  const values = readValues(buffer, zeroFrom(buffer, portalEnd + 1, end) + 1, end)
+  const at = values?.end ?? end
+  const count = at > end - 2 ? 0 : buffer.readUInt16BE(at)
+  return Array.from({ length: count }, (_, index) => buffer.readUInt16BE(at + 2 + 2 * index))
+}
+
 export type Execute = { readonly portal: string; readonly maxRows: number }
 
 export function readExecute({ buffer, start, end }: Frame): Execute | undefined {

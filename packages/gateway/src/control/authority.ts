@@ -1,0 +1,177 @@
+/** Who may come in, and to what: by what the control plane told, and never by what is too old. */
+
+import { formatInstant, type GrantId, type Instant, isId, makeId } from '@tidegate/core'
+import type { Guards } from '../guard/guard.ts'
+import type { Admission, Authority, ClientFacts, Login, Turned } from '../postgres/shell/ports.ts'
+import type { Recorder, Recorders } from '../recording/write/recorder.ts'
+import type { Arrivals } from './arrivals.ts'
+import type { Opened, Release } from './contract.ts'
+import { codeOf } from './control-plane.ts'
+import { controlLimits as limits } from './limits.ts'
+import type { Logins } from './logins.ts'
+import type { Marks } from './marks.ts'
+import { type LiveGrant, type Register, unexplained } from './register.ts'
+import type { Reports } from './reports.ts'
+import { type Restraint, restrain } from './restraint.ts'
+import { type Admitted, wordsOf } from './presence.ts'
+import type { Sessions } from './sessions.ts'
+import type { Log } from './settings.ts'
+import { createTally } from './tally.ts'
+
+export type AuthorityDeps = {
+  readonly gateway: string
+  /** A server was heard recently enough to believe what it said. */
+  readonly isFresh: () => boolean
+  readonly now: () => Instant
+  readonly random: (count: number) => Uint8Array
+  readonly register: Pick<Register, 'get'>
+  readonly arrivals: Pick<Arrivals, 'wait'>
+  readonly logins: Pick<Logins, 'of'>
+  readonly sessions: Pick<Sessions, 'admit'>
+  readonly reports: Pick<Reports, 'isFull'>
+  readonly marks: Pick<Marks, 'put'>
+  readonly recorders: Recorders
+  readonly guards: Guards
+  readonly log: Log
+}
+
+type Coming = { readonly grant: LiveGrant; readonly login: Login; readonly client: ClientFacts }
+
+export function createAuthority(deps: AuthorityDeps): Authority {
+  const { isFresh, register, arrivals, sessions } = deps
+  const checkFresh = (): void => {
+    if (!isFresh()) throw new Error('no server of the control plane has answered for too long')
+  }
+  return {
+    async lookup({ user }) {
+      checkFresh()
+      const grant =
+        register.get(user) ?? (isId('grant', user) ? await arrivals.wait(user, limits.arrivalMs) : undefined)
+      return grant?.facts.verifier
+    },
+    async admit(login, client) {
+      checkFresh()
+      const grant = register.get(login.user)
+      if (grant === undefined) return turned(unexplained)
+      const problem = problemOf(deps, grant, login)
+      if (problem !== undefined) return turned(problem)
+      const coming: Coming = { grant, login, client }
+      const opened = openedReport(deps, coming)
+      const admitted = sessions.admit(opened)
+      try {
+        const admission = await letIn(deps, coming, { opened, admitted })
+        if (admission.outcome === 'turned-away') admitted.leave()
+        return admission
+      } catch (error) {
+        admitted.leave()
+        throw error
+      }
+    },
+  }
+}
+
+const turned = (reason: string): Turned => ({ outcome: 'turned-away', reason })
+
+function problemOf({ now, reports }: AuthorityDeps, { facts, expiresAt }: LiveGrant, { database }: Login) {
+  if (expiresAt <= now()) return `access has ended: its time is over (grant ${facts.grant})`
+  if (!facts.databases.includes(database)) {
+    const shown = wordsOf(database, 64)
+    return `grant ${facts.grant} is not for the database "${shown}"; it is for ${facts.databases.join(', ')}`
+  }
+  if (reports.isFull()) return 'this gateway has too much to report to the control plane; try again later'
+  return undefined
+}
+
+/** The recording is found by this time too, so it is when the session was admitted, and not when it opened. */
+function openedReport({ now, random }: AuthorityDeps, { grant, login, client }: Coming): Opened {
+  const at = now()
+  return {
+    what: 'opened',
+    session: sessionIdOf(at, random),
+    at: formatInstant(at),
+    grant: grant.facts.grant,
+    database: login.database,
+    client: {
+      address: client.address.slice(0, 64),
+      port: client.port,
+      tls: client.tls,
+      application: wordsOf(client.applicationName, limits.applicationLength),
+    },
+  }
+}
+
+/** Made as all ids are. */
+const sessionIdOf = (now: Instant, random: (count: number) => Uint8Array): string =>
+  `ses_${makeId('grant', now, random(10)).slice('grt_'.length)}`
+
+type Entering = { readonly opened: Opened; readonly admitted: Admitted }
+
+async function letIn(deps: AuthorityDeps, coming: Coming, entering: Entering): Promise<Admission | Turned> {
+  const { grant } = coming
+  const release = await releaseFor(deps, grant)
+  if (release === undefined) return turned(unexplained)
+  const restrained = restrain(deps, release)
+  if (restrained.outcome === 'unusable') {
+    deps.log('rules-unusable', { grant: grant.facts.grant, problems: restrained.problems })
+    return turned('the rules of this access cannot be held to here; whoever runs the gateway finds out why in its log')
+  }
+  await mark(deps, entering.opened, release)
+  const over = entering.admitted.over()
+  if (over !== undefined) return turned(over)
+  return admissionOf(deps, { ...coming, ...entering, release, restraint: restrained.restraint })
+}
+
+/** `undefined`: the control plane says that there is no such access any more. */
+async function releaseFor({ logins, log }: AuthorityDeps, grant: LiveGrant): Promise<Release | undefined> {
+  try {
+    return await logins.of(grant)
+  } catch (error) {
+    log('login-not-released', { grant: grant.facts.grant, why: String(error) })
+    if (['grant-ended', 'not-found'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+/** A disk on which nothing can be written is the recording's fault first, and policy says what becomes of that. */
+async function mark({ marks, log }: AuthorityDeps, opened: Opened, { recording }: Release): Promise<void> {
+  try {
+    await marks.put(opened)
+  } catch (error) {
+    log('mark-failed', { session: opened.session, why: String(error) })
+    if (recording.whenItFails === 'end') throw error
+  }
+}
+
+type Letting = Coming & Entering & { readonly release: Release; readonly restraint: Restraint }
+
+function admissionOf(deps: AuthorityDeps, letting: Letting): Admission {
+  const { grant, opened, admitted, release, restraint, login } = letting
+  const { host, port, user, secret, tls, ca, recording } = release
+  const { guard, caps, mask, parameters } = restraint
+  const tally = createTally()
+  return {
+    outcome: 'admitted',
+    session: opened.session,
+    grant: grant.facts.grant as GrantId,
+    principal: grant.facts.principal,
+    target: { host, port, database: login.database, user, secret, tls, parameters, ...(ca !== undefined && { ca }) },
+    deadline: deps.register.get(grant.facts.grant)?.expiresAt ?? grant.expiresAt,
+    warnBeforeMs: grant.facts.warnBeforeSeconds * 1_000,
+    ...(guard && { guard: tally.watching(guard) }),
+    ...(caps && { caps }),
+    ...(mask && { mask }),
+    recorder: admitted.recordedBy({ recorder: recorderFor(deps, letting), tally }),
+    whenRecorderFails: recording.whenItFails,
+  }
+}
+
+function recorderFor({ recorders, gateway }: AuthorityDeps, { grant, opened, admitted, release }: Letting): Recorder {
+  const { principal, resource, role } = grant.facts
+  const { text, parameters, rows } = release.recording
+  const started = Date.parse(opened.at) as Instant
+  return recorders.open({
+    session: { session: opened.session, grant: opened.grant, principal, resource, role, gateway, started },
+    policy: { text, parameters, rows },
+    anchor: admitted.anchor,
+  })
+}

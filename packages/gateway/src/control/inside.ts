@@ -1,0 +1,193 @@
+/** Everything behind the door of a gateway: what it knows of grants, and how it keeps up with the control plane. */
+
+import { join } from 'node:path'
+import { gatewayLimits } from '@tidegate/api'
+import { createGuards } from '../guard/guard.ts'
+import type { Authority, PostgresSession, Reason } from '../postgres/shell/ports.ts'
+import { systemClock as recordingClock } from '../recording/clock.ts'
+import { createRecorders, type Recorders } from '../recording/write/recorder.ts'
+import { type Arrivals, createArrivals } from './arrivals.ts'
+import { createAuthority } from './authority.ts'
+import { readRelease, type SyncAnswer } from './contract.ts'
+import { type Connecting, connectControlPlane, type ControlPlane, type PutOut } from './control-plane.ts'
+import { startFeed } from './feed.ts'
+import { recoverSessions, type Recovery } from './left-over.ts'
+import { controlLimits as limits } from './limits.ts'
+import { createLogins, type Logins } from './logins.ts'
+import { type Marks, openMarks } from './marks.ts'
+import { GatewayRefusal } from './refusal.ts'
+import { createRegister, type Register } from './register.ts'
+import { createReports, type Reports } from './reports.ts'
+import { pause } from './retry.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import type { GatewayOptions } from './settings.ts'
+
+export type Inside = {
+  readonly authority: Authority
+  readonly opened: (session: PostgresSession) => void
+  /** Resolves when the control plane was asked once, and did not refuse the identity. */
+  readonly first: Promise<void>
+  readonly stop: () => Promise<void>
+  readonly lost: Promise<string>
+}
+
+type InsideDeps = {
+  readonly options: GatewayOptions
+  readonly connecting: Connecting
+  readonly gateway: string
+  readonly random: (count: number) => Uint8Array
+  /** Takes no more connections, and ends what there is. */
+  readonly stopListening: (reason: Reason) => Promise<void>
+}
+
+type Parts = {
+  readonly plane: ControlPlane
+  readonly marks: Marks
+  readonly reports: Reports
+  readonly sessions: Sessions
+  readonly register: Register
+  readonly arrivals: Arrivals
+  readonly logins: Logins
+  readonly recorders: Recorders
+}
+
+export async function connectInside(deps: InsideDeps): Promise<Inside> {
+  const { options, connecting, gateway, random } = deps
+  const { clock } = connecting
+  const [guards, parts] = await Promise.all([createGuards(), partsOf(deps)])
+  const { plane, marks, reports, sessions, register, logins } = parts
+  const stopping = new AbortController()
+  const recovery = recoverSessions({
+    left: marks.left,
+    dir: recordingsIn(options),
+    now: clock.now,
+    reports,
+    signal: stopping.signal,
+  })
+  const feed = startFeed({
+    plane,
+    clock,
+    random,
+    freshMs: options.openWithoutServerMs ?? limits.openWithoutServerMs,
+    take: (answer) => obey(answer, { ...parts, recovery }),
+    turned: () => logins.forgetOver(clock.now(), register.list()),
+    log: options.log,
+  })
+  const lost = feed.over.then((end) => (end === undefined ? new Promise<never>(() => undefined) : lose(parts, end)))
+  let stopped: Promise<void> | undefined
+  return {
+    authority: createAuthority({
+      ...parts,
+      isFresh: feed.isFresh,
+      gateway,
+      guards,
+      now: clock.now,
+      random,
+      log: options.log,
+    }),
+    opened: sessions.opened,
+    first: feed.first.then((refused) => (refused === undefined ? undefined : refuse(options, gateway))),
+    stop: () => (stopped ??= stop(deps, parts, { feed, recovery, stopping })),
+    lost,
+  }
+}
+
+async function partsOf({ options, connecting, gateway, random }: InsideDeps): Promise<Parts> {
+  const { clock } = connecting
+  const plane = connectControlPlane(connecting, gateway)
+  const marks = await openMarks(join(options.dir, 'sessions'))
+  const reports = createReports({
+    send: (reports) => plane.ask((client, call) => client.reportSessions({ reports }, call)),
+    settled: ({ what, session }) => {
+      if (what === 'ended') marks.remove(session)
+    },
+    log: options.log,
+    random,
+    most: { atOnce: gatewayLimits.reports, waiting: limits.reports },
+  })
+  const register = createRegister()
+  return {
+    plane,
+    marks,
+    reports,
+    sessions: createSessions({ now: clock.now, reports, left: marks.remove }),
+    register,
+    arrivals: createArrivals(register),
+    logins: createLogins(async (id) =>
+      readRelease(await plane.ask((client, call) => client.releaseLogin({ id }, call))),
+    ),
+    // Its waits are spans of time; what it writes down is the time of the server.
+    recorders: createRecorders({
+      dir: recordingsIn(options),
+      clock: { now: clock.now, after: recordingClock.after },
+      random,
+    }),
+  }
+}
+
+const recordingsIn = ({ dir }: GatewayOptions): string => join(dir, 'recordings')
+
+type Obeying = Parts & { readonly recovery: Recovery }
+
+/** Does what the control plane says has changed. */
+function obey(answer: SyncAnswer, { register, arrivals, logins, sessions, reports, recovery }: Obeying): void {
+  const { ended, moved } = register.take(answer)
+  arrivals.look()
+  for (const { grant, reason } of ended) {
+    logins.forget(grant)
+    sessions.endGrant(grant, reason)
+  }
+  for (const { facts, expiresAt } of moved) sessions.moveGrant(facts.grant, expiresAt)
+  for (const { session, reason } of answer.kill) {
+    if (sessions.has(session)) sessions.end(session, reason)
+    // It is told to end it until it has said that it is over.
+    else if (!recovery.has(session) && !reports.hasEndOf(session)) {
+      reports.add({
+        what: 'ended',
+        session,
+        at: answer.now,
+        reason: 'this gateway does not have the session',
+        statements: 0,
+        refused: 0,
+      })
+    }
+  }
+}
+
+/** Whoever was put out lets nobody in and keeps nothing, and there is nobody to tell of it but those who are here. */
+async function lose({ register, logins, sessions, reports }: Parts, end: PutOut): Promise<string> {
+  register.clear()
+  logins.clear()
+  reports.stop()
+  await sessions.endAll('this gateway was put out of Tidegate')
+  return `${end.message}: it was removed, or enrolled anew elsewhere`
+}
+
+function refuse({ dir }: GatewayOptions, gateway: string): never {
+  throw new GatewayRefusal(
+    `The control plane does not take the identity of gateway ${gateway} in ${dir}: it was removed, or enrolled anew elsewhere.`,
+    `Look at the clock of this machine. To enrol again, remove gateway.key and identity.json there, and ask an administrator for a token: tidegate gateways new ${gateway}`,
+  )
+}
+
+type Stopping = {
+  readonly feed: { readonly stop: () => void }
+  readonly recovery: Recovery
+  readonly stopping: AbortController
+}
+
+/** The way to the control plane stays open until it has been told, or does not want to know. */
+async function stop(deps: InsideDeps, parts: Parts, { feed, recovery, stopping }: Stopping): Promise<void> {
+  const { plane, reports, recorders, marks } = parts
+  stopping.abort()
+  await deps.stopListening('the gateway is stopping')
+  await recovery.done
+  await recorders.close()
+  const told = new AbortController()
+  await Promise.race([reports.drained(), pause(limits.farewellMs, told.signal)])
+  told.abort()
+  feed.stop()
+  reports.stop()
+  plane.stop()
+  await marks.settled()
+}

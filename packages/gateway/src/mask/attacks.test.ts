@@ -1,0 +1,98 @@
+/** Each way to a masked value, tried through the gateway on a real PostgreSQL: it is masked or refused. Without a mask it shows. */
+
+import type { Client } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { failing, moving, reading } from './testing/attacks.ts'
+import { connected, emailRules, startShop } from './testing/shop.ts'
+
+type Way = { readonly queryMode?: 'extended'; readonly binary?: boolean }
+
+/** All that a client gets to see of a text: rows, errors and notices. */
+async function seen(client: Client, text: string, way: Way = {}): Promise<string> {
+  const heard: unknown[] = []
+  const hear = (notice: object): void => void heard.push({ ...notice })
+  client.on('notice', hear)
+  try {
+    const results = [await client.query({ text, rowMode: 'array', ...way })].flat()
+    heard.push(results.map(({ rows }) => rows))
+  } catch (error) {
+    heard.push({ ...(error as object), message: (error as Error).message })
+  }
+  client.off('notice', hear)
+  return readable(heard)
+}
+
+const isBytes = (part: unknown): part is { readonly data: readonly number[] } =>
+  typeof part === 'object' && part !== null && 'type' in part && part.type === 'Buffer'
+
+const readable = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) => (isBytes(part) ? Buffer.from(part.data).toString('latin1') : part))
+
+/** Whatever its case: words of the two addresses, and the numbers. */
+const shows = (text: string): boolean => /secret|hidden|corp\.example|731|842/i.test(text)
+
+/** What the last of some texts gives, of which nothing stays. */
+async function tried(client: Client, texts: readonly string[], way: Way = {}): Promise<string> {
+  await client.query('begin')
+  const all: string[] = []
+  for (const text of texts) all.push(await seen(client, text, way))
+  await client.query('rollback')
+  await client.query('deallocate all')
+  return all.at(-1) ?? ''
+}
+
+type Pair = { readonly masked: Client; readonly open: Client }
+
+async function clients(): Promise<Pair> {
+  const [masked, open] = [await startShop(emailRules), await startShop(undefined)]
+  return { masked: await connected(masked), open: await connected(open) }
+}
+
+describe('a masked value', () => {
+  const single = reading.filter((text) => !text.includes(';'))
+  const several = reading.filter((text) => text.includes(';'))
+
+  test('is not seen in any way of reading it, and without a mask each way shows it', async () => {
+    const { masked, open } = await clients()
+    for (const text of single) {
+      expect.soft(`${shows(await tried(open, [text]))}: ${text}`).toBe(`true: ${text}`)
+      expect.soft(`${shows(await tried(masked, [text]))}: ${text}`).toBe(`false: ${text}`)
+    }
+  })
+
+  test('is not seen by way of the extended protocol, as text or in binary', async () => {
+    const { masked, open } = await clients()
+    for (const text of single) {
+      expect.soft(`${shows(await tried(open, [text], { queryMode: 'extended' }))}: ${text}`).toBe(`true: ${text}`)
+      expect.soft(`${shows(await tried(masked, [text], { queryMode: 'extended' }))}: ${text}`).toBe(`false: ${text}`)
+      expect
+        .soft(`${shows(await tried(masked, [text], { queryMode: 'extended', binary: true }))}: ${text}`)
+        .toBe(`false: ${text}`)
+    }
+  })
+
+  test('is not seen among several statements, nor by a name that one of them gave', async () => {
+    const [masked, open] = [await startShop(emailRules), await startShop(undefined)]
+    for (const text of several) {
+      expect.soft(`${shows(await tried(await connected(open), [text]))}: ${text}`).toBe(`true: ${text}`)
+      expect.soft(`${shows(await tried(await connected(masked), [text]))}: ${text}`).toBe(`false: ${text}`)
+    }
+  })
+
+  test('is in no error and no notice', async () => {
+    const { masked, open } = await clients()
+    for (const text of failing) {
+      expect.soft(`${shows(await tried(open, [text]))}: ${text}`).toBe(`true: ${text}`)
+      expect.soft(`${shows(await tried(masked, [text]))}: ${text}`).toBe(`false: ${text}`)
+    }
+  })
+
+  test('is not taken to where it would not be masked', async () => {
+    const { masked, open } = await clients()
+    for (const [take, show] of moving) {
+      expect.soft(await tried(masked, [take]), take).toContain('"42501"')
+      expect.soft(`${shows(await tried(masked, [take, show]))}: ${take}`).toBe(`false: ${take}`)
+      expect.soft(`${shows(await tried(open, [take, show]))}: ${take}`).toBe(`true: ${take}`)
+    }
+  })
+})
