@@ -20,15 +20,25 @@ import { done } from './commands/done.ts'
 import { exec } from './commands/exec.ts'
 import { findingsClose } from './commands/findings-close.ts'
 import { findings } from './commands/findings.ts'
+import { gateway } from './commands/gateway.ts'
+import { gatewaysNew } from './commands/gateways-new.ts'
+import { gatewaysRemove } from './commands/gateways-remove.ts'
+import { gateways } from './commands/gateways.ts'
 import { grants } from './commands/grants.ts'
 import { login } from './commands/login.ts'
 import { logout } from './commands/logout.ts'
+import { recordingsExport } from './commands/recordings-export.ts'
+import { recordingsFollow } from './commands/recordings-follow.ts'
+import { recordingsVerify } from './commands/recordings-verify.ts'
 import { request } from './commands/request.ts'
 import { requestsShow } from './commands/requests-show.ts'
 import { requests } from './commands/requests.ts'
 import { resources } from './commands/resources.ts'
 import { revoke } from './commands/revoke.ts'
 import { server } from './commands/server.ts'
+import { sessionsKill } from './commands/sessions-kill.ts'
+import { sessionsShow } from './commands/sessions-show.ts'
+import { sessions } from './commands/sessions.ts'
 import { signal } from './commands/signal.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
@@ -51,6 +61,12 @@ export const commands: readonly CommandEntry[] = [
   deny,
   cancel,
   revoke,
+  sessions,
+  sessionsShow,
+  sessionsKill,
+  recordingsFollow,
+  recordingsVerify,
+  recordingsExport,
   survey,
   findings,
   findingsClose,
@@ -68,11 +84,16 @@ export const commands: readonly CommandEntry[] = [
   auditVerifyReceipt,
   tokenNew,
   server,
+  gateway,
+  gateways,
+  gatewaysNew,
+  gatewaysRemove,
   demo,
 ]
 
 /** What the first words of commands with two words are about, where they are no command themselves. */
 export const groups: Readonly<Record<string, string>> = {
   audit: 'Read, verify and keep the audit log',
+  recordings: 'Watch, verify and export what gateways recorded',
   token: 'Make API tokens',
 }

@@ -4,6 +4,8 @@ import type { ArgumentEntry, CommandEntry, OptionEntry } from './command.ts'
 import { argumentUsage, optionUsage } from './command.ts'
 import { commands } from './command-table.ts'
 import { exits } from './exit-codes.ts'
+import type { GatewaySettingRow } from './gateway/settings.ts'
+import { gatewaySettingRows } from './gateway/settings.ts'
 import { globalOptions } from './run.ts'
 import { defaultUrl } from './settings.ts'
 
@@ -36,7 +38,7 @@ export const renderReference = (): string =>
     '',
     '## For scripts',
     '',
-    'With `--output json`, stdout carries JSON and nothing else: what the API answers, lists as `{"items": […], "next": …}` with `next` only where there is more. `audit tail` prints an entry a line. An error is one line of JSON, the last on stderr, with `code`, `title`, `remedy` and what else is known: the problem object of the API, or one of the same kind.',
+    'With `--output json`, stdout carries JSON and nothing else: what the API answers, lists as `{"items": […], "next": …}` with `next` only where there is more. `audit tail`, `recordings verify`, `recordings follow` and the log of `gateway` are one a line. An error is one line of JSON, the last on stderr, with `code`, `title`, `remedy` and what else is known: the problem object of the API, or one of the same kind.',
     '',
     '## Exit codes',
     '',
@@ -52,6 +54,17 @@ export const renderReference = (): string =>
     ...table(
       ['Variable', 'Meaning'],
       environment.map(([name, about]) => [code(name), about]),
+    ),
+    '',
+    'Of `tidegate gateway`, and of a gateway that `tidegate server` runs:',
+    '',
+    ...table(
+      ['Variable', 'Default', 'Meaning'],
+      Object.values<GatewaySettingRow>(gatewaySettingRows).map(({ env, default: standard, about }) => [
+        code(env),
+        standard === undefined ? '' : code(standard),
+        about,
+      ]),
     ),
     '',
     'The file that `tidegate login` writes is refused where others than its owner can read or write it.',

@@ -11,14 +11,20 @@ const invisible = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu
 /** One line of plain text: layout becomes a space, everything else that does not print is left out. */
 export const plain = (text: string): string => text.replace(layout, ' ').replace(invisible, '')
 
-const tokenForm = /tdg_[\w-]{20,}/g
+const tokenForm = /(tdg|tge)_[\w-]{20,}/g
 
 /** For messages about input: whoever pastes a token into the wrong place does not find it in a log afterwards. */
-export const withoutTokens = (text: string): string => text.replace(tokenForm, 'tdg_…')
+export const withoutTokens = (text: string): string => text.replace(tokenForm, '$1_…')
 
-/** JSON escapes what is below U+0020 by itself; the rest of what a terminal acts on is escaped here. */
 export const jsonText = (value: unknown, indent: number): string =>
-  JSON.stringify(value, undefined, indent).replace(/(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+  withoutInvisible(JSON.stringify(value, undefined, indent))
+
+/**
+ * The same JSON for a terminal. What is below U+0020 is escaped in any; the rest of what a terminal acts on is escaped
+ * here.
+ */
+export const withoutInvisible = (json: string): string =>
+  json.replace(/(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

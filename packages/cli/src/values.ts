@@ -76,6 +76,23 @@ export const wholeNumber = (placeholder: string, { min, max }: { min: number; ma
   },
 })
 
+export type HostPort = { readonly host: string; readonly port: number }
+
+/** An IPv6 address stands in brackets. Port 0: any that is free. */
+export const hostPort: ValueKind<HostPort> = {
+  placeholder: 'HOST:PORT',
+  expects: 'Write HOST:PORT, such as 127.0.0.1:7432 or [::1]:7432.',
+  read: (value) => {
+    const [, address, name, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(value) ?? []
+    const host = address ?? name
+    const port = Number(digits)
+    return host === undefined || port > 65_535 ? undefined : { host, port }
+  },
+}
+
+/** As it is read. */
+export const hostPortText = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
 export const signalName = choice<SignalName>('NAME', Object.keys(signalKinds) as SignalName[])
 
 export type Pair = { readonly key: string; readonly value: string }

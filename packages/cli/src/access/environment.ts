@@ -64,5 +64,21 @@ export function connectionUri({ credential, database, caFile }: Use): string {
   return `postgresql://${authority}/${encodeURIComponent(database)}?${query.toString().replaceAll('+', '%20')}`
 }
 
+/**
+ * The same through a port of this machine: libpq connects to `hostaddr`, and holds the certificate against the host.
+ */
+export function localUri(use: Use, { host, port }: { readonly host: string; readonly port: number }): string {
+  const { credential } = use
+  return credential.tls === 'disable'
+    ? connectionUri({ ...use, credential: { ...credential, host, port } })
+    : `${connectionUri({ ...use, credential: { ...credential, port } })}&hostaddr=${host}`
+}
+
+/** What a tool without `hostaddr` can hold to: it takes the host for this machine, and so cannot hold it to its name. */
+export function localTls({ credential: { tls }, caFile }: Use): string {
+  if (tls === 'disable') return 'disable'
+  return caFile === undefined ? 'require' : `verify-ca, with the authority in ${caFile}`
+}
+
 /** An IPv6 address in brackets; a socket directory escaped. */
 const hostInUri = (host: string): string => (host.includes(':') ? `[${host}]` : encodeURIComponent(host))

@@ -31,7 +31,8 @@ export async function openGrant(invocation: Invocation, opening: Opening): Promi
       return await openOnce(invocation, opening)
     } catch (error) {
       const left = deadline - invocation.now()
-      if (left <= 0 || !isCode(error, 'target-unavailable') || !(await mayTryAgain(opening))) throw error
+      if (left <= 0 || !isOutOfReach(error)) throw error
+      if (!changedNothing(error) && !(await mayTryAgain(opening))) throw error
       invocation.out.note(`${error.message} Trying again.`)
       await invocation.sleep(Math.min(delayMs, left), interruption.signal)
       interruption.signal.throwIfAborted()
@@ -59,5 +60,12 @@ async function openOnce(invocation: Invocation, { client, grant, interruption }:
   }
   return client.activateGrant({ id: grant.id }, { signal })
 }
+
+/** The target, or what stands in front of it. */
+const isOutOfReach = (error: unknown): error is ApiError =>
+  isCode(error, 'target-unavailable') || isCode(error, 'no-gateway')
+
+/** Refused before anything was done: the grant is as it was, and whoever has it open goes on. */
+export const changedNothing = (error: unknown): boolean => isCode(error, 'no-gateway')
 
 const isCode = (error: unknown, code: ErrorCode): error is ApiError => error instanceof ApiError && error.code === code

@@ -3,7 +3,19 @@
 import { describe, expect, it } from 'vitest'
 import type { Handlers } from '../testing/api-server.ts'
 import { harness, harnessWithServer } from '../testing/context.ts'
-import { activeGrant, changeOf, endedGrant, grantOf, me, pendingRequest, requestOf, token } from '../testing/things.ts'
+import {
+  activeGrant,
+  changeOf,
+  endedGrant,
+  endedSession,
+  gatewayOf,
+  grantOf,
+  me,
+  pendingRequest,
+  requestOf,
+  sessionOf,
+  token,
+} from '../testing/things.ts'
 
 type Row = {
   readonly argv: readonly string[]
@@ -102,6 +114,64 @@ const rows: Readonly<Record<string, Row>> = {
     handlers: { revokeGrant: () => activeGrant({ state: 'ending' }) },
     sends: { id: 'grt_1', reason: 'stolen laptop' },
     prints: 'Ending: grant grt_1',
+  },
+  sessions: {
+    argv: ['sessions', '--resource', 'orders-db', '--principal', 'user:alice'],
+    handlers: { listSessions: () => ({ items: [sessionOf()] }) },
+    sends: { resource: 'orders-db', principal: 'user:alice', open: 'true', limit: 100 },
+    prints: 'ses_1    user:alice  orders-db/readonly  orders    2001:db8::7  eu-1     15m ago  open',
+  },
+  'sessions of a grant, ended ones too': {
+    argv: ['sessions', '--all', '--grant', 'grt_1'],
+    handlers: { listSessions: () => ({ items: [endedSession()] }) },
+    sends: { grant: 'grt_1', limit: 100 },
+    prints: 'ended 2m ago: its client left',
+  },
+  'sessions show': {
+    argv: ['sessions', 'show', 'ses_1'],
+    handlers: { getSession: () => endedSession() },
+    sends: { id: 'ses_1' },
+    prints: `from        [2001:db8::7]:55432, psql
+gateway     eu-1
+started     2026-11-21 11:45 (15m ago)
+state       ended 2m ago: its client left
+statements  12, 2 of them refused
+recorded    24 events, 4096 bytes, up to ${'a'.repeat(43)}`,
+  },
+  'sessions kill': {
+    argv: ['sessions', 'kill', 'ses_1', '--reason', 'It holds a lock'],
+    handlers: { killSession: () => sessionOf() },
+    sends: { id: 'ses_1', reason: 'It holds a lock' },
+    prints: 'Ending: session ses_1 (user:alice, orders-db/readonly); its gateway eu-1 is told.\n  Grant grt_1 goes on',
+  },
+  gateways: {
+    argv: ['gateways'],
+    handlers: {
+      listGateways: () => ({
+        items: [gatewayOf(), gatewayOf({ id: 'eu-2', connected: false, resources: ['a', 'b'] })],
+      }),
+    },
+    sends: { limit: 100 },
+    prints: `eu-1     connected      db.example.com:7432  all that have gateways  5s ago
+eu-2     not connected  db.example.com:7432  a b                     5s ago`,
+  },
+  'gateways remove': {
+    argv: ['gateways', 'remove', 'eu-1'],
+    handlers: { removeGateway: () => gatewayOf({ state: 'removed', connected: false }) },
+    sends: { id: 'eu-1' },
+    prints: 'Removed: gateway eu-1. Its key is refused from now on.',
+  },
+  'gateways new': {
+    argv: ['gateways', 'new', 'payments', '--resource', 'ledger-db', '--resource', 'cards-db'],
+    handlers: {
+      createGateway: () => ({
+        gateway: gatewayOf({ id: 'payments', state: 'invited', connected: false }),
+        enrolmentToken: 'tge_once',
+        expiresAt: '2026-11-21T13:00:00Z',
+      }),
+    },
+    sends: { id: 'payments', resources: ['ledger-db', 'cards-db'] },
+    prints: 'tge_once\n',
   },
   survey: {
     argv: ['survey', 'orders-db'],
@@ -241,6 +311,24 @@ describe('a new token', () => {
     expect(stdout()).toMatch(/^tdg_[\w-]{43}\n$/)
     expect(stderr()).toMatch(/tokens:\n {6}- hash: sha256:[0-9a-f]{64}\n {8}expires: 2026-11-22T12:00:00.000Z/)
     expect(stderr()).not.toContain(stdout().trim())
+  })
+})
+
+describe('an invitation of a gateway', () => {
+  it('says the token on stdout alone, and beside it the command that uses it, without it', async () => {
+    const { run, server, stdout, stderr } = await harnessWithServer({
+      createGateway: () => ({
+        gateway: gatewayOf({ state: 'invited', connected: false }),
+        enrolmentToken: 'tge_once',
+        expiresAt: '2026-11-21T13:00:00Z',
+      }),
+    })
+    expect(await run('gateways', 'new', 'eu-1')).toBe(0)
+    expect(server.calls[0]?.input).toEqual({ id: 'eu-1' })
+    expect(stdout()).toBe('tge_once\n')
+    expect(stderr()).not.toContain('tge_once')
+    expect(stderr()).toContain('good once, until 2026-11-21 13:00 (in 1h)')
+    expect(stderr()).toContain(`tidegate gateway --url ${server.url} --data ./eu-1 --listen 127.0.0.1:7432`)
   })
 })
 

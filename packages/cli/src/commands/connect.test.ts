@@ -1,7 +1,9 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { ApiError } from '@tidegate/api'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Handlers } from '../testing/api-server.ts'
 import type { Setup } from '../testing/context.ts'
 import { harnessWithServer } from '../testing/context.ts'
@@ -185,6 +187,38 @@ describe('after the session', () => {
     expect(stderr()).toContain('Grant grt_1 stays')
   })
 
+  it('begins all the same with --wait, as soon as a gateway is connected', async () => {
+    let refusals = 2
+    const { activateGrant } = granted()
+    const { run, server, stderr } = await connectHarness({
+      handlers: {
+        getGrant: () => activeGrant(),
+        activateGrant: (...asked) => {
+          if (refusals-- > 0) throw new ApiError('no-gateway', { detail: 'No gateway is connected.' })
+          return activateGrant!(...asked)
+        },
+      },
+    })
+    expect(await run(...connect, '--wait')).toBe(0)
+    expect(server.callsOf('activateGrant')).toHaveLength(3)
+    expect(stderr()).toContain('No gateway is connected. Trying again.')
+  })
+
+  it('leaves a grant that others may have open as it is, where no gateway is connected', async () => {
+    const { run, server, stderr } = await connectHarness({
+      handlers: {
+        listGrants: () => ({ items: [activeGrant()] }),
+        getGrant: () => activeGrant(),
+        activateGrant: () => {
+          throw new ApiError('no-gateway')
+        },
+      },
+    })
+    expect(await run(...connect)).toBe(7)
+    expect(server.callsOf('endGrant')).toEqual([])
+    expect(stderr()).toContain('Grant grt_1 stays: ends 2026-11-21 12:30')
+  })
+
   it('ends a grant that opened and could not be used', async () => {
     const { run, server } = await connectHarness({ tty: true })
     expect(await run(...connect, '--database', 'payroll', '--keep')).toBe(2)
@@ -237,5 +271,109 @@ describe('a connection URI', () => {
     const { run, stdout } = await connectHarness()
     expect(await run(...connect, '--print', '-o', 'json')).toBe(0)
     expect(JSON.parse(stdout())).toMatchObject({ grant: { id: 'grt_1' }, credential: { secret } })
+  })
+})
+
+/** One that nothing listened on a moment ago. */
+async function freePort() {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return { port }
+}
+
+/** Answers what it is sent, in capitals, and says when someone has left. */
+async function target() {
+  const left: Promise<void>[] = []
+  const server = createServer((socket) => {
+    left.push(new Promise((resolve) => socket.once('close', () => resolve())))
+    socket.on('data', (data) => socket.write(String(data).toUpperCase()))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => new Promise((resolve) => server.close(() => resolve())))
+  return { port: (server.address() as AddressInfo).port, left }
+}
+
+async function converse(port: number, text: string): Promise<string> {
+  const socket = createConnection({ host: '127.0.0.1', port })
+  onTestFinished(() => void socket.destroy())
+  socket.write(text)
+  return new Promise((resolve, reject) => {
+    socket.once('data', (data) => resolve(String(data)))
+    socket.once('error', reject)
+    socket.once('close', () => resolve('closed'))
+  })
+}
+
+describe('a port of this machine', () => {
+  const listening = (text: string): number => Number(/^port {6,}(\d+)$/m.exec(text)?.[1])
+
+  /** Runs until what to connect with has been printed. */
+  async function serving(options: Options & { readonly credential?: Partial<ReturnType<typeof credentialOf>> } = {}) {
+    const { port, left } = await target()
+    const credential = credentialOf({ port, ...options.credential })
+    const harness = await connectHarness({
+      ...options,
+      psql: false,
+      handlers: { ...options.handlers, activateGrant: () => ({ grant: activeGrant(), credential }) },
+    })
+    const exit = harness.run(...connect, '--port', '0')
+    while (!harness.stderr().includes('until Ctrl-C')) await new Promise((resolve) => setImmediate(resolve))
+    return { ...harness, exit, left, target: port, local: listening(harness.stdout()) }
+  }
+
+  it('leads to the credential’s host with --port, until Ctrl-C, and cuts what passes then', async () => {
+    const { exit, local, signals, left, stdout, stderr } = await serving()
+    expect(await converse(local, 'select')).toBe('SELECT')
+    expect(await converse(local, 'again')).toBe('AGAIN')
+    signals.emit('SIGINT')
+    expect(await exit).toBe(0)
+    await Promise.all(left)
+    await expect(converse(local, 'late')).rejects.toThrow('ECONNREFUSED')
+    expect(stderr()).toContain('holds a secret')
+    expect(stderr()).not.toContain(secret)
+    expect(stdout()).toContain(`user      grt_1_login\npassword  ${secret}\nsslmode   disable\n`)
+  })
+
+  it('ends the grant afterwards as after psql, and asks at a terminal', async () => {
+    const alone = await serving()
+    alone.signals.emit('SIGTERM')
+    expect(await alone.exit).toBe(0)
+    expect(alone.server.callsOf('endGrant')).toHaveLength(1)
+    const someone = await serving({ tty: true, stdin: 'n\n' })
+    someone.signals.emit('SIGINT')
+    expect(await someone.exit).toBe(0)
+    expect(someone.stderr()).toContain('End the grant now? [Y/n]')
+    expect(someone.server.callsOf('endGrant')).toEqual([])
+  })
+
+  it('keeps the name that the certificate is for in the URI of libpq, beside the address', async () => {
+    const credential = { host: 'db.example.com', tls: 'verify-full' as const, ca: 'PEM' }
+    const { exit, local, signals, stdout } = await serving({ credential })
+    const uri = new URL(stdout().trim().split('\n').at(-1) ?? '')
+    expect(uri.host).toBe(`db.example.com:${local}`)
+    expect(Object.fromEntries(uri.searchParams)).toMatchObject({ hostaddr: '127.0.0.1', sslmode: 'verify-full' })
+    expect(stdout()).toMatch(/^sslmode {3}verify-ca, with the authority in \/.*\.pem$/m)
+    signals.emit('SIGINT')
+    await exit
+  })
+
+  it('that is in use is refused before a grant is asked for', async () => {
+    const { port } = await target()
+    const { run, server, stderr } = await connectHarness({ psql: false })
+    expect(await run(...connect, '--port', String(port))).toBe(2)
+    expect(stderr()).toContain(`Port ${port} of this machine cannot be listened on: it is in use.`)
+    expect(server.calls).toEqual([])
+  })
+
+  it('is let go of where there is no grant', async () => {
+    const refused = () => {
+      throw new ApiError('no-gateway')
+    }
+    const { run } = await connectHarness({ psql: false, handlers: { activateGrant: refused } })
+    const { port } = await freePort()
+    expect(await run(...connect, '--port', String(port))).toBe(7)
+    await expect(converse(port, 'anyone')).rejects.toThrow('ECONNREFUSED')
   })
 })

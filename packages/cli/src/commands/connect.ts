@@ -4,10 +4,12 @@ import type { Client } from '@tidegate/api'
 import { keepAuthorityFile, withAuthorityFile } from '../access/authority.ts'
 import { findProgram, runProgram } from '../access/child.ts'
 import { endGrant } from '../access/end.ts'
-import { childEnvironment, chooseDatabase, connectionUri } from '../access/environment.ts'
+import { childEnvironment, chooseDatabase, connectionUri, localTls, localUri } from '../access/environment.ts'
+import type { Listener } from '../access/listener.ts'
+import { openListener } from '../access/listener.ts'
 import { obtainGrant } from '../access/obtain.ts'
 import type { Opened } from '../access/open.ts'
-import { openGrant } from '../access/open.ts'
+import { changedNothing, openGrant } from '../access/open.ts'
 import { defineCommand } from '../command.ts'
 import type { Invocation } from '../context.ts'
 import { isInteractive } from '../context.ts'
@@ -16,11 +18,11 @@ import { Failure } from '../failure.ts'
 import type { Interruption } from '../interruption.ts'
 import { withInterruption } from '../interruption.ts'
 import type { Line } from '../output.ts'
-import { command } from '../output.ts'
+import { bold, command } from '../output.ts'
 import { confirm } from '../prompt.ts'
 import { connectToServer } from '../server.ts'
 import type { Duration } from '../values.ts'
-import { duration, role, text } from '../values.ts'
+import { duration, role, text, wholeNumber } from '../values.ts'
 import type { Grant } from '../words/grant.ts'
 import { timeWords } from '../words/grant.ts'
 import { when } from '../words/times.ts'
@@ -34,6 +36,7 @@ type Input = {
   readonly timeout: Duration
   readonly database: string | undefined
   readonly print: boolean
+  readonly port: number | undefined
   readonly keep: boolean
   readonly end: boolean
 }
@@ -43,6 +46,7 @@ export const connect = defineCommand({
   summary: 'Open a session with a role: psql, or a connection URI for the tool at hand',
   details: [
     'Uses a grant of yours for this role that has time left, or asks for one and waits for its answer. Then opens it and runs psql with the credential in its environment, never in its arguments. Without psql, or with --print, it prints a connection URI, which holds the secret.',
+    'With --port it listens on this machine, for tools that keep one address for a connection, until Ctrl-C. TLS, where there is any, is between the tool and the other end.',
     'When psql ends it asks whether to end the grant; with no terminal it ends it. Ctrl-C while waiting leaves the request; in psql it is psql’s.',
     'Exits with the code of psql.',
   ],
@@ -51,10 +55,15 @@ export const connect = defineCommand({
     for: { about: 'How long, where a request is made; 1h where it is not given.', value: duration },
     reason: { about: 'What for, where a request is made; asked for at a terminal.', value: text('TEXT') },
     ticket: { about: 'The ticket it is for.', value: text('TICKET') },
-    wait: { about: 'Wait for a target that is down, where its resource waits for it.' },
+    wait: { about: 'Wait for a gateway, and for a target that is down where its resource waits for it.' },
     timeout: { about: 'How long to wait for an answer, and for a target.', value: duration, default: '10m' },
     database: { about: 'The database, where the role is on several.', value: text('NAME') },
     print: { about: 'Print a connection URI, and leave the grant open.', conflicts: ['end'] },
+    port: {
+      about: 'Lead this port of 127.0.0.1 to it, and print what to connect with; 0 for any that is free.',
+      value: wholeNumber('N', { min: 0, max: 65_535 }),
+      conflicts: ['print'],
+    },
     keep: { about: 'Leave the grant open afterwards, without asking.', conflicts: ['end'] },
     end: { about: 'End the grant afterwards, without asking.' },
   },
@@ -62,22 +71,39 @@ export const connect = defineCommand({
     { line: 'tidegate connect orders-db/readonly --reason "Look into OPS-17"', about: 'Open psql' },
     { line: 'tidegate connect orders-db/readonly --keep', about: 'Come back to it later' },
     { line: 'tidegate connect orders-db/readonly --print', about: 'A URI for another tool' },
+    { line: 'tidegate connect orders-db/readonly --port 15432', about: 'An address that a GUI can keep' },
   ],
   run: async (invocation, input) => {
+    if (input.port !== undefined) return connectLocally(invocation, input, input.port)
     const psql = input.print ? undefined : await findProgram('psql', invocation.env['PATH'])
     if (psql === undefined && !input.print) refuseWithoutPsql(invocation, input)
-    return withInterruption(invocation, async (interruption) => {
-      const client = await connectToServer(invocation)
-      const wish = { ...input, duration: input.for, wait: true, reuse: ['ready', 'active'] as const }
-      const obtained = await obtainGrant(invocation, { client, interruption }, wish)
-      if (obtained.outcome === 'none') return obtained.exit
-      const session = { client, interruption, input, grant: obtained.grant }
-      return useGrant(invocation, session, (opened) =>
-        psql === undefined ? printUri(invocation, session, opened) : runPsql(invocation, session, { opened, psql }),
-      )
-    })
+    return connectWith(invocation, input, (session, opened) =>
+      psql === undefined ? printUri(invocation, session, opened) : runPsql(invocation, session, { opened, psql }),
+    )
   },
 })
+
+/** The port is taken before anything is opened: where it is in use, no grant is used up for it. */
+async function connectLocally(invocation: Invocation, input: Input, port: number): Promise<Exit> {
+  const listener = await openListener(port)
+  try {
+    return await connectWith(invocation, input, (session, opened) => serve(invocation, session, { opened, listener }))
+  } finally {
+    await listener.close()
+  }
+}
+
+type Use = (session: Session, opened: Opened) => Promise<Exit>
+
+const connectWith = (invocation: Invocation, input: Input, use: Use): Promise<Exit> =>
+  withInterruption(invocation, async (interruption) => {
+    const client = await connectToServer(invocation)
+    const wish = { ...input, duration: input.for, wait: true, reuse: ['ready', 'active'] as const }
+    const obtained = await obtainGrant(invocation, { client, interruption }, wish)
+    if (obtained.outcome === 'none') return obtained.exit
+    const session = { client, interruption, input, grant: obtained.grant }
+    return useGrant(invocation, session, (opened) => use(session, opened))
+  })
 
 /** Where stdout is a pipe or a file, a secret goes into it only when that was asked for. */
 function refuseWithoutPsql({ stdout }: Invocation, { end }: Input): void {
@@ -104,14 +130,18 @@ async function useGrant(
   const waitForTarget = input.wait ? input.timeout.length : undefined
   let grant = session.grant
   let used = false
+  let asItWas = false
   try {
     const opened = await openGrant(invocation, { client, grant, interruption, waitForTarget })
     grant = opened.grant
     const exit = await use(opened)
     used = true
     return exit
+  } catch (error) {
+    asItWas = changedNothing(error)
+    throw error
   } finally {
-    if (!used) await cleanUp(invocation, { ...session, grant })
+    if (!used) await cleanUp(invocation, { ...session, grant }, { asItWas })
     else if (!input.print) await finish(invocation, { ...session, grant })
   }
 }
@@ -124,6 +154,49 @@ async function printUri(invocation: Invocation, { input }: Session, { grant, cre
   out.result({ grant, credential }, () => [connectionUri({ credential, database, caFile })])
   if (input.print) out.note(...staysLines(invocation, grant))
   return 'ok'
+}
+
+async function serve(
+  invocation: Invocation,
+  { interruption, input }: Session,
+  { opened, listener }: { readonly opened: Opened; readonly listener: Listener },
+): Promise<Exit> {
+  const { credential, grant } = opened
+  const { out } = invocation
+  const { host, port } = listener
+  const use = {
+    credential,
+    database: chooseDatabase(credential, input.database),
+    caFile: await keepAuthorityFile(invocation, credential),
+  }
+  listener.leadTo(credential)
+  out.warn('What is printed now holds a secret. It is shown this once.')
+  out.result({ grant, credential, listener: { host, port } }, () => localLines(use, listener))
+  out.note(`${grant.role} is open at ${host}:${port} until Ctrl-C; it ends ${when(invocation, grant.expiresAt)}.`)
+  await aborted(interruption.signal)
+  return 'ok'
+}
+
+const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    signal.addEventListener('abort', resolve, { once: true })
+  })
+
+function localLines(use: Parameters<typeof localUri>[0], listener: Listener): readonly Line[] {
+  const { credential, database } = use
+  const fields = {
+    host: listener.host,
+    port: String(listener.port),
+    database,
+    user: credential.user,
+    password: credential.secret,
+    sslmode: localTls(use),
+  }
+  return [
+    ...Object.entries(fields).map(([name, value]): Line => [bold(name.padEnd(10)), value]),
+    localUri(use, listener),
+  ]
 }
 
 async function runPsql(
@@ -144,11 +217,15 @@ async function runPsql(
 }
 
 /** A grant that could not be used is not left open; one that never opened stays ready, with its approval. */
-async function cleanUp(invocation: Invocation, { client, grant }: Session): Promise<void> {
+async function cleanUp(
+  invocation: Invocation,
+  { client, grant }: Session,
+  { asItWas }: { readonly asItWas: boolean },
+): Promise<void> {
   const now = await look(client, grant)
   if (now !== undefined && hasEnded(now)) return
-  if (now?.state === 'ready') invocation.out.note(...staysLines(invocation, now))
-  else await endGrant(invocation, { client, grant: now ?? grant, because: 'done' })
+  if (now !== undefined && (asItWas || now.state === 'ready')) invocation.out.note(...staysLines(invocation, now))
+  else if (!asItWas) await endGrant(invocation, { client, grant: now ?? grant, because: 'done' })
 }
 
 async function finish(invocation: Invocation, session: Session): Promise<void> {

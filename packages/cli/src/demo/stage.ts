@@ -14,6 +14,8 @@ import { createLogger, loadSettings, startEmbeddedPostgres, startServer } from '
 import pg from 'pg'
 import { parseDocument } from 'yaml'
 import type { Context, Invocation } from '../context.ts'
+import { startBeside } from '../gateway/beside-server.ts'
+import { sessionRules } from '../gateway/session-rules.ts'
 import type { Sink } from '../streams.ts'
 
 export const cast = ['alice', 'bob', 'carol', 'dora', 'sam', 'device-manager'] as const
@@ -32,6 +34,8 @@ export type Stage = {
   readonly run: (actor: Actor, argv: readonly string[]) => Promise<Ran>
   /** Where the demo's configuration is, with this run's port and tokens in it. */
   readonly configuration: string
+  /** Starts a gateway and writes the configuration that requires one. @returns its data folder */
+  readonly bringGateway: () => Promise<string>
   readonly close: () => Promise<void>
 }
 
@@ -60,6 +64,13 @@ export async function setStage(invocation: Invocation, commandLine: CommandLine)
     const client = (actor: Actor): Client => createClient({ url: server.url, token: tokens.get(actor) ?? '' })
     const run = (actor: Actor, argv: readonly string[]): Promise<Ran> =>
       runAs({ invocation, commandLine, folder, url: server.url, token: tokens.get(actor) ?? '', argv })
+    const bringGateway = async (): Promise<string> => {
+      const dir = join(folder, 'gateway')
+      const settings = { listen: { host: '127.0.0.1', port: 0 } }
+      opened.push(await startBeside({ settings, dir }, { server, log: () => undefined }))
+      await requireGateway(configuration)
+      return dir
+    }
     return {
       url: server.url,
       verifierKey: server.verifierKey,
@@ -69,6 +80,7 @@ export async function setStage(invocation: Invocation, commandLine: CommandLine)
       client,
       run,
       configuration,
+      bringGateway,
       close,
     }
   } catch (error) {
@@ -96,7 +108,7 @@ async function startTidegate(folder: string, { invocation, target }: World): Pro
   const env = { TIDEGATE_DATA: join(folder, 'tidegate'), TIDEGATE_LISTEN: '127.0.0.1:0', TIDEGATE_LOG_LEVEL: 'silent' }
   const settings = await loadSettings(env, undefined)
   const secrets = { ...invocation.env, ORDERS_DB_ADMIN_PASSWORD: password }
-  return startServer({ settings, env: secrets, logger: createLogger('silent') })
+  return startServer({ settings, env: secrets, logger: createLogger('silent'), sessionRules: await sessionRules() })
 }
 
 async function loadShop(target: EmbeddedPostgres, password: string): Promise<void> {
@@ -141,6 +153,15 @@ async function writeConfiguration(folder: string, { target, tokens }: Written): 
     writeFile(join(configuration, 'access.cedar'), await readExample('access.cedar')),
   ])
   return configuration
+}
+
+/** Nobody but a gateway gets a login of the resource then, and its readers only read. */
+async function requireGateway(configuration: string): Promise<void> {
+  const path = join(configuration, 'orders-db.yaml')
+  const resource = parseDocument(await readFile(path, 'utf8'))
+  resource.setIn(['resources', 0, 'gateway'], 'required')
+  resource.setIn(['resources', 0, 'roles', 0, 'guard'], 'read-only')
+  await writeFile(path, String(resource))
 }
 
 type Run = {

@@ -66,15 +66,21 @@ async function roleExists({ stage }: Play, role: string): Promise<boolean> {
   return rowCount === 1
 }
 
-/** Waits for the server's own word that it is over; it is asked, not slept for. */
-async function untilEnded({ stage }: Play, actor: Actor, id: string): Promise<Grant> {
+/** Waits for the server's own word; it is asked, not slept for. */
+async function eventually<T>(look: () => Promise<T | undefined>, otherwise: string): Promise<T> {
   for (let left = 200; left > 0; left--) {
-    const grant = await stage.client(actor).getGrant({ id })
-    if (grant.state === 'ended') return grant
+    const seen = await look()
+    if (seen !== undefined) return seen
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
-  throw new Error(`The grant ${id} has not ended.`)
+  throw new Error(otherwise)
 }
+
+const untilEnded = ({ stage }: Play, actor: Actor, id: string): Promise<Grant> =>
+  eventually(async () => {
+    const grant = await stage.client(actor).getGrant({ id })
+    return grant.state === 'ended' ? grant : undefined
+  }, `The grant ${id} has not ended.`)
 
 const latestGrant = async ({ stage }: Play, role: string): Promise<string> => {
   const { items } = await stage.client('alice').listGrants({ role, limit: 1 })
@@ -252,6 +258,41 @@ async function changeOneByte(folder: string): Promise<string> {
   return path.slice(folder.length + 1)
 }
 
+async function throughAGateway(play: Play): Promise<void> {
+  const { stage, narrator, timed } = play
+  const recordings = await timed('a gateway has enrolled and is connected', () => stage.bringGateway())
+  const applied = await run(play, 'admin', ['apply', '-f', stage.configuration, '--yes'])
+  expect(applied.code === 0, 'The resource does not require its gateway.')
+  const { grant, credential, session } = await takeReadonly(play, { duration: '1h', reason: 'A closer look' })
+  expect(credential.user === grant.id, 'Alice was given a login of the target.')
+  narrator.say('Alice has a password for the gateway. The login on orders-db is known to the gateway alone.')
+  await session.query('select count(*) from shop.orders')
+  const refused = await session.query('delete from shop.orders').catch((error: Error) => error.message)
+  expect(typeof refused === 'string', 'The guard let a delete through.')
+  narrator.say(`delete → ${refused}, and it never reached the target`)
+  const id = await openSession(play, grant.id)
+  await run(play, 'sam', ['sessions'])
+  const cut = whenCut(session)
+  await timed('killed: the open connection is cut, and the grant goes on', async () => {
+    await run(play, 'dora', ['sessions', 'kill', id, '--reason', 'Enough for today'])
+    await cut
+  })
+  await untilOver(play, id)
+  const verified = await run(play, 'sam', ['recordings', 'verify', recordings, '--anchored'])
+  expect(verified.code === 0, 'The recording does not verify.')
+}
+
+/** As soon as the gateway has told of it. */
+const openSession = ({ stage }: Play, grant: string): Promise<string> =>
+  eventually(async () => {
+    const { items } = await stage.client('sam').listSessions({ grant, open: 'true' })
+    return items[0]?.id
+  }, 'The session is not listed.')
+
+/** As soon as the gateway has told of its end, and with it of the whole recording. */
+const untilOver = ({ stage }: Play, id: string): Promise<string> =>
+  eventually(async () => (await stage.client('sam').getSession({ id })).endedAt, `The session ${id} has not ended.`)
+
 export const story: readonly Step[] = [
   { title: 'The configuration is a directory: resources, roles, people, policies', play: applyExample },
   { title: 'Alice reads: policy gives it by itself', play: readByPolicy },
@@ -263,4 +304,5 @@ export const story: readonly Step[] = [
   { title: 'What stands open on the target without any grant', play: standing },
   { title: 'Who had what, when and why, with a receipt', play: provable },
   { title: 'The log cannot be changed unnoticed', play: tamperEvident },
+  { title: 'With a gateway nobody holds a login of the target', play: throughAGateway },
 ]

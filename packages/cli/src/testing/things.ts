@@ -145,3 +145,36 @@ export const changeOf = (change: Partial<Output<'getChange'>> = {}): Output<'get
   plan: planOf(),
   ...change,
 })
+
+export const gatewayOf = (change: Partial<Output<'removeGateway'>> = {}): Output<'removeGateway'> => ({
+  id: 'eu-1',
+  state: 'enrolled',
+  address: { host: 'db.example.com', port: 7432, tls: 'verify-full' },
+  invitedAt: '2026-11-20T12:00:00Z',
+  enrolledAt: '2026-11-20T12:01:00Z',
+  lastSeenAt: '2026-11-21T11:59:55Z',
+  connected: true,
+  ...change,
+})
+
+export const sessionOf = (change: Partial<Output<'getSession'>> = {}): Output<'getSession'> => ({
+  id: 'ses_1',
+  grant: 'grt_1',
+  principal: 'user:alice',
+  role: 'orders-db/readonly',
+  gateway: 'eu-1',
+  database: 'orders',
+  client: { address: '2001:db8::7', port: 55_432, tls: true, application: 'psql' },
+  startedAt: '2026-11-21T11:45:00Z',
+  ...change,
+})
+
+export const endedSession = (change: Partial<Output<'getSession'>> = {}): Output<'getSession'> =>
+  sessionOf({
+    endedAt: '2026-11-21T11:58:00Z',
+    endReason: 'its client left',
+    statements: 12,
+    refused: 2,
+    head: { segment: 1, blocks: 3, bytes: 4_096, events: 24, chain: 'a'.repeat(43) },
+    ...change,
+  })
