@@ -31,7 +31,7 @@ export type LoadOptions = {
   readonly burst: number
 }
 
-type Unit = 'ms' | 'µs' | 'per s' | 'MB' | 'MB/min' | 'count'
+type Unit = 'ms' | 'µs' | 'per s' | 'kB' | 'MB' | 'MB/s' | 'MB/min' | 'count'
 
 /** What a figure has to keep to. */
 export type Bounds = { readonly atMost?: number; readonly atLeast?: number }

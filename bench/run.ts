@@ -9,13 +9,14 @@ import { close } from './close.ts'
 import { cycle } from './cycle.ts'
 import { decide } from './decide.ts'
 import { due } from './due.ts'
+import { gateway } from './gateway.ts'
 import type { Bench, Bounds, Row } from './harness.ts'
 import { keeps } from './harness.ts'
 import { load } from './load.ts'
 import { describeMachine, machineText } from './machine.ts'
 import { open } from './open.ts'
 
-const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, load]
+const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, gateway, load]
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),

@@ -1,0 +1,77 @@
+/** Clients that speak the protocol by hand: they cost next to nothing beside what is measured, and see the last byte. */
+
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { postgresLimits, serverMessages } from '../packages/gateway/src/postgres/limits.ts'
+import { openTarget } from '../packages/gateway/src/postgres/shell/target.ts'
+import { createBudget, createFramer, rulesOf } from '../packages/gateway/src/postgres/wire/framer.ts'
+import { query } from '../packages/gateway/src/postgres/wire/write.ts'
+import { type Login, type Moment, moment } from './access.ts'
+
+export type RawClient = {
+  /** By which the other side knows it. */
+  readonly port: number
+  /** Resolves when the answer is there as a whole. */
+  readonly say: (sql: string) => Promise<void>
+  /** Says it again and again: from here on there is always something under way. */
+  readonly keepSaying: (sql: string) => void
+  /** When this end saw the last byte: the connection ended under it. */
+  readonly cut: Promise<Moment>
+  readonly drop: () => void
+}
+
+export async function connectRaw({ password: secret, ...where }: Login): Promise<RawClient> {
+  const { socket } = await openTarget({
+    target: { ...where, secret, tls: 'disable' },
+    parameters: new Map(),
+    random: randomBytes,
+    signal: new AbortController().signal,
+  })
+  const cut = new Promise<Moment>((resolve) => {
+    for (const event of ['end', 'close'] as const) socket.once(event, () => resolve(moment()))
+  })
+  const onReady = listen(socket)
+  const say = async (sql: string): Promise<void> => {
+    const ready = new Promise<void>((resolve) => onReady(resolve))
+    socket.write(query(sql))
+    const isCut = await Promise.race([ready, cut])
+    if (isCut !== undefined) throw new Error('The connection ended before the answer.')
+  }
+  return {
+    port: socket.localPort ?? 0,
+    say,
+    keepSaying(sql) {
+      const bytes = query(sql)
+      const again = (): void => {
+        onReady(again)
+        socket.write(bytes)
+      }
+      again()
+    },
+    cut,
+    drop: () => void socket.destroy(),
+  }
+}
+
+const rules = rulesOf(serverMessages)
+const readyForQuery = 'Z'.charCodeAt(0)
+
+/** Calls back at the next ReadyForQuery. */
+function listen(socket: Socket): (callback: () => void) => void {
+  const framer = createFramer(rules, createBudget(postgresLimits.gatheredSizeBytes))
+  let waiting: (() => void) | undefined
+  const hear = (chunk: Buffer): void => {
+    framer.push(chunk)
+    for (let piece = framer.next(); piece !== 'none'; piece = framer.next()) {
+      if (piece === 'violation') throw new Error(framer.violation)
+      if (framer.type !== readyForQuery) continue
+      const callback = waiting
+      waiting = undefined
+      callback?.()
+    }
+  }
+  socket.on('data', hear)
+  return (callback) => {
+    waiting = callback
+  }
+}

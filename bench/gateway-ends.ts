@@ -1,0 +1,154 @@
+/** How long a session outlives its end, while hundreds of them are in the middle of a statement. */
+
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Login, Moment } from './access.ts'
+import { connectRaw, type RawClient } from './gateway-clients.ts'
+import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
+import { asTarget, type GatewayStand, token, verifierOf } from './gateway-stand.ts'
+import { startStandIn } from './gateway-target.ts'
+import type { BenchOptions, Bounds, Row } from './harness.ts'
+import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
+
+/** Logins under way at once. */
+const width = 16
+/** Always under way, and five times a second there are rows, a result and the next one. */
+const statement = 'select pg_sleep(0.2)'
+/** All that run out do so within this, after as much time to settle as this is. */
+const withinMs = 1_000
+
+/** Whoever is not cut by then is not going to be. */
+const cutWithinMs = 30_000
+
+type Way = { readonly middle: Middle; readonly login: Login }
+
+/** The ends of many sessions wake as many processes of a PostgreSQL, which take the processors of whoever is beside it. */
+export async function ending(stand: GatewayStand, options: BenchOptions): Promise<Row[]> {
+  const { folder, login, relay, gateway, sides } = stand
+  const reads = sides.find(({ name }) => name === 'gateway')?.reads ?? login
+  const beside = {
+    relay: { middle: relay, login: { ...login, port: relay.port } },
+    gateway: { middle: gateway, login: reads },
+  }
+  const rows = await endingBeside(beside, { where: 'PostgreSQL beside it', ...options })
+  const elsewhere = await standElsewhere(folder, options)
+  try {
+    return [...rows, ...(await endingBeside(elsewhere, { where: 'stand-in', ...options }))]
+  } finally {
+    await elsewhere.stop()
+  }
+}
+
+type Ways = { readonly relay: Way; readonly gateway: Way }
+
+async function standElsewhere(folder: string, options: BenchOptions): Promise<Ways & { stop: () => Promise<void> }> {
+  const standIn = await startStandIn()
+  const { host, port } = standIn.login
+  const secret = token()
+  const dir = join(folder, 'recordings-of-ends')
+  const relay = await startRelay({ host, port }, options)
+  const gateway = await startGateway(
+    { target: asTarget(standIn.login), verifier: await verifierOf(secret), dir },
+    options,
+  )
+  return {
+    relay: { middle: relay, login: { ...standIn.login, port: relay.port } },
+    gateway: { middle: gateway, login: { ...standIn.login, port: gateway.port, user: 'reader', password: secret } },
+    async stop() {
+      await Promise.all([relay.stop(), gateway.stop()])
+      await standIn.stop()
+    },
+  }
+}
+
+type Ending = BenchOptions & { readonly where: string }
+
+async function endingBeside(ways: Ways, { where, quick, note, ...options }: Ending): Promise<Row[]> {
+  const count = quick ? 50 : 500
+  const alone = quick ? 10 : 100
+  const rounds = options.rounds ?? (quick ? 1 : 3)
+  const late: Record<'floor' | 'expiry' | 'one' | 'all', Lateness[]> = { floor: [], expiry: [], one: [], all: [] }
+  for (let round = 0; round < rounds; round++) {
+    note(`ending ${count} busy sessions, ${where}, round ${round + 1}`)
+    late.floor.push(...(await cutTogether(ways.relay, count)))
+    late.expiry.push(...(await expire(ways.gateway, count)))
+    late.one.push(...(await cutOneByOne(ways.gateway, { count, alone })))
+    late.all.push(...(await cutTogether(ways.gateway, count)))
+  }
+  const neverCut = Object.values(late)
+    .flat()
+    .filter((one) => one === undefined).length
+  const bound = { atMost: 50 }
+  const busy = `${count} busy, ${where}`
+  return [
+    tailOf(`cut to the client's socket closing, ${busy}: bare Node relay, all at once`, late.floor),
+    tailOf(`expiry to the client's socket closing, ${busy}: all within ${withinMs / 1_000} s`, late.expiry, bound),
+    tailOf(`revoke to the client's socket closing, ${busy}: one at a time`, late.one, bound),
+    tailOf(`revoke to the client's socket closing, ${busy}: all at once`, late.all, bound),
+    figureOf(`of all these, ${where}, not closed within ${cutWithinMs / 1_000} s`, neverCut, 'count', { atMost: 0 }),
+  ]
+}
+
+/** The tail first: that is what the bound is for. */
+function tailOf(what: string, samples: readonly Lateness[], wanted?: Bounds): Row {
+  const row = rowOf(
+    what,
+    samples.filter((one) => one !== undefined),
+  )
+  const { p50, p95, p99, max } = row.figures as Readonly<Record<'p50' | 'p95' | 'p99' | 'max', number>>
+  return { ...row, figures: { p99, p50, p95, max }, ...(wanted && { wanted }) }
+}
+
+async function busy({ login }: Way, count: number): Promise<readonly RawClient[]> {
+  const clients = await inParallel(numbers(count), width, () => connectRaw(login))
+  // Their statements are as far apart as the sessions of many people are.
+  await Promise.all(
+    clients.map(async (client, i) => {
+      await client.say(`select pg_sleep(${(0.2 * i) / count})`)
+      client.keepSaying(statement)
+    }),
+  )
+  return clients
+}
+
+/** In ms; `undefined`: it was not cut. */
+type Lateness = number | undefined
+
+async function lateness({ cut, drop }: RawClient, since: (cut: Moment) => number): Promise<Lateness> {
+  const late = delay(cutWithinMs, undefined, { ref: false })
+  const moment = await Promise.race([cut, late])
+  if (moment === undefined) drop()
+  return moment && since(moment)
+}
+
+async function expire(way: Way, count: number): Promise<Lateness[]> {
+  const clients = await busy(way, count)
+  const begin = Date.now() + withinMs
+  const atEpochMs = clients.map((_, i) => begin + Math.floor((i * withinMs) / count))
+  way.middle.cut({ ports: clients.map(({ port }) => port), atEpochMs })
+  return Promise.all(clients.map((client, i) => lateness(client, ({ epochMs }) => epochMs - (atEpochMs[i] ?? 0))))
+}
+
+async function cutTogether(way: Way, count: number): Promise<Lateness[]> {
+  const clients = await busy(way, count)
+  const asked = performance.now()
+  way.middle.cut({ ports: clients.map(({ port }) => port) })
+  return Promise.all(clients.map((client) => lateness(client, ({ ms }) => ms - asked)))
+}
+
+type Some = { readonly count: number; readonly alone: number }
+
+/** The others go on meanwhile, and are dropped afterwards. */
+async function cutOneByOne(way: Way, { count, alone }: Some): Promise<Lateness[]> {
+  const clients = await busy(way, count)
+  const samples: Lateness[] = []
+  for (const client of clients.slice(0, alone)) {
+    const asked = performance.now()
+    way.middle.cut({ ports: [client.port] })
+    samples.push(await lateness(client, ({ ms }) => ms - asked))
+  }
+  for (const client of clients) client.drop()
+  await Promise.all(clients.map(({ cut }) => cut))
+  return samples
+}

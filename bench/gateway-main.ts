@@ -1,0 +1,119 @@
+/**
+ * The gateway as it is built to ship, with everything on: a guard, a deadline, a recording on the disk. Who may come in
+ * is said here, since no control plane is part of the comparison. Run as a process of its own.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { after, type GrantId, instant, type Millis } from '@tidegate/core'
+import {
+  type Admission,
+  type Authority,
+  createGuards,
+  createPostgresGateway,
+  createRecorders,
+  type GuardRules,
+  type Guards,
+  type PostgresSession,
+  type Recorders,
+  startupParameters,
+  systemClock,
+  type TargetLogin,
+} from '@tidegate/gateway'
+import { type Cut, obey, type Standing } from './gateway-orders.ts'
+
+export type GatewaySetup = {
+  readonly target: Omit<TargetLogin, 'parameters'>
+  /** Of the password that both users have. */
+  readonly verifier: string
+  /** Where recordings go. */
+  readonly dir: string
+}
+
+/** Two users, told apart by their guards. */
+const rules: Readonly<Record<string, GuardRules>> = {
+  reader: { readOnly: true },
+  writer: { requireWhere: true, denyStatements: ['DROP', 'TRUNCATE'] },
+}
+const hour = 3_600_000 as Millis
+
+async function start(setup: GatewaySetup): Promise<Standing> {
+  const recorders = createRecorders({ dir: setup.dir })
+  const sessions = new Map<number, PostgresSession>()
+  const gateway = await createPostgresGateway(
+    {
+      authority: authorityOf(setup, recorders, await createGuards()),
+      clock: systemClock,
+      random: randomBytes,
+      opened(session) {
+        const { port } = session.client
+        sessions.set(port, session)
+        // The port may be somebody else's by the time the recording is written.
+        void session.closed.then(() => sessions.get(port) === session && sessions.delete(port))
+      },
+      log(event, facts) {
+        if (event === 'target-failed') process.stderr.write(`${event} ${JSON.stringify(facts)}\n`)
+      },
+    },
+    { host: '127.0.0.1', port: 0, plain: 'loopback', mockSecret: randomBytes(32) },
+  )
+  const cut = ({ ports, atEpochMs }: Cut): void => {
+    for (const [i, port] of ports.entries()) {
+      const session = sessions.get(port)
+      const at = atEpochMs?.[i]
+      if (session === undefined) continue
+      if (at === undefined) void gateway.endGrant(session.grant, 'access was revoked by user:dora')
+      else session.setDeadline(instant(at))
+    }
+  }
+  return {
+    port: gateway.port,
+    cut,
+    async stop() {
+      await gateway.stop()
+      await recorders.close()
+    },
+  }
+}
+
+/** A grant and a principal for each session, as if each were somebody else's. */
+function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
+  let count = 0
+  const admit = (user: string): Admission => {
+    const number = String(++count).padStart(26, '0')
+    const grant: GrantId = `grt_${number}`
+    const principal = `user:${user}-${count}`
+    const started = systemClock.now()
+    const rulesOf = rules[user] ?? {}
+    const recorder = recorders.open({
+      session: {
+        session: `ses_${number}`,
+        grant,
+        principal,
+        resource: 'bench-db',
+        role: user,
+        gateway: 'bench',
+        started,
+      },
+      policy: { text: 'keep', parameters: 'keep', rows: 'none' },
+      anchor: () => undefined,
+    })
+    return {
+      outcome: 'admitted',
+      session: `ses_${number}`,
+      grant,
+      principal,
+      target: { ...target, parameters: startupParameters(rulesOf) },
+      deadline: after(started, hour),
+      warnBeforeMs: 120_000,
+      guard: guards.guardFor(rulesOf),
+      recorder,
+      whenRecorderFails: 'end',
+    }
+  }
+  return {
+    lookup: async ({ user }) => (Object.hasOwn(rules, user) ? verifier : undefined),
+    admit: async ({ user }) => admit(user),
+  }
+}
+
+obey((setup) => start(setup as GatewaySetup))
