@@ -71,7 +71,7 @@ function sharedLogins(connector: Connector, { memory }: SimulatedTarget): Connec
   }
 }
 
-const liveGrants = /select "id", "state", "activated_at", "expires_at" from "access_grant"/
+const liveGrants = /select "id", "state", "opened_at", "expires_at" from "access_grant"/
 
 const withoutFourEyes = (snapshot: Snapshot): Snapshot => {
   const { declared } = snapshot
@@ -392,7 +392,7 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
     more: { remove: 15, activate: 2, done: 0, revoke: 0, longJump: 0, passAtTheEnd: 0 },
     tamper: tamperWith(
       liveGrants,
-      misread((row) => ({ ...row, activated_at: row['activated_at'] === null ? null : farAway })),
+      misread((row) => ({ ...row, opened_at: row['opened_at'] === null ? null : farAway })),
     ),
   },
   'a finding that outlives what it was about': {
