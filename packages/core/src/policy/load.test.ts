@@ -156,6 +156,7 @@ describe('policies that do not load', () => {
     ],
     [`@id("a") /* */ ${body}`, '1:10 Unexpected token `/`.'],
     [`// \u202E\n@id("a") ${body}`, '1:4 The text has an invisible sign that changes its reading direction.'],
+    [`@id("\ud800a") ${body}`, '1:6 The text has half a character in it, which is no Unicode.'],
   ])('%s', (text, problem) => {
     expect(placesOf(text)).toEqual([problem])
   })

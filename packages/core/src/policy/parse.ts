@@ -25,7 +25,7 @@ export type ParsedFile = {
 export function parseFile(file: PolicyFile): ParsedFile {
   if (sizeInBytes(file.text) > limits.fileSizeBytes) return { file, policies: [], faults: [tooLarge] }
   const sources = scanPolicies(file.text)
-  const faults = [...hiddenText(file.text), ...sources.flatMap(tooDeep)]
+  const faults = [...halfCharacters(file.text), ...hiddenText(file.text), ...sources.flatMap(tooDeep)]
   // Cedar cannot be trusted with such text; see the limits.
   if (faults.length > 0) return { file, policies: [], faults }
   const parsed = parseText(file.text, sources)
@@ -52,6 +52,16 @@ const hiddenText = (text: string): Fault[] =>
     at: index,
     message: 'The text has an invisible sign that changes its reading direction.',
     remedy: 'Remove the sign; in a string, write it as an escape such as \\u{200E}.',
+  }))
+
+const halfCharacter = /\p{Surrogate}/gu
+
+/** Cedar's own reader fails on it, instead of saying so. */
+const halfCharacters = (text: string): Fault[] =>
+  [...text.matchAll(halfCharacter)].map(({ index }) => ({
+    at: index,
+    message: 'The text has half a character in it, which is no Unicode.',
+    remedy: 'Remove it, or write the whole character.',
   }))
 
 function tooDeep({ start, operators, nesting }: PolicySource): Fault[] {
