@@ -75,17 +75,22 @@ export async function pickDue(
   const due = sql`due_at <= ${boundInstant(now)} and resource <> all (${saturated()}::text[])`
   const alone = [...suspects]
   // What is locked is returned as it is then, and not as the statement saw it before it had the lock.
+  // By their ids: through an index on the resource its whole history would be read.
   const { rows } = await sql<GrantRow>`
     with oldest as materialized (
       select access_grant.*, close_failures > 0 or id = any (${alone}::text[]) as alone
       from access_grant where ${due} order by due_at limit 1 for update skip locked
+    ), next as materialized (
+      select id, resource from access_grant where ${due} order by due_at limit ${reconcilerLimits.lookAhead}
     )
     select * from oldest
     union all
     select company.*, false from (
-      select access_grant.* from access_grant join oldest using (resource)
-      where access_grant.id in (select id from access_grant where ${due} order by due_at limit ${reconcilerLimits.lookAhead})
-        and not oldest.alone and access_grant.id <> oldest.id and access_grant.due_at <= ${boundInstant(now)}
+      select access_grant.* from access_grant
+      where access_grant.id in (
+          select next.id from next join oldest using (resource) where next.id <> oldest.id and not oldest.alone
+        )
+        and access_grant.due_at <= ${boundInstant(now)}
         and access_grant.close_failures = 0 and access_grant.id <> all (${alone}::text[])
       order by access_grant.due_at limit ${reconcilerLimits.together - 1} for update of access_grant skip locked
     ) as company`.execute(tx)

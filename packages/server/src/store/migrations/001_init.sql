@@ -304,8 +304,10 @@ create table audit_entry (
   request    text,
   grant_id   text,
   body       bytea not null,
-  leaf_index bigint unique
+  leaf_index bigint
 );
+-- Nothing is in it before it has its place: entries come without one, and most come in the same second.
+create unique index audit_entry_leaf_index on audit_entry (leaf_index) where leaf_index is not null;
 create index audit_entry_waiting on audit_entry (serial) where leaf_index is null;
 create index audit_entry_request on audit_entry (request, serial) where request is not null;
 create index audit_entry_grant on audit_entry (grant_id, serial) where grant_id is not null;
