@@ -124,6 +124,7 @@ function draftsOf(): readonly EntryDraft[] {
     decision,
     outcome: 'permit',
     policies: ['engineers-read'],
+    obligations: [],
     policyVersion: 'c'.repeat(64),
     signals: [],
   }

@@ -112,6 +112,7 @@ async function insertGrants(client: pg.Client, grants: number): Promise<Instant>
   const answer = JSON.stringify({
     outcome: 'permit',
     policies: ['engineers-read'],
+    obligations: [],
     reasons: [],
     maxDuration: 28_800_000,
   })

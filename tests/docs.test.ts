@@ -10,12 +10,15 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { flagOf } from '../packages/cli/src/command.ts'
 import type { CommandEntry } from '../packages/cli/src/command.ts'
 import { commands } from '../packages/cli/src/command-table.ts'
+import { sessionRules } from '../packages/cli/src/gateway/session-rules.ts'
 import { parseConfiguration } from '../packages/server/src/configuration/parse.ts'
 import { configurationFile } from '../packages/server/src/configuration/schema.ts'
 import { loadSettings } from '../packages/server/src/settings/settings.ts'
 import { pages } from '../scripts/reference/pages.ts'
 
 type Doc = { readonly path: string; readonly text: string }
+
+const rules = await sessionRules()
 
 const docs: readonly Doc[] = ['.', 'docs', 'examples', 'bench']
   .filter((folder) => existsSync(folder))
@@ -237,7 +240,7 @@ function problemsOf(text: string): readonly unknown[] {
     const loaded = loadPolicies(files, { version: 'docs' })
     return loaded.ok ? [] : loaded.problems
   }
-  const parsed = parseConfiguration(files, { version: 1, kinds: connectorKinds })
+  const parsed = parseConfiguration(files, { version: 1, kinds: connectorKinds, sessionRules: rules })
   return parsed.ok ? [] : parsed.problems
 }
 

@@ -168,7 +168,7 @@ test('with the login a gateway is told what the role lets through and hides, and
   const gateway = await joined(world)
   const { grant } = await opened(world.as('alice'))
   const before = await gateway.client.releaseLogin({ id: grant.id })
-  expect(before).toMatchObject({ guards: [{ readOnly: true }], mask: { columns: ['email'] } })
+  expect(before).toMatchObject({ guards: [{ readOnly: true }], masks: [{ columns: ['email'] }] })
   await applyEdited(world, 'orders-db.yaml', [
     'gateway: required',
     'gateway: required\n    recording: { rows: commit }',

@@ -147,6 +147,7 @@ function beginning(bounds: Bounds, { targetOffset, waits, scheduled }: Kind): Wo
     activateBy: instant(bounds.activateBy),
     attempt: 0,
     unsureAttempts: 0,
+    obligations: [],
   }
   const request: AccessRequest = {
     ...common,

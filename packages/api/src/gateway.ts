@@ -90,8 +90,8 @@ export const targetLogin = z.object({
   ca: z.string().optional(),
   /** Each of them has to let a statement through. As `readRules` of the gateway reads them. */
   guards: z.array(z.unknown()),
-  /** What is hidden of results, as `readMask` of the gateway reads it. Absent: nothing. */
-  mask: z.unknown().optional(),
+  /** What any of them hides of results is hidden. As `readMask` of the gateway reads them. */
+  masks: z.array(z.unknown()),
   recording: recordingPolicy,
 })
 

@@ -1,8 +1,8 @@
 /** The shapes that go over the wire. Instants are RFC 3339, durations are whole seconds; names end in their unit. */
 
 import { parseDuration, parseInstant, parsePrincipalKey } from '@tidegate/core'
-import { grantStates, endReasons, requestStatuses, risks, signalKinds } from '@tidegate/core'
-import type { EndReason, SignalName } from '@tidegate/core'
+import { grantStates, endReasons, obligationKinds, requestStatuses, risks, signalKinds } from '@tidegate/core'
+import type { EndReason, ObligationKind, SignalName } from '@tidegate/core'
 import { z } from 'zod'
 import { limits } from './limits.ts'
 
@@ -102,15 +102,24 @@ const basis = {
   reasons: z.array(z.string()),
 }
 
+/** What sessions are held to beside what their role says. */
+const obligations = z.array(
+  z.object({
+    kind: z.enum(keysOf<ObligationKind>(obligationKinds)),
+    name: z.string(),
+    policies: z.array(z.string()),
+  }),
+)
+
 export const decision = z
   .discriminatedUnion('outcome', [
-    z.object({ outcome: z.literal('permit'), ...basis, maxDurationSeconds: z.number() }),
-    z.object({ outcome: z.literal('approve'), ...basis, paths: z.array(path) }),
+    z.object({ outcome: z.literal('permit'), ...basis, obligations, maxDurationSeconds: z.number() }),
+    z.object({ outcome: z.literal('approve'), ...basis, obligations, paths: z.array(path) }),
     z.object({ outcome: z.literal('step-up'), ...basis, need: z.enum(['mfa', 'phishing-resistant']) }),
     z.object({
       outcome: z.literal('deny'),
       ...basis,
-      cause: z.enum(['forbidden', 'no-policy', 'too-long', 'policy-error']),
+      cause: z.enum(['forbidden', 'no-policy', 'too-long', 'needs-gateway', 'policy-error']),
       remedies: z.array(remedy),
     }),
   ])
@@ -172,6 +181,7 @@ export const grant = z
     expiresAt: instant.optional(),
     end: grantEnd.optional(),
     endedAt: instant.optional(),
+    obligations,
     /** While ending: how often closing failed, and why the last time. */
     closing: z.object({ failures: z.number(), lastFailure: z.string().optional() }).optional(),
   })
@@ -253,7 +263,19 @@ export const configFile = z.object({
 
 export const planItem = z.object({
   action: z.enum(['create', 'change', 'remove']),
-  kind: z.enum(['settings', 'user', 'service', 'agent', 'group', 'resource', 'role', 'policy']),
+  kind: z.enum([
+    'settings',
+    'user',
+    'service',
+    'agent',
+    'group',
+    'guard',
+    'mask',
+    'recording',
+    'resource',
+    'role',
+    'policy',
+  ]),
   id: z.string(),
   /** One line a field: `labels.env: staging → production`. Never a secret. */
   details: z.array(z.string()),

@@ -1,6 +1,7 @@
 /** The shapes of the one question, and of its answer. */
 
 import type { DecisionId } from './ids.ts'
+import type { Obligation } from './obligation.ts'
 import type { Principal } from './principal.ts'
 import type { Resource, Role } from './resource.ts'
 import type { Signal, SignalName } from './signal.ts'
@@ -82,14 +83,23 @@ type Basis = {
   readonly reasons: readonly string[]
 }
 
-export type Permit = Basis & { readonly outcome: 'permit'; readonly maxDuration: Millis }
+type Yes = Basis & {
+  /** Of every permit that holds, whichever of them opens: being permitted twice never takes a mask off. */
+  readonly obligations: readonly Obligation[]
+}
+
+export type Permit = Yes & { readonly outcome: 'permit'; readonly maxDuration: Millis }
 /** `paths` is never empty and no path in it has empty stages. */
-export type NeedsApproval = Basis & { readonly outcome: 'approve'; readonly paths: readonly ApprovalPath[] }
+export type NeedsApproval = Yes & { readonly outcome: 'approve'; readonly paths: readonly ApprovalPath[] }
 export type NeedsStepUp = Basis & { readonly outcome: 'step-up'; readonly need: AuthenticationNeed }
 export type Deny = Basis & {
   readonly outcome: 'deny'
-  readonly cause: 'forbidden' | 'no-policy' | 'too-long' | 'policy-error'
+  readonly cause: 'forbidden' | 'no-policy' | 'too-long' | 'needs-gateway' | 'policy-error'
   readonly remedies: readonly Remedy[]
 }
 
 export type Decision = Permit | NeedsApproval | NeedsStepUp | Deny
+
+/** What sessions are held to by it; nothing where it is no yes. */
+export const obligationsOf = (decision: Decision): readonly Obligation[] =>
+  decision.outcome === 'permit' || decision.outcome === 'approve' ? decision.obligations : []

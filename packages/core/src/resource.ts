@@ -6,6 +6,9 @@ export type Risk = (typeof risks)[number]
 /** What to do when the target cannot be reached while a grant is being opened. */
 export type WhenUnreachable = 'fail' | 'wait'
 
+/** `required`: nobody but a gateway gets the target's credentials. */
+export type WayToTarget = 'none' | 'required'
+
 export type Resource = {
   readonly id: string
   /** Which connector opens it, for example `postgres`. */
@@ -15,6 +18,8 @@ export type Resource = {
   /** Id of the group whose members `owner` in `@approvers` means; absent: no one can approve as owner. */
   readonly owner?: string
   readonly whenUnreachable: WhenUnreachable
+  /** Only a gateway can hold sessions to anything. */
+  readonly gateway: WayToTarget
 }
 
 export type Role = {

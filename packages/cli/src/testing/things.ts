@@ -14,6 +14,7 @@ export const permit: Output<'ask'> = {
   outcome: 'permit',
   ...basis,
   policies: ['readers-may-read'],
+  obligations: [],
   maxDurationSeconds: 3_600,
 }
 
@@ -21,6 +22,7 @@ export const needsApproval: Output<'ask'> = {
   outcome: 'approve',
   ...basis,
   policies: ['prod-needs-a-lead'],
+  obligations: [],
   paths: [
     {
       policies: ['prod-needs-a-lead'],
@@ -91,6 +93,7 @@ export const grantOf = (change: Partial<Grant> = {}): Grant => ({
   state: 'ready',
   durationSeconds: 1_800,
   activateBy: '2026-11-22T12:00:00Z',
+  obligations: [],
   ...change,
 })
 

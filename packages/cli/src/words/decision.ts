@@ -51,6 +51,18 @@ export function denialLines(decision: Decision): readonly Line[] {
   ]
 }
 
+/** `mask pii (policy contractors)`; `undefined`: nothing. */
+export function heldToWords(decision: Decision): string | undefined {
+  const obligations = 'obligations' in decision ? decision.obligations : []
+  const words = obligations.map(({ kind, name, policies }) => `${kind} ${name} (${policyWords(policies)})`)
+  return words.length === 0 ? undefined : listed(words, 'and')
+}
+
+function obligationLines(decision: Decision): readonly Line[] {
+  const words = heldToWords(decision)
+  return words === undefined ? [] : [`  Sessions are held to ${words}.`]
+}
+
 /** What a request would be answered. */
 export function forecastLines(decision: Decision): readonly Line[] {
   switch (decision.outcome) {
@@ -60,11 +72,13 @@ export function forecastLines(decision: Decision): readonly Line[] {
           styled('green', 'It would be granted'),
           ` by ${policyWords(decision.policies)}, for at most ${lasting(decision.maxDurationSeconds)}.`,
         ],
+        ...obligationLines(decision),
       ]
     case 'approve':
       return [
         [styled('yellow', 'It would wait for an approval'), `, by ${counted(decision.paths.length, 'path', 'paths')}:`],
         ...decision.paths.map((path): Line => ['  - ', pathWords(path)]),
+        ...obligationLines(decision),
       ]
     case 'step-up':
       return stepUpLines(decision.need)

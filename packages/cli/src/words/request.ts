@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import type { ExitName } from '../exit-codes.ts'
 import type { Line } from '../output.ts'
 import { bold, command, listed, styled } from '../output.ts'
-import { approverWords, denialLines, pathWords, policyWords, stepUpLines } from './decision.ts'
+import { approverWords, denialLines, heldToWords, pathWords, policyWords, stepUpLines } from './decision.ts'
 import { lasting, when } from './times.ts'
 
 export type AccessRequest = Output<'getRequest'>
@@ -111,6 +111,7 @@ export function requestDetails(clock: Clock, request: AccessRequest): readonly L
     ['task', request.task],
     ['filed', when(clock, request.filedAt)],
     ['status', request.status],
+    ['held to', heldToWords(request.decision)],
     ['grant', request.grant],
   ]
   return [

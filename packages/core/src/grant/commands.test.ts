@@ -9,6 +9,7 @@ import {
   end,
   givesAccess,
   hasExpired,
+  oblige,
   openFailed,
   opened,
   shorten,
@@ -31,6 +32,7 @@ const ready: Grant = {
   activateBy: after(filed, hours(24)),
   attempt: 0,
   unsureAttempts: 0,
+  obligations: [],
 }
 
 const scheduled: Grant = { ...ready, state: 'scheduled', startAt: after(filed, hours(2)) }
@@ -238,4 +240,15 @@ test.each<[string, Grant, GrantEvent['type'], Instant]>([
 ])('a grant that is %s is due when time asks something of it', (_state, grant, type, at) => {
   expect(dueAt(grant, { now: filed, provisioningTimeout })).toBe(at)
   expect(typesOf(timePassed(grant, { now: at, provisioningTimeout }))).toEqual([type])
+})
+
+test('what policy asks of its sessions is an event where it is something else than before', () => {
+  const obligations = [{ kind: 'mask', name: 'pii', policies: ['a'] }] as const
+  const now = after(started, minutes(1))
+  const obliged = then(active, oblige(active, { now, obligations }))
+  expect(obliged.obligations).toEqual(obligations)
+  expect(typesOf(oblige(obliged, { now, obligations: [{ ...obligations[0], policies: ['b'] }] }))).toEqual([])
+  expect(then(obliged, oblige(obliged, { now, obligations: [] })).obligations).toEqual([])
+  for (const grant of [ending, ended])
+    expect(typesOf(oblige(grant, { now, obligations }))).toEqual(['refused: grant-ended'])
 })

@@ -3,6 +3,8 @@
  * or with a refusal; it changes nothing itself.
  */
 
+import type { Obligation } from '../obligation.ts'
+import { holdToTheSame } from '../obligation.ts'
 import type { Instant, Millis } from '../time.ts'
 import { after, earlier } from '../time.ts'
 import type { Grant, GrantEffect, GrantEnd, GrantEvent } from './grant.ts'
@@ -108,6 +110,16 @@ export function shorten(grant: Grant, { now, allowed }: { now: Instant; allowed:
   if (!running || grant.activatedAt === undefined || grant.expiresAt === undefined) return events([])
   const expiresAt = after(grant.activatedAt, allowed)
   return expiresAt < grant.expiresAt ? events([{ type: 'grant.shortened', at: now, expiresAt }]) : events([])
+}
+
+/** Policy asks this of its sessions, from here on. */
+export function oblige(
+  grant: Grant,
+  { now, obligations }: { now: Instant; obligations: readonly Obligation[] },
+): GrantOutcome {
+  if (grant.state === 'ending' || grant.state === 'ended') return { refused: 'grant-ended', end: grant.end }
+  if (holdToTheSame(grant.obligations, obligations)) return events([])
+  return events([{ type: 'grant.obliged', at: now, obligations }])
 }
 
 /**

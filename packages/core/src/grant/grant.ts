@@ -1,6 +1,7 @@
 /** A grant, and how its events change it. */
 
 import type { GrantId, RequestId } from '../ids.ts'
+import type { Obligation } from '../obligation.ts'
 import type { PrincipalRef } from '../principal.ts'
 import type { Instant, Millis } from '../time.ts'
 import type { EndReason, GrantState } from './transitions.ts'
@@ -31,6 +32,8 @@ export type Grant = {
    * statement is sent, uncounted only by an outcome that says nothing was done.
    */
   readonly unsureAttempts: number
+  /** What its sessions are held to beside what its role says. Empty before the first activation. */
+  readonly obligations: readonly Obligation[]
   readonly end?: GrantEnd
   readonly endedAt?: Instant
 }
@@ -53,6 +56,7 @@ export type GrantEvent =
   | { readonly type: 'grant.reissued'; readonly at: Instant }
   | { readonly type: 'grant.open-failed'; readonly at: Instant; readonly cause: string; readonly leftNothing: boolean }
   | { readonly type: 'grant.shortened'; readonly at: Instant; readonly expiresAt: Instant }
+  | { readonly type: 'grant.obliged'; readonly at: Instant; readonly obligations: readonly Obligation[] }
   | { readonly type: 'grant.ending'; readonly at: Instant; readonly end: GrantEnd }
   | {
       readonly type: 'grant.ended'
@@ -91,6 +95,8 @@ export function evolveGrant(grant: Grant, event: GrantEvent): Grant {
       return event.leftNothing ? { ...grant, unsureAttempts: grant.unsureAttempts - 1 } : grant
     case 'grant.shortened':
       return { ...grant, expiresAt: event.expiresAt }
+    case 'grant.obliged':
+      return { ...grant, obligations: event.obligations }
     case 'grant.ending':
       return { ...grant, state: 'ending', end: event.end }
     case 'grant.ended':

@@ -25,6 +25,7 @@ const fresh: Grant = {
   activateBy: after(start, hours(2)),
   attempt: 0,
   unsureAttempts: 0,
+  obligations: [],
 }
 
 const first: fc.Arbitrary<Grant> = fc.constantFrom(fresh, {

@@ -1,6 +1,8 @@
 /** The annotations a policy may carry. One row each; the loader reads them by this table and by nothing else. */
 
 import type { Stage } from '../decision.ts'
+import type { Obligation, ObligationKind } from '../obligation.ts'
+import { allObligations, obligationKinds } from '../obligation.ts'
 import type { Millis } from '../time.ts'
 import { hours, parseDuration } from '../time.ts'
 import { policyLimits as limits } from './limits.ts'
@@ -50,6 +52,9 @@ export const policyAnnotations = {
     form: '@max_duration("2h"): for example 30m, 1h30m, 7d',
     about: 'The longest grant it gives; 1h where absent.',
   },
+  guard: obligation('guard', 'no-deletes', 'The guards that judge the statements of its sessions, all of them.'),
+  mask: obligation('mask', 'pii', 'The masks that hide what its sessions are shown, all of them.'),
+  record: obligation('record', 'commit-parameters', 'How its sessions are recorded; of several, the strictest.'),
   advice: {
     on: ['forbid'],
     read: readAdvice,
@@ -58,6 +63,11 @@ export const policyAnnotations = {
   },
 } as const satisfies Record<string, Annotation<unknown>>
 
+function obligation(kind: ObligationKind, example: string, about: string) {
+  const form = `@${kind}("${example}"): names that the configuration declares under ${obligationKinds[kind]}, at most ${limits.obligationNames}`
+  return { on: ['permit'], read: readNames, form, about } as const
+}
+
 export type AnnotationName = keyof typeof policyAnnotations
 export const annotationNames = Object.keys(policyAnnotations) as AnnotationName[]
 export const isAnnotationName = (name: string): name is AnnotationName => Object.hasOwn(policyAnnotations, name)
@@ -65,6 +75,14 @@ export const isAnnotationName = (name: string): name is AnnotationName => Object
 export type AnnotationValues = {
   readonly [K in AnnotationName]?: Exclude<ReturnType<(typeof policyAnnotations)[K]['read']>, undefined>
 }
+
+/** What `@guard`, `@mask` and `@record` of one policy ask of sessions. */
+export const obligationsIn = (values: AnnotationValues & { readonly id: string }): readonly Obligation[] =>
+  allObligations(
+    (Object.keys(obligationKinds) as ObligationKind[]).flatMap((kind) =>
+      (values[kind] ?? []).map((name) => ({ kind, name, policies: [values.id] })),
+    ),
+  )
 
 /** The stages that `@stages`, or `@approvers` and `@approvals`, ask for. */
 export function stagesOf({ stages, approvers, approvals }: AnnotationValues): readonly Stage[] {
@@ -83,6 +101,13 @@ function readApprovers(value: string, separator: ',' | '|'): readonly string[] |
   const names = value.split(separator).map((name) => name.trim())
   if (names.length > limits.approversPerStage) return undefined
   return names.every((name) => name !== '' && !/[,|]/.test(name)) ? [...new Set(names)].toSorted() : undefined
+}
+
+/** Sorted and without repeats: all of them hold. */
+function readNames(value: string): readonly string[] | undefined {
+  const names = value.split(',').map((name) => name.trim())
+  if (names.length > limits.obligationNames) return undefined
+  return names.every((name) => /^[a-z][a-z0-9-]*$/.test(name)) ? [...new Set(names)].toSorted() : undefined
 }
 
 function readCount(value: string): number | undefined {

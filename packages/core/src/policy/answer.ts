@@ -1,17 +1,20 @@
 /** The answer to a question as its facts stand: an evaluation read through what the policies cost. */
 
 import type { ApprovalPath, Deny } from '../decision.ts'
+import type { Obligation } from '../obligation.ts'
+import { allObligations } from '../obligation.ts'
 import type { Millis } from '../time.ts'
 import { evaluate } from './evaluate.ts'
 import type { Facts } from './facts.ts'
 import { bothPaths, orderPaths, sortedUnion } from './paths.ts'
 import type { PermitPolicy, PolicySet } from './policy.ts'
-import { evaluationFailed, forbiddenBy, noPolicy, policyFailed, tooLong } from './words.ts'
+import { evaluationFailed, forbiddenBy, needsGateway, noPolicy, policyFailed, tooLong } from './words.ts'
 
 export type Yes = {
   readonly yes: true
   /** Never empty; either one path without stages, or only paths with stages. */
   readonly paths: readonly ApprovalPath[]
+  readonly obligations: readonly Obligation[]
 }
 
 export type No = {
@@ -31,8 +34,14 @@ export function answer(set: PolicySet, sides: readonly Side[]): Answer {
   const answers = sides.map((side) => named(answerOne(set, side.facts), side.name))
   const refusals = answers.filter((one) => !one.yes)
   if (refusals.length > 0) return joinRefusals(refusals)
-  return { yes: true, paths: answers.flatMap((one) => (one.yes ? [one.paths] : [])).reduce(bothPaths) }
+  return answers.flatMap((one) => (one.yes ? [one] : [])).reduce(bothYes)
 }
+
+const bothYes = (a: Yes, b: Yes): Yes => ({
+  yes: true,
+  paths: bothPaths(a.paths, b.paths),
+  obligations: allObligations(a.obligations, b.obligations),
+})
 
 function answerOne(set: PolicySet, facts: Facts): Answer {
   const evaluation = evaluate(set, facts)
@@ -52,15 +61,17 @@ function answerOne(set: PolicySet, facts: Facts): Answer {
         evaluation.by.map(forbiddenBy),
       )
     case 'permitted':
-      return fitting(evaluation.by, facts.duration)
+      return fitting(evaluation.by, facts)
   }
 }
 
-/** The permits that hold and give as long as was asked are alternative paths. */
-function fitting(permits: readonly PermitPolicy[], asked: Millis): Answer {
+/** The permits that hold and give as long as was asked are alternative paths; what any of them asks of sessions holds. */
+function fitting(permits: readonly PermitPolicy[], { duration: asked, isGated }: Facts): Answer {
   if (permits.length === 0) return no('no-policy', [], [noPolicy])
+  const obligations = allObligations(...permits.map((permit) => permit.obligations))
+  if (obligations.length > 0 && !isGated) return unkept(obligations)
   const paths = permits.filter((permit) => permit.maxDuration >= asked).map(pathOf)
-  if (paths.length > 0) return { yes: true, paths: orderPaths(paths) }
+  if (paths.length > 0) return { yes: true, paths: orderPaths(paths), obligations }
   const longest = permits.reduce((length, { maxDuration }) => Math.max(length, maxDuration), 0) as Millis
   return no(
     'too-long',
@@ -68,6 +79,14 @@ function fitting(permits: readonly PermitPolicy[], asked: Millis): Answer {
     [tooLong(asked, longest)],
   )
 }
+
+/** What cannot be kept is not promised. */
+const unkept = (obligations: readonly Obligation[]): No =>
+  no(
+    'needs-gateway',
+    obligations.flatMap(({ policies }) => policies),
+    [needsGateway(obligations)],
+  )
 
 const pathOf = ({ id, stages, maxDuration }: PermitPolicy): ApprovalPath => ({ policies: [id], stages, maxDuration })
 
@@ -81,7 +100,7 @@ export const no = (cause: Deny['cause'], policies: readonly string[], reasons: r
 const named = (one: Answer, name: string | undefined): Answer =>
   one.yes || name === undefined ? one : { ...one, reasons: one.reasons.map((reason) => `For ${name}: ${reason}`) }
 
-const gravest: readonly Deny['cause'][] = ['policy-error', 'forbidden', 'no-policy', 'too-long']
+const gravest: readonly Deny['cause'][] = ['policy-error', 'forbidden', 'needs-gateway', 'no-policy', 'too-long']
 
 /** The gravest cause, with its policies; every side's reasons. */
 function joinRefusals(refusals: readonly No[]): No {

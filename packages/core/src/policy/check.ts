@@ -2,10 +2,12 @@
 
 import type { ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
 import { validate } from '@cedar-policy/cedar-wasm/nodejs'
+import type { ObligationKind } from '../obligation.ts'
+import { obligationKinds } from '../obligation.ts'
 import type { ParsedPolicy } from './parse.ts'
 import type { Policy } from './policy.ts'
 import type { PolicyProblem } from './problem.ts'
-import { problemIn } from './problem.ts'
+import { didYouMean, problemIn } from './problem.ts'
 import { placeOf } from './read.ts'
 import { policySchema } from './schema.ts'
 import { offsetOfByte } from './source.ts'
@@ -116,3 +118,22 @@ function scopeGroup({ json: { principal } }: ParsedPolicy): string | undefined {
 
 /** The first string after the head: the scope of the principal comes first, and it has one. */
 const scopePlace = ({ source }: ParsedPolicy): number => source.strings[0]?.at ?? source.head
+
+type KnownObligations = Readonly<Record<ObligationKind, ReadonlySet<string>>>
+
+/** Names in `@guard`, `@mask` and `@record` that the configuration does not declare. */
+export function obligationProblems(known: KnownObligations, parsed: ParsedPolicy, policy: Policy): PolicyProblem[] {
+  const obligations = policy.effect === 'permit' ? policy.obligations : []
+  return obligations
+    .filter(({ kind, name }) => !known[kind].has(name))
+    .map(({ kind, name }) => {
+      const meant = didYouMean(name, [...known[kind]])
+      const remedy = meant === undefined ? `Declare it under ${obligationKinds[kind]}.` : `Did you mean ${meant}?`
+      return problemIn(parsed.file, {
+        at: placeOf(parsed, kind),
+        id: parsed.id,
+        message: `@${kind} names ${name}, which is not declared.`,
+        remedy,
+      })
+    })
+}

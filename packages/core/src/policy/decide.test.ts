@@ -21,6 +21,7 @@ describe('the example of the design', () => {
       policyVersion: 'v1',
       outcome: 'approve',
       policies: ['prod-needs-a-lead'],
+      obligations: [],
       paths: [
         { policies: ['prod-needs-a-lead'], stages: [{ approvers: ['team-leads'], count: 1 }], maxDuration: hours(2) },
       ],

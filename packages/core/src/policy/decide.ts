@@ -24,7 +24,7 @@ import type { PolicySet } from './policy.ts'
 import type { Probe } from './remedies.ts'
 import { findRemedies } from './remedies.ts'
 import { concernedBy } from './slice.ts'
-import { authenticationWords, needsApproval, permittedBy, sentence } from './words.ts'
+import { authenticationWords, heldTo, needsApproval, permittedBy, sentence } from './words.ts'
 
 /**
  * Depends on its arguments alone: the same ones give an equal decision, whenever and however often it is asked.
@@ -36,8 +36,8 @@ export function decide(policies: PolicySet, question: Question, id: DecisionId):
   if ('unfit' in sides) return { ...basis, ...refusal(no('policy-error', [], [sides.unfit])) }
   const first = answer(policies, sides)
   if (first.yes) return { ...basis, ...consent(first) }
-  // A policy that fails is for its author to mend, not for the asker to walk around.
-  if (first.cause === 'policy-error') return { ...basis, ...refusal(first) }
+  // What policy cannot say or keep is for its author to mend, not for the asker to walk around.
+  if (first.cause === 'policy-error' || first.cause === 'needs-gateway') return { ...basis, ...refusal(first) }
   const probe = probeWithin(policyLimits.counterfactuals, policies, sides)
   const facts = changeable(policies, sides)
   return { ...basis, ...(stepUp(probe, facts, first) ?? refusal(first, findRemedies(probe, facts))) }
@@ -66,12 +66,19 @@ function sidesOf(question: Question): readonly Side[] | { readonly unfit: string
   ]
 }
 
-function consent({ paths }: Yes): Said<Permit> | Said<NeedsApproval> {
+function consent({ paths, obligations }: Yes): Said<Permit> | Said<NeedsApproval> {
   const policies = sortedUnion(...paths.map((path) => path.policies))
   const [first] = paths
+  const held = heldTo(obligations)
   return first?.stages.length === 0
-    ? { outcome: 'permit', maxDuration: first.maxDuration, policies, reasons: [permittedBy(policies)] }
-    : { outcome: 'approve', paths, policies, reasons: paths.map(needsApproval) }
+    ? {
+        outcome: 'permit',
+        maxDuration: first.maxDuration,
+        policies,
+        obligations,
+        reasons: [permittedBy(policies), ...held],
+      }
+    : { outcome: 'approve', paths, policies, obligations, reasons: [...paths.map(needsApproval), ...held] }
 }
 
 const refusal = ({ cause, policies, reasons }: No, remedies: Said<Deny>['remedies'] = []): Said<Deny> => ({

@@ -38,6 +38,8 @@ export type Facts = {
   readonly resourceAttributes: { readonly kind: string }
   readonly labels: readonly Uid[]
   readonly duration: Millis
+  /** Whether sessions can be held to anything. */
+  readonly isGated: boolean
   readonly context: FactContext
 }
 
@@ -55,6 +57,7 @@ export function factsOf(question: Question, principal: Principal, time: LocalTim
     resourceAttributes: { kind: resource.kind },
     labels: labelKeys(resource).map((id) => ({ type: 'Label', id })),
     duration,
+    isGated: resource.gateway === 'required',
     context: contextOf(question, principal, time),
   }
 }

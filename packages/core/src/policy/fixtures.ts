@@ -31,6 +31,7 @@ export const question = (changes: Partial<Question> = {}): Question => ({
     kind: 'postgres',
     labels: { env: 'production', service: 'payments' },
     whenUnreachable: 'fail',
+    gateway: 'none',
   },
   duration: hours(1),
   now: noon,

@@ -12,6 +12,8 @@ export const policyLimits = {
   nesting: 10,
   idLength: 100,
   adviceLength: 500,
+  /** Names in one `@guard`, `@mask` or `@record`. */
+  obligationNames: 10,
   approversPerStage: 20,
   approvalsPerStage: 20,
   stages: 10,

@@ -1,6 +1,7 @@
 /** Policy files into a set of policies, or everything that is wrong with them at once. */
 
-import { duplicateProblems, groupProblems, lookalikes, schemaProblems } from './check.ts'
+import type { ObligationKind } from '../obligation.ts'
+import { duplicateProblems, groupProblems, lookalikes, obligationProblems, schemaProblems } from './check.ts'
 import { prepareSchema } from './evaluate.ts'
 import { policyLimits } from './limits.ts'
 import type { ParsedFile, ParsedPolicy } from './parse.ts'
@@ -16,6 +17,8 @@ export type LoadOptions = {
   readonly version: string
   /** Every group there is. Absent: policies may name groups that do not exist (they have no members). */
   readonly knownGroups?: ReadonlySet<string>
+  /** Every name that `@guard`, `@mask` and `@record` may take. Absent: policies may name what does not exist. */
+  readonly knownObligations?: Readonly<Record<ObligationKind, ReadonlySet<string>>>
 }
 
 export type LoadResult =
@@ -37,7 +40,7 @@ export function loadPolicies(files: readonly PolicyFile[], options: LoadOptions)
     ...duplicateProblems(good),
     ...schemaProblems(parsed),
     ...parsed.flatMap(lookalikes),
-    ...strangers(read, options.knownGroups),
+    ...strangers(read, options),
   ]
   if (problems.length > 0) return { ok: false, problems: problems.toSorted(inReadingOrder) }
   prepareSchema()
@@ -59,8 +62,12 @@ function countProblems(parsed: readonly ParsedPolicy[]): PolicyProblem[] {
 
 const strangers = (
   read: readonly { readonly parsed: ParsedPolicy; readonly policy?: Policy }[],
-  known: ReadonlySet<string> | undefined,
-): PolicyProblem[] => (known ? read.flatMap(({ parsed, policy }) => groupProblems(known, parsed, policy)) : [])
+  { knownGroups: groups, knownObligations: obligations }: LoadOptions,
+): PolicyProblem[] =>
+  read.flatMap(({ parsed, policy }) => [
+    ...(groups ? groupProblems(groups, parsed, policy) : []),
+    ...(obligations && policy ? obligationProblems(obligations, parsed, policy) : []),
+  ])
 
 function policySet(unsorted: readonly Policy[], version: string): PolicySet {
   const policies = unsorted.toSorted((a, b) => compareText(a.id, b.id))

@@ -1,6 +1,7 @@
 /** A policy as loaded: Cedar's condition, and what its annotations say a yes costs. */
 
 import type { Stage } from '../decision.ts'
+import type { Obligation } from '../obligation.ts'
 import type { Millis } from '../time.ts'
 import type { PolicyIndex, Scope } from './slice.ts'
 
@@ -19,6 +20,8 @@ export type PermitPolicy = Common & {
   /** Empty: it needs no one. */
   readonly stages: readonly Stage[]
   readonly maxDuration: Millis
+  /** What it asks of sessions, also of those that another permit opens. */
+  readonly obligations: readonly Obligation[]
 }
 
 export type ForbidPolicy = Common & {

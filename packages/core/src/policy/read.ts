@@ -1,7 +1,14 @@
 /** A parsed policy's annotations into what the policy says; or what is wrong with them. */
 
 import type { AnnotationName, AnnotationValues } from './annotations.ts'
-import { annotationNames, policyAnnotations, defaultMaxDuration, isAnnotationName, stagesOf } from './annotations.ts'
+import {
+  annotationNames,
+  policyAnnotations,
+  defaultMaxDuration,
+  isAnnotationName,
+  obligationsIn,
+  stagesOf,
+} from './annotations.ts'
 import type { ParsedPolicy } from './parse.ts'
 import type { Policy } from './policy.ts'
 import type { Fault } from './problem.ts'
@@ -30,7 +37,13 @@ function policyOf({ file, source, json }: ParsedPolicy, values: AnnotationValues
   }
   return json.effect === 'forbid'
     ? { ...common, effect: 'forbid', ...(values.advice !== undefined && { advice: values.advice }) }
-    : { ...common, effect: 'permit', stages: stagesOf(values), maxDuration: values.max_duration ?? defaultMaxDuration }
+    : {
+        ...common,
+        effect: 'permit',
+        stages: stagesOf(values),
+        maxDuration: values.max_duration ?? defaultMaxDuration,
+        obligations: obligationsIn(values),
+      }
 }
 
 /** A name and its value where both are good, to be spread into the values. */

@@ -95,7 +95,7 @@ test('every remedy is minimal and does what it says, for any monotone answer', (
     const needed = all.filter((_, i) => wanted & (2 ** i))
     const asks = (changes: readonly Change[]): Answer =>
       needed.every((change) => changes.includes(change))
-        ? { yes: true, paths: [{ policies: ['a'], stages: [], maxDuration: hours(1) }] }
+        ? { yes: true, paths: [{ policies: ['a'], stages: [], maxDuration: hours(1) }], obligations: [] }
         : { yes: false, cause: 'no-policy', policies: [], reasons: [] }
     expect(findRemedies(asks, facts).map(({ changes }) => changes)).toEqual([needed])
   }

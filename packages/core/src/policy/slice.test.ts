@@ -75,7 +75,13 @@ const questions = fc
     question({
       principal: asking,
       role: { resource: id, name: role, risk: 'low' },
-      resource: { id, kind: 'postgres', labels: env === undefined ? {} : { env }, whenUnreachable: 'fail' },
+      resource: {
+        id,
+        kind: 'postgres',
+        labels: env === undefined ? {} : { env },
+        whenUnreachable: 'fail',
+        gateway: 'none',
+      },
       duration: hours(length),
     }),
   )

@@ -3,9 +3,11 @@
  * be left out or not: its condition, and an error in it, cannot matter. A scope not understood matches everything.
  */
 
+import type { Question } from '../decision.ts'
+import { labelKeys, roleKey } from '../resource.ts'
 import type { Facts, Uid } from './facts.ts'
 import { policyLimits } from './limits.ts'
-import type { Policy, PolicySet } from './policy.ts'
+import type { PermitPolicy, Policy, PolicySet } from './policy.ts'
 
 /** One key per side; `any` where every question matches. */
 export type Scope = { readonly principal: string; readonly resource: string }
@@ -83,6 +85,24 @@ const keysFor = (facts: Facts): { readonly principal: readonly string[]; readonl
 const keysOf = (entity: Uid, ancestors: readonly Uid[]): string[] => [
   ...new Set([any, typeKey(entity.type), uidKey(entity), ...ancestors.map(uidKey)]),
 ]
+
+export type Obliging = {
+  readonly permit: PermitPolicy
+  /** Its scope is this role or resource, and not only something that it is in. */
+  readonly names: boolean
+}
+
+/** The permits that ask something of sessions and whose scope this role is in. */
+export function obligingPermits(set: PolicySet, { resource, role }: Pick<Question, 'resource' | 'role'>): Obliging[] {
+  const own = [uidKey({ type: 'Role', id: roleKey(role) }), uidKey({ type: 'Resource', id: resource.id })]
+  const labels = labelKeys(resource).map((id) => uidKey({ type: 'Label', id }))
+  const keys = new Set([any, typeKey('Role'), ...own, ...labels])
+  return set.policies.flatMap((permit) =>
+    permit.effect === 'permit' && permit.obligations.length > 0 && keys.has(permit.scope.resource)
+      ? [{ permit, names: own.includes(permit.scope.resource) }]
+      : [],
+  )
+}
 
 /** The same policies without the index: every question sees all of them. For tests and measurements. */
 export const unsliced = (set: PolicySet): PolicySet => ({

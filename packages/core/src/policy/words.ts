@@ -1,6 +1,8 @@
 /** What decisions say to people. */
 
 import type { ApprovalPath, AuthenticationNeed, Stage } from '../decision.ts'
+import type { Obligation } from '../obligation.ts'
+import { obligationKey } from '../obligation.ts'
 import type { Millis } from '../time.ts'
 import { formatDuration } from '../time.ts'
 import type { PolicyError } from './evaluate.ts'
@@ -30,15 +32,24 @@ export const noPolicy = 'No policy permits this.'
 export const tooLong = (asked: Millis, longest: Millis): string =>
   `${formatDuration(asked)} is too long: at most ${formatDuration(longest)} is given here.`
 
+/** `Sessions are held to guard no-deletes and mask pii.` Nothing where they are held to nothing. */
+export const heldTo = (obligations: readonly Obligation[]): readonly string[] =>
+  obligations.length === 0 ? [] : [`Sessions are held to ${joined(obligations.map(obligationKey))}.`]
+
+export const needsGateway = (obligations: readonly Obligation[]): string =>
+  `Sessions have to be held to ${joined(obligations.map(obligationKey))}, which only a gateway does, and access to this resource does not lead through one. An administrator writes gateway: required there, or changes the policy.`
+
 export const authenticationWords: Record<AuthenticationNeed, string> = {
   mfa: 'sign in again with a second factor',
   'phishing-resistant': 'sign in again with a passkey or security key',
 }
 
 /** One sentence of several wishes. */
-export function sentence(wishes: readonly string[]): string {
-  const most = wishes.slice(0, -1).join(', ')
-  return asSentence([...(most ? [most] : []), ...wishes.slice(-1)].join(' and '))
+export const sentence = (wishes: readonly string[]): string => asSentence(joined(wishes))
+
+function joined(parts: readonly string[]): string {
+  const most = parts.slice(0, -1).join(', ')
+  return [...(most ? [most] : []), ...parts.slice(-1)].join(' and ')
 }
 
 /** Cedar's messages begin small and end open. */

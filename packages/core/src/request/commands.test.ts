@@ -33,7 +33,7 @@ const basis = {
   signals: [],
   reasons: ['The ticket is closed.', 'And it is late.'],
 }
-const permit: Permit = { ...basis, outcome: 'permit', maxDuration: hours(2) }
+const permit: Permit = { ...basis, outcome: 'permit', obligations: [], maxDuration: hours(2) }
 const deny: Deny = { ...basis, outcome: 'deny', cause: 'forbidden', remedies: [] }
 const stepUp: Decision = { ...basis, outcome: 'step-up', need: 'mfa' }
 const pathOf = (count: number, ...approvers: string[]): NeedsApproval['paths'][number] => ({
@@ -41,7 +41,12 @@ const pathOf = (count: number, ...approvers: string[]): NeedsApproval['paths'][n
   stages: [{ approvers, count }],
   maxDuration: hours(count),
 })
-const needs = (...paths: NeedsApproval['paths']): NeedsApproval => ({ ...basis, outcome: 'approve', paths })
+const needs = (...paths: NeedsApproval['paths']): NeedsApproval => ({
+  ...basis,
+  outcome: 'approve',
+  obligations: [],
+  paths,
+})
 const aLead = needs(pathOf(1, 'team-leads'))
 
 const given = (approver: string, verdict: Verdict = 'approve', at: Instant = after(filed, minutes(1))): Approval => ({

@@ -174,7 +174,7 @@ describe('coming in', () => {
     const all = 'select email, orders from people'
     expect((await open.query(all)).rows).toEqual([{ email: 'alice@example.com', orders: 7 }])
     const mask = { columns: [{ names: ['email'], by: 'full' }] }
-    world.plane.releases.set(world.grant.grant, { ...world.plane.releases.get(world.grant.grant)!, mask })
+    world.plane.releases.set(world.grant.grant, { ...world.plane.releases.get(world.grant.grant)!, masks: [mask] })
     const synced = once(world.plane.happened, 'syncGateway')
     world.plane.put({ ...world.grant, role: 'support' })
     await synced

@@ -23,12 +23,12 @@ test.each([
 })
 
 test('without rules there is no guard, no cap and no setting', () => {
-  expect(restrain(held, { guards: [] })).toEqual({ outcome: 'restrained', restraint: { parameters: {} } })
+  expect(restrain(held, { guards: [], masks: [] })).toEqual({ outcome: 'restrained', restraint: { parameters: {} } })
 })
 
 test('the strictest cap counts, and every setting', () => {
   const rules = [{ maxRows: 5 }, { maxRows: 3, maxBytes: 100 }, { readOnly: true }, { searchPath: ['public'] }]
-  const restrained = restrain(held, { guards: rules })
+  const restrained = restrain(held, { guards: rules, masks: [] })
   if (restrained.outcome !== 'restrained') throw new Error('they fit')
   const { caps, parameters } = restrained.restraint
   expect(parameters).toEqual({ default_transaction_read_only: 'on', search_path: '"public"' })
@@ -36,6 +36,9 @@ test('the strictest cap counts, and every setting', () => {
 })
 
 test('a mask that cannot be read opens nothing', () => {
-  const restrained = restrain(held, { guards: [], mask: { collumns: [] } })
+  const restrained = restrain(held, {
+    guards: [],
+    masks: [{ columns: [{ names: ['email'], by: 'full' }] }, { collumns: [] }],
+  })
   expect(restrained).toMatchObject({ outcome: 'unusable', problems: [expect.stringContaining('mask: collumns')] })
 })

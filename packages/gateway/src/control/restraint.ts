@@ -7,6 +7,7 @@ import { type GuardRules, readRules, readRulesText } from '../guard/rules.ts'
 import type { Guard, Ruling } from '../guard/ruling.ts'
 import { createMask, type Mask } from '../mask/mask.ts'
 import { readMask } from '../mask/rules.ts'
+import { allMasks } from '../mask/together.ts'
 import type { Release } from './contract.ts'
 
 export type Restraint = {
@@ -29,13 +30,16 @@ type Held = { readonly guards: Guards; readonly random: (count: number) => Uint8
 /** For one session. */
 export function restrain(
   { guards, random }: Held,
-  { guards: values, mask }: Pick<Release, 'guards' | 'mask'>,
+  { guards: values, masks }: Pick<Release, 'guards' | 'masks'>,
 ): Restrained {
   const read = values.map((value) => (typeof value === 'string' ? readRulesText(value) : readRules(value)))
   const problems = read.flatMap((one) => ('problems' in one ? one.problems : []))
-  const hidden = mask === undefined ? undefined : readMask(mask)
-  if (hidden !== undefined && 'problems' in hidden) problems.push(...hidden.problems.map((one) => `mask: ${one}`))
+  const hidden = masks.map(readMask)
+  problems.push(
+    ...hidden.flatMap((one) => ('problems' in one ? one.problems.map((problem) => `mask: ${problem}`) : [])),
+  )
   const rules = read.flatMap((one) => ('rules' in one ? [one.rules] : []))
+  const hiding = hidden.flatMap((one) => ('rules' in one ? [one.rules] : []))
   const { parameters, conflicts } = parametersOf(rules)
   problems.push(...conflicts)
   if (problems.length > 0) return { outcome: 'unusable', problems }
@@ -48,7 +52,7 @@ export function restrain(
       parameters,
       ...(rules.length > 0 && { guard: allOf(rules.map(guards.guardFor)) }),
       ...(caps && { caps }),
-      ...(hidden !== undefined && 'rules' in hidden && { mask: createMask(hidden.rules, { key }) }),
+      ...(hiding.length > 0 && { mask: allMasks(hiding.map((one) => createMask(one, { key }))) }),
     },
   }
 }

@@ -16,13 +16,19 @@ import type { MaskRules } from './rules.ts'
 export type MaskRefusal = { readonly rule: string; readonly message: string; readonly remedy: string }
 
 /** What a text's statements give, in order. */
-export type Judged = { readonly plans: readonly Plan[] } | { readonly refusal: MaskRefusal }
+export type MaskPlans = {
+  readonly plans: readonly Plan[]
+  /** Where several masks make up one: those of each. */
+  readonly parts?: readonly MaskPlans[]
+}
+
+export type Judged = MaskPlans | { readonly refusal: MaskRefusal }
 
 export type SessionMask = {
   /** Takes any text, and never throws. */
   readonly judge: (text: string) => Judged
   /** Of one run of a text, or of all runs of what was prepared. */
-  readonly results: (plans: readonly Plan[]) => Results
+  readonly results: (plans: MaskPlans) => Results
   /** Something masked has got a name at the target: whatever SQL runs by one may give it. */
   readonly named: () => void
   /** SQL gave it that name: so may whatever the protocol runs by one, even if it was something else before. */
@@ -92,7 +98,7 @@ function sessionMask(made: Made): SessionMask {
       if ('plans' in judged) cache.set(text, judged)
       return judged
     },
-    results: (plans) => createResults({ plans, catalog, maskers, detecting, hasNames: () => names }),
+    results: ({ plans }) => createResults({ plans, catalog, maskers, detecting, hasNames: () => names }),
     named() {
       names = true
     },

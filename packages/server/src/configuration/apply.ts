@@ -25,6 +25,7 @@ import type { Plan, PlanItem } from './plan.ts'
 import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
 import type { SessionRules } from './session-rules.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
+import { unkeptEffects } from './obliging.ts'
 
 export type Kinds = ReadonlyMap<string, ConnectorKind>
 export type ConfigChange = Output<'getChange'>
@@ -45,7 +46,7 @@ export async function planConfiguration(deps: Deps, reader: Reader, files: reado
   const locked = await lockoutProblem(reader, after, deps.runtime.now())
   if (locked) throw invalid([locked])
   const items = planItems(before, after)
-  const effects = await effectsOf(reader, before, after)
+  const effects = [...(await effectsOf(reader, before, after)), ...unkeptEffects(after)]
   return {
     before,
     after,

@@ -4,15 +4,17 @@ import { createHash } from 'node:crypto'
 import type { FieldProblem } from '@tidegate/api'
 import { limits } from '@tidegate/api'
 import type { ConnectorKind } from '@tidegate/connectors'
-import type { Agent, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
+import type { Agent, LoadOptions, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
 import { loadPolicies, positionAt, principalKey } from '@tidegate/core'
 import { readMember, resolveMembership } from './membership.ts'
+import { unkeptProblems } from './obliging.ts'
 import type { Path, ReadFile } from './read.ts'
 import { readFiles } from './read.ts'
 import { readResources } from './resources.ts'
+import { readSets } from './rule-sets.ts'
 import { bootstrapSettings } from './schema.ts'
 import type { SessionRules } from './session-rules.ts'
-import type { Declared, ResourceEntry, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
+import type { Declared, ResourceEntry, RuleSets, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
 
 export type ParseResult =
   | { readonly ok: true; readonly snapshot: Snapshot }
@@ -34,21 +36,24 @@ export function parseConfiguration(
   const files = sources.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const read = readFiles(files.filter(({ path }) => !isPolicy(path)))
   const declared = merge(read.files)
-  const resources = readResources(read.files, { kinds, rules: sessionRules })
+  const { sets, problems: setProblems } = readSets(read.files, sessionRules)
+  const resources = readResources(read.files, { kinds, rules: sessionRules, sets })
   const groups = new Set(declared.groups.map(({ id }) => id))
   const hash = hashOf(files)
-  const policies = readPolicies(files, { version: hash, knownGroups: groups })
+  const policies = readPolicies(files, { version: hash, knownGroups: groups, knownObligations: namesOf(sets) })
   const problems = [
     ...read.problems,
+    ...setProblems,
     ...resources.problems,
     ...policies.problems,
+    ...(policies.set ? unkeptProblems(policies.set, resources.entries) : []),
     // References are only worth checking when every file could be read.
     ...(read.problems.length === 0 ? checkReferences(read.files, declared) : []),
   ]
   if (problems.length > 0 || !policies.set) return { ok: false, problems }
   return {
     ok: true,
-    snapshot: build({ version, hash, files, declared, policies: policies.set, resources: resources.entries }),
+    snapshot: build({ version, hash, files, declared, policies: policies.set, sets, resources: resources.entries }),
   }
 }
 
@@ -102,13 +107,16 @@ function merge(files: readonly ReadFile[]): Declared {
     services: all.flatMap(({ services }) => services),
     agents: all.flatMap(({ agents }) => agents),
     groups: all.flatMap(({ groups }) => groups),
+    guards: all.flatMap(({ guards }) => guards),
+    masks: all.flatMap(({ masks }) => masks),
+    recordings: all.flatMap(({ recordings }) => recordings),
     resources: all.flatMap(({ resources }) => resources),
   }
 }
 
 function readPolicies(
   files: readonly SourceFile[],
-  options: { version: string; knownGroups: ReadonlySet<string> },
+  options: LoadOptions,
 ): { set?: PolicySet; problems: FieldProblem[] } {
   const loaded = loadPolicies(
     files.filter(({ path }) => isPolicy(path)),
@@ -123,8 +131,16 @@ function readPolicies(
   return { problems }
 }
 
+const namesOf = ({ guards, masks, recordings }: RuleSets): NonNullable<LoadOptions['knownObligations']> => ({
+  guard: new Set(guards.keys()),
+  mask: new Set(masks.keys()),
+  record: new Set(recordings.keys()),
+})
+
+type Kind = Exclude<keyof Declared, 'settings'>
+
 /** Where each declared thing of a kind stands, over all files. */
-function* places<K extends 'users' | 'services' | 'agents' | 'groups' | 'resources'>(
+function* places<K extends Kind>(
   files: readonly ReadFile[],
   kind: K,
 ): Generator<{ item: Declared[K][number]; at: (path: Path) => string }> {
@@ -164,13 +180,15 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
   return [...problems, ...checkUnique(files)]
 }
 
+const kinds: readonly Kind[] = ['users', 'services', 'agents', 'groups', 'guards', 'masks', 'recordings', 'resources']
+
 function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
   const problems: FieldProblem[] = []
   const once = (seen: Set<string>, key: string, twice: { field: string; message: string }): void => {
     if (seen.has(key)) problems.push({ ...twice, remedy: 'Keep one.' })
     seen.add(key)
   }
-  for (const kind of ['users', 'services', 'agents', 'groups', 'resources'] as const) {
+  for (const kind of kinds) {
     const seen = new Set<string>()
     for (const { item, at } of places(files, kind))
       once(seen, item.id, { field: at(['id']), message: `${item.id} is declared twice.` })
@@ -200,6 +218,7 @@ type Parts = {
   files: readonly SourceFile[]
   declared: Declared
   policies: PolicySet
+  sets: RuleSets
   resources: ReadonlyMap<string, ResourceEntry>
 }
 

@@ -81,7 +81,7 @@ function thingsOf(snapshot: Snapshot): Things {
   const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
   const add = (kind: Kind, id: string, value: object): void =>
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
-  const { settings, users, services, agents, groups, resources } = snapshot.declared
+  const { settings, users, services, agents, groups, guards, masks, recordings, resources } = snapshot.declared
   if (snapshot.version > 0 || snapshot.files.length > 0) {
     const { requestTimeout, activationWindow } = settings
     const lengths = {
@@ -94,6 +94,9 @@ function thingsOf(snapshot: Snapshot): Things {
   for (const { id, ...rest } of services) add('service', id, rest)
   for (const { id, ...rest } of agents) add('agent', id, rest)
   for (const { id, members } of groups) add('group', id, { members: members.toSorted() })
+  for (const { id, ...rest } of guards) add('guard', id, rest)
+  for (const { id, ...rest } of masks) add('mask', id, rest)
+  for (const { id, ...rest } of recordings) add('recording', id, rest)
   for (const { id, roles, ...rest } of resources) {
     add('resource', id, rest)
     for (const { name, ...role } of roles) add('role', `${id}/${name}`, role)

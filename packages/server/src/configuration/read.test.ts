@@ -35,7 +35,16 @@ test('a file that says nothing declares nothing', () => {
   for (const empty of ['', '# nothing\n', '---\n', '{}']) {
     const { files, problems } = readOne(empty)
     expect(problems).toEqual([])
-    expect(files[0]?.declared).toEqual({ users: [], services: [], agents: [], groups: [], resources: [] })
+    expect(files[0]?.declared).toEqual({
+      users: [],
+      services: [],
+      agents: [],
+      groups: [],
+      guards: [],
+      masks: [],
+      recordings: [],
+      resources: [],
+    })
     expect(files[0]?.at(['users', 0])).toMatch(/^people\.yaml:\d+:\d+$/)
   }
 })

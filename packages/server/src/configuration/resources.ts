@@ -5,18 +5,20 @@ import type { ConnectorKind } from '@tidegate/connectors'
 import type { Resource } from '@tidegate/core'
 import type { Path, ReadFile } from './read.ts'
 import { problemOf } from './read.ts'
+import { strictest, unknownSets } from './rule-sets.ts'
 import type { DeclaredResource } from './schema.ts'
 import { usualRecording } from './schema.ts'
 import type { SessionRules } from './session-rules.ts'
 import { sessionProblems } from './session-rules.ts'
-import type { ResourceEntry, RoleEntry } from './snapshot.ts'
+import type { ResourceEntry, RoleEntry, Rules, RuleSets } from './snapshot.ts'
 
 type Kinds = ReadonlyMap<string, ConnectorKind>
 type At = (path: Path) => string
+type Held = { readonly rules: SessionRules | undefined; readonly sets: RuleSets }
 
 export function readResources(
   files: readonly ReadFile[],
-  { kinds, rules }: { readonly kinds: Kinds; readonly rules: SessionRules | undefined },
+  { kinds, ...held }: { readonly kinds: Kinds } & Held,
 ): { entries: ReadonlyMap<string, ResourceEntry>; problems: readonly FieldProblem[] } {
   const entries = new Map<string, ResourceEntry>()
   const problems: FieldProblem[] = []
@@ -33,7 +35,7 @@ export function readResources(
         })
         continue
       }
-      const read = readResource(declared, { kind, at, rules })
+      const read = readResource(declared, { kind, at, ...held })
       problems.push(...read.problems)
       if (!read.entry) continue
       const other = targets.get(read.entry.targetKey)
@@ -51,16 +53,16 @@ const sharedTarget = (field: string, other: string): FieldProblem => ({
   remedy: 'Make it one resource, or give one of them another rolePrefix.',
 })
 
-type Context = { kind: ConnectorKind; at: At; rules: SessionRules | undefined }
+type Context = Held & { readonly kind: ConnectorKind; readonly at: At }
 
 function readResource(
   declared: DeclaredResource,
-  { kind, at, rules }: Context,
+  { kind, at, rules, sets }: Context,
 ): { entry?: ResourceEntry; problems: readonly FieldProblem[] } {
   const problems: FieldProblem[] = sessionProblems(declared, { at, rules })
   const config = kind.config.safeParse(declared.connection ?? {})
   if (!config.success) problems.push(...config.error.issues.map((issue) => problemOf(issue, at, ['connection'])))
-  const roles = readRoles(declared, { kind, at })
+  const roles = readRoles(declared, { kind, at, sets })
   problems.push(...roles.problems)
   if (!config.success || problems.length > 0) return { problems }
   const specs = [...roles.entries.values()].map(({ spec }) => spec)
@@ -73,6 +75,7 @@ function readResource(
     kind: declared.kind,
     labels: Object.fromEntries(Object.entries(declared.labels).toSorted(([a], [b]) => (a < b ? -1 : 1))),
     whenUnreachable: declared.whenUnreachable,
+    gateway: declared.gateway ?? 'none',
     ...(declared.owner !== undefined && { owner: declared.owner }),
   }
   const entry: ResourceEntry = {
@@ -81,8 +84,6 @@ function readResource(
     config: config.data,
     targetKey: `${kind.kind}:${kind.targetKey(config.data)}`,
     roles: roles.entries,
-    gateway: declared.gateway ?? 'none',
-    recording: declared.recording ?? usualRecording,
     ...(declared.description !== undefined && { description: declared.description }),
   }
   return { entry, problems }
@@ -90,12 +91,14 @@ function readResource(
 
 function readRoles(
   declared: DeclaredResource,
-  { kind, at }: Omit<Context, 'rules'>,
+  { kind, at, sets }: Omit<Context, 'rules'>,
 ): { entries: Map<string, RoleEntry>; problems: FieldProblem[] } {
   const entries = new Map<string, RoleEntry>()
   const problems: FieldProblem[] = []
-  for (const [index, { name, risk, description, privileges, guard, mask }] of declared.roles.entries()) {
+  for (const [index, declaredRole] of declared.roles.entries()) {
+    const { name, risk, description, privileges } = declaredRole
     const path = ['roles', index]
+    problems.push(...unknownSets(declaredRole, sets, (inner) => at([...path, ...inner])))
     if (entries.has(name))
       problems.push({
         field: at([...path, 'name']),
@@ -111,9 +114,24 @@ function readRoles(
       role: { resource: declared.id, name, risk },
       spec: { name, risk, privileges: parsed.data },
       ...(description !== undefined && { description }),
-      ...(guard !== undefined && { guard }),
-      ...(mask !== undefined && { mask }),
+      rules: rulesOf(declared, declaredRole, sets),
     })
   }
   return { entries, problems }
 }
+
+type DeclaredRole = DeclaredResource['roles'][number]
+
+/** Its own, and those that it names. */
+function rulesOf({ recording }: DeclaredResource, role: DeclaredRole, sets: RuleSets): Rules {
+  return {
+    guards: [...own(role.guard), ...role.guards.map((name) => sets.guards.get(name))],
+    masks: [...own(role.mask), ...role.masks.map((name) => sets.masks.get(name))],
+    recording: strictest(
+      recording ?? usualRecording,
+      role.recordings.flatMap((name) => sets.recordings.get(name) ?? []),
+    ),
+  }
+}
+
+const own = (value: unknown): readonly unknown[] => (value === undefined ? [] : [value])

@@ -97,6 +97,9 @@ const group = z.strictObject({
   members: z.array(z.string().min(1).max(200)).default([]),
 })
 
+/** Names of sets that are declared once for many. */
+const setNames = z.array(lowerId).max(10).default([])
+
 const role = z.strictObject({
   name: lowerId.refine((name) => !name.startsWith('grt-'), { error: 'Names that begin with grt- are taken.' }),
   risk: z.enum(risks),
@@ -107,7 +110,15 @@ const role = z.strictObject({
   guard: z.unknown().optional(),
   /** What a gateway hides of results. The gateway's own words; checked by it. */
   mask: z.unknown().optional(),
+  /** By name, beside what stands here itself. All of it holds. */
+  guards: setNames,
+  masks: setNames,
+  recordings: setNames,
 })
+
+const rules = z.unknown().nonoptional({ error: 'Write the rules.' })
+const guardSet = z.strictObject({ id: lowerId, rules })
+const maskSet = z.strictObject({ id: lowerId, rules })
 
 /** What a gateway writes down of sessions, and what it does when it cannot. `commit`: a salted hash instead. */
 const recording = z.strictObject({
@@ -116,6 +127,21 @@ const recording = z.strictObject({
   rows: z.enum(['none', 'keep', 'commit']).default('none'),
   whenItFails: z.enum(['end', 'go-on']).default('end'),
 })
+
+const asksForNothing = { error: 'Leave it out: only what is stricter can be asked for.' }
+
+/** What is asked of a recording, over what its resource says. */
+const recordingSet = z
+  .strictObject({
+    id: lowerId,
+    text: z.literal('commit', asksForNothing).optional(),
+    parameters: z.literal('commit', asksForNothing).optional(),
+    rows: z.enum(['keep', 'commit']).optional(),
+    whenItFails: z.literal('end', asksForNothing).optional(),
+  })
+  .refine((set) => Object.keys(set).length > 1, {
+    error: 'It asks for nothing: write text, parameters, rows or whenItFails.',
+  })
 
 const resource = z.strictObject({
   id: lowerId,
@@ -140,6 +166,10 @@ export const configurationFile = z.strictObject({
   services: z.array(service).default([]),
   agents: z.array(agent).default([]),
   groups: z.array(group).default([]),
+  /** What roles and policies name. */
+  guards: z.array(guardSet).max(100).default([]),
+  masks: z.array(maskSet).max(100).default([]),
+  recordings: z.array(recordingSet).max(100).default([]),
   resources: z.array(resource).default([]),
 })
 
@@ -151,6 +181,8 @@ export type DeclaredAgent = z.output<typeof agent>
 export type DeclaredGroup = z.output<typeof group>
 export type DeclaredResource = z.output<typeof resource>
 export type RecordingPolicy = z.output<typeof recording>
+export type DeclaredSet = z.output<typeof guardSet> | z.output<typeof maskSet>
+export type DeclaredRecording = z.output<typeof recordingSet>
 export type DeclaredToken = z.output<typeof token>
 
 export const usualRecording: RecordingPolicy = recording.parse({})

@@ -23,23 +23,25 @@ const problemsOf = (result: ReturnType<typeof read>) => (result.ok ? [] : result
 const entryOf = (result: ReturnType<typeof read>) =>
   result.ok ? result.snapshot.resources.get('orders-db') : undefined
 
+const rulesIn = (result: ReturnType<typeof read>) => entryOf(result)?.roles.get('readonly')?.rules
+
 const required = '    gateway: required\n'
 
 test('a resource has no gateway unless it says so, and its recording keeps statements and ends a session it cannot keep', () => {
   const usual = { text: 'keep', parameters: 'keep', rows: 'none', whenItFails: 'end' }
-  expect(entryOf(read({}))).toMatchObject({ gateway: 'none', recording: usual })
-  expect(entryOf(read({ resource: '    gateway: none\n' }))).toMatchObject({ gateway: 'none' })
+  expect(entryOf(read({}))).toMatchObject({ resource: { gateway: 'none' } })
+  expect(rulesIn(read({}))).toEqual({ guards: [], masks: [], recording: usual })
+  expect(entryOf(read({ resource: '    gateway: none\n' }))).toMatchObject({ resource: { gateway: 'none' } })
   const recording = '    recording: { rows: commit, whenItFails: go-on }\n'
-  expect(entryOf(read({ resource: required + recording }))).toMatchObject({
-    gateway: 'required',
-    recording: { ...usual, rows: 'commit', whenItFails: 'go-on' },
-  })
+  const gated = read({ resource: required + recording })
+  expect(entryOf(gated)).toMatchObject({ resource: { gateway: 'required' } })
+  expect(rulesIn(gated)?.recording).toEqual({ ...usual, rows: 'commit', whenItFails: 'go-on' })
 })
 
 test('guard and mask are kept as they were written, when whoever acts on them has no objection', () => {
   const result = read({ resource: required, role: '        guard: fine\n        mask: fine\n' }, rules)
-  expect(entryOf(result)?.roles.get('readonly')).toMatchObject({ guard: 'fine', mask: 'fine' })
-  expect(entryOf(read({ resource: required }, rules))?.roles.get('readonly')).not.toHaveProperty('guard')
+  expect(rulesIn(result)).toMatchObject({ guards: ['fine'], masks: ['fine'] })
+  expect(rulesIn(read({ resource: required }, rules))).toMatchObject({ guards: [], masks: [] })
 })
 
 test('what is wrong with them is said at their place, all of it', () => {

@@ -15,6 +15,7 @@ export type SessionRules = {
 type At = (path: readonly (string | number)[]) => string
 
 const words = ['guard', 'mask'] as const
+const setWords = ['guards', 'masks', 'recordings'] as const
 
 /** A rule that nobody would act on is refused: absence of a gateway must not look like one that lets everything through. */
 export function sessionProblems(
@@ -22,17 +23,29 @@ export function sessionProblems(
   { at, rules }: { readonly at: At; readonly rules: SessionRules | undefined },
 ): FieldProblem[] {
   const direct = declared.gateway !== 'required'
-  const problems = declared.roles.flatMap((role, index) =>
-    words
+  const problems = declared.roles.flatMap((role, index) => [
+    ...words
       .filter((word) => role[word] !== undefined)
       .flatMap((word) => {
         const field = at(['roles', index, word])
-        if (direct) return [withoutGateway(field)]
-        if (!rules) return [{ field, message: 'This server was started without anyone who can check it.' }]
-        return rules[word](role[word]).map((message) => ({ field, message }))
+        return direct ? [withoutGateway(field)] : rulesProblems({ word, value: role[word], rules }, field)
       }),
-  )
+    ...setWords
+      .filter((word) => direct && role[word].length > 0)
+      .map((word) => withoutGateway(at(['roles', index, word]))),
+  ])
   return direct && declared.recording !== undefined ? [withoutGateway(at(['recording'])), ...problems] : problems
+}
+
+type Checked = {
+  readonly word: keyof SessionRules
+  readonly value: unknown
+  readonly rules: SessionRules | undefined
+}
+
+export function rulesProblems({ word, value, rules }: Checked, field: string): FieldProblem[] {
+  if (!rules) return [{ field, message: 'This server was started without anyone who can check it.' }]
+  return rules[word](value).map((message) => ({ field, message }))
 }
 
 const withoutGateway = (field: string): FieldProblem => ({

@@ -5,8 +5,10 @@ import type { Instant, PolicySet, Principal, PrincipalRef, Resource, Role, Signa
 import type {
   DeclaredAgent,
   DeclaredGroup,
+  DeclaredRecording,
   DeclaredResource,
   DeclaredService,
+  DeclaredSet,
   DeclaredSettings,
   DeclaredUser,
   RecordingPolicy,
@@ -21,6 +23,9 @@ export type Declared = {
   readonly services: readonly DeclaredService[]
   readonly agents: readonly DeclaredAgent[]
   readonly groups: readonly DeclaredGroup[]
+  readonly guards: readonly DeclaredSet[]
+  readonly masks: readonly DeclaredSet[]
+  readonly recordings: readonly DeclaredRecording[]
   readonly resources: readonly DeclaredResource[]
 }
 
@@ -33,18 +38,29 @@ export type ResourceEntry = {
   /** Which name space of which target this is. */
   readonly targetKey: string
   readonly roles: ReadonlyMap<string, RoleEntry>
-  readonly gateway: 'none' | 'required'
+}
+
+/** What sessions are held to: by their role, and by obligations. */
+export type Rules = {
+  /** In the gateway's words: each has to let a statement through. */
+  readonly guards: readonly unknown[]
+  /** In the gateway's words: what any of them hides is hidden. */
+  readonly masks: readonly unknown[]
   readonly recording: RecordingPolicy
+}
+
+/** By name, what roles and policies can ask for. */
+export type RuleSets = {
+  readonly guards: ReadonlyMap<string, unknown>
+  readonly masks: ReadonlyMap<string, unknown>
+  readonly recordings: ReadonlyMap<string, DeclaredRecording>
 }
 
 export type RoleEntry = {
   readonly role: Role
   readonly description?: string
   readonly spec: RoleSpec<unknown>
-  /** In the gateway's words. Absent: everything is let through. */
-  readonly guard?: unknown
-  /** In the gateway's words. Absent: nothing is hidden. */
-  readonly mask?: unknown
+  readonly rules: Rules
 }
 
 export type TokenEntry = { readonly principal: PrincipalRef; readonly expires: Instant }
@@ -57,6 +73,7 @@ export type Snapshot = {
   readonly files: readonly SourceFile[]
   readonly declared: Declared
   readonly policies: PolicySet
+  readonly sets: RuleSets
   readonly resources: ReadonlyMap<string, ResourceEntry>
   /** By principal key; groups resolved. */
   readonly principals: ReadonlyMap<string, Principal>

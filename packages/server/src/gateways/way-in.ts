@@ -37,7 +37,7 @@ export async function wayIn(
   { tx, now }: Unit,
   { grant, entry }: Opening,
 ): Promise<WayIn | undefined> {
-  if (entry.gateway === 'none' && grant.byGateway !== true) return undefined
+  if (entry.resource.gateway === 'none' && grant.byGateway !== true) return undefined
   const address = gateways && (await connectedGateway(tx, now, grant))
   if (address) return { key: gateways.key, address }
   const resource = entry.resource.id

@@ -31,6 +31,7 @@ import { lifecycleLimits } from './limits.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
 import { hasMoved } from './moved.ts'
+import { isBeyondObliging, obligingEvents } from './obliged.ts'
 import { saveGrant } from './save.ts'
 
 export type Activation = Lifecycle & {
@@ -113,9 +114,15 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (allowed === undefined) {
     throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   }
+  if (grant.state === 'active' && isBeyondObliging(grant, decision)) {
+    throw new ApiError('policy-refuses', {
+      detail: 'It was opened without a gateway, which policy asks for by now, and is ending. Request access again.',
+      decision,
+    })
+  }
   const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
-  const { events } = outcome
+  const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
   const saved = await saveGrant(unit, grant, { events, decision, configuration: snapshot.version })
   return { grant: saved, entry, way }
 }

@@ -139,6 +139,7 @@ export async function createGrant(
     activateBy,
     attempt: 0,
     unsureAttempts: 0,
+    obligations: [],
     ...(later !== undefined && { startAt: later }),
   }
   unit.send(insertGrant(unit.tx, grant, later ?? activateBy))

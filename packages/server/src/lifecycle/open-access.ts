@@ -13,6 +13,7 @@ import type { Activated, Activation, Begun } from './activate-grant.ts'
 import { openBegun } from './activate-grant.ts'
 import type { Filed, Filing } from './file-request.ts'
 import { fileRequest } from './file-request.ts'
+import { obligingEvents } from './obliged.ts'
 import { saveGrant } from './save.ts'
 
 type Wanted = { readonly caller: Caller; readonly filing: Omit<Filing, 'startAt'> }
@@ -47,6 +48,6 @@ async function begin(
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed })
   if ('refused' in outcome) return undefined
   const way = await wayIn(gateways, unit, { grant, entry })
-  const { events } = outcome
+  const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
   return { grant: await saveGrant(unit, grant, { events, decision, configuration: snapshot.version }), entry, way }
 }

@@ -18,6 +18,7 @@ import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
 import { createGrant } from './file-request.ts'
 import { hasMoved } from './moved.ts'
+import { isBeyondObliging, obligingEvents } from './obliged.ts'
 import type { Answered, Asked } from './question.ts'
 import { ask, askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { saveGrant, saveRequest } from './save.ts'
@@ -102,10 +103,11 @@ async function reassessGrant(
   const consequence = consequenceOf(lifecycle, grant, { facts, now: unit.now })
   if ('answered' in consequence)
     unit.send(insertDecision(unit.tx, consequence.answered.question, consequence.answered.decision))
-  if (consequence.becomes === 'shortened') {
-    await saveGrant(unit, grant, { events: consequence.events, decision: consequence.answered.decision })
+  if (consequence.becomes === 'changed') {
+    const { events, answered } = consequence
+    const saved = await saveGrant(unit, grant, { events, decision: answered.decision })
     // The target was told a later end.
-    await scheduleTendingSoon(unit, grant.resource)
+    if (saved.expiresAt !== grant.expiresAt) await scheduleTendingSoon(unit, grant.resource)
   } else if (consequence.becomes === 'ended') {
     const { reason = because, note, answered } = consequence
     const end = { reason, at: unit.now, note }
@@ -163,7 +165,7 @@ function groupedBy<T>(list: readonly T[], keyOf: (one: T) => string): Map<string
 
 type Consequence =
   | { readonly becomes: 'kept' }
-  | { readonly becomes: 'shortened'; readonly events: readonly GrantEvent[]; readonly answered: Answered }
+  | { readonly becomes: 'changed'; readonly events: readonly GrantEvent[]; readonly answered: Answered }
   /** Without a reason: the one for which it is asked. */
   | { readonly becomes: 'ended'; readonly reason?: EndReason; readonly note: string; readonly answered?: Answered }
 
@@ -196,9 +198,15 @@ function consequenceOf(
   const { allowed, ...answered } = mostAllowed(asked, { snapshot, approvals, askOnce })
   if (allowed === undefined)
     return { becomes: 'ended', note: answered.decision.reasons[0] ?? 'Policy says no.', answered }
+  if (isBeyondObliging(grant, answered.decision)) {
+    return { becomes: 'ended', reason: 'policy-changed', note: 'Policy asks for a gateway, and it has none.', answered }
+  }
   const shorter = grantCommands.shorten(grant, { now, allowed })
-  if ('refused' in shorter || shorter.events.length === 0) return { becomes: 'kept' }
-  return { becomes: 'shortened', events: shorter.events, answered }
+  const events = [
+    ...('events' in shorter ? shorter.events : []),
+    ...obligingEvents(grant, { now, decision: answered.decision }),
+  ]
+  return events.length === 0 ? { becomes: 'kept' } : { becomes: 'changed', events, answered }
 }
 
 /** Pending requests that policy now permits without people are approved; a "no" leaves them to their approvers. */

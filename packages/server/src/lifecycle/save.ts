@@ -1,8 +1,17 @@
 /** The one way state changes: events evolve it, the row follows, and each event leaves its entry. */
 
 import type { JsonValue } from '@tidegate/audit'
-import type { AccessRequest, Decision, Grant, GrantEvent, Instant, RequestEvent } from '@tidegate/core'
-import { evolveGrant, evolveRequest, formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
+import type { AccessRequest, Decision, Grant, GrantEvent, Instant, Obligation, RequestEvent } from '@tidegate/core'
+import {
+  evolveGrant,
+  evolveRequest,
+  formatInstant,
+  grantCommands,
+  obligationKey,
+  obligationsOf,
+  principalKey,
+  roleKey,
+} from '@tidegate/core'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
@@ -86,9 +95,13 @@ const decisionFields = (decision: Decision | undefined): Fields =>
         decision: decision.id,
         outcome: decision.outcome,
         policies: decision.policies.slice(0, entryLimits.policies),
+        obligations: obligationWords(obligationsOf(decision)),
         policyVersion: decision.policyVersion,
         signals: decision.signals.map(({ name, source, ageMillis, fresh }) => ({ name, source, ageMillis, fresh })),
       }
+
+const obligationWords = (obligations: readonly Obligation[]): string[] =>
+  obligations.slice(0, entryLimits.obligations).map(obligationKey)
 
 function grantEntry(grant: Grant, event: GrantEvent, decision: Decision | undefined): EntryDraft {
   const fields = grantFields(grant, event, decision)
@@ -118,6 +131,8 @@ function grantFields(grant: Grant, event: GrantEvent, decision: Decision | undef
       return { attempt: grant.attempt, cause: event.cause, leftNothing: event.leftNothing }
     case 'grant.shortened':
       return { expiresAt: formatInstant(event.expiresAt), decision: decision?.id }
+    case 'grant.obliged':
+      return { role, obligations: obligationWords(event.obligations), decision: decision?.id }
     case 'grant.ending':
       return { reason: event.end.reason, by: event.end.by, note: event.end.note, decision: decision?.id }
     case 'grant.ended':

@@ -29,7 +29,17 @@ export const entryTypes = {
   },
   'request.filed': {
     about: 'Someone asked, and policy answered.',
-    open: ['role', 'durationSeconds', 'startAt', 'decision', 'outcome', 'policies', 'policyVersion', 'signals'],
+    open: [
+      'role',
+      'durationSeconds',
+      'startAt',
+      'decision',
+      'outcome',
+      'policies',
+      'obligations',
+      'policyVersion',
+      'signals',
+    ],
     personal: { principal: 'principal', reason: 'principal', ticket: 'principal', task: 'principal' },
   },
   'request.answered': {
@@ -54,7 +64,17 @@ export const entryTypes = {
   'grant.ready': { about: 'Its start time was reached.', open: [], personal: {} },
   'grant.opening': {
     about: 'Its holder activated it: the clock started and the target is being opened.',
-    open: ['role', 'attempt', 'expiresAt', 'decision', 'outcome', 'policies', 'policyVersion', 'signals'],
+    open: [
+      'role',
+      'attempt',
+      'expiresAt',
+      'decision',
+      'outcome',
+      'policies',
+      'obligations',
+      'policyVersion',
+      'signals',
+    ],
     personal: { principal: 'principal' },
   },
   'grant.opened': {
@@ -68,6 +88,11 @@ export const entryTypes = {
   'grant.shortened': {
     about: 'Policy gives less than it did: it ends earlier.',
     open: ['expiresAt', 'decision'],
+    personal: {},
+  },
+  'grant.obliged': {
+    about: 'Policy asks something else of its sessions than it did: this, from here on, beside what its role says.',
+    open: ['role', 'obligations', 'decision'],
     personal: {},
   },
   'grant.ending': {

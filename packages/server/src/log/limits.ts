@@ -5,6 +5,8 @@ export const entryLimits = {
   items: 300,
   /** Of a decision, each an id. The decision, by its id, has all. */
   policies: 200,
+  /** Of a decision, each two names. The decision, by its id, has all. */
+  obligations: 100,
   /** Of an invitation, each a name. The gateway has all. */
   resources: 200,
   /** Of what a session used. The session has all. */

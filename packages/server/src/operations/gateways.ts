@@ -3,6 +3,7 @@ import type { Output } from '@tidegate/api'
 import { formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
 import type { Gateways } from '../gateways/gateways.ts'
+import { rulesOfGrant } from '../gateways/grant-rules.ts'
 import { enrolGateway, inviteGateway, removeGateway } from '../gateways/invitations.ts'
 import type { GatewayRow } from '../gateways/invitations.ts'
 import { gatewayServerLimits } from '../gateways/limits.ts'
@@ -128,10 +129,8 @@ async function releaseLogin(
   const serves = row && row.openedAt !== null && (gateway.resources?.includes(row.resource) ?? true)
   if (!serves) throw new ApiError('not-found')
   const grant = grantFromRow(row)
-  const entry = (await services.configurations.current(unit.tx)).resources.get(row.resource)
-  const role = entry?.roles.get(row.role)
-  // Without its role nobody could say any more what a session may do.
-  if (!grantCommands.givesAccess(grant, unit.now) || !entry || !role) throw new ApiError('grant-ended')
+  const rules = rulesOfGrant(await services.configurations.current(unit.tx), grant)
+  if (!grantCommands.givesAccess(grant, unit.now) || !rules) throw new ApiError('grant-ended')
   // Its holder goes to the target without us.
   if (row.loginSealed === null) throw new ApiError('not-found')
   unit.record({
@@ -147,8 +146,8 @@ async function releaseLogin(
   })
   return {
     ...unseal(key, { grant: id, sealed: row.loginSealed }),
-    guards: role.guard === undefined ? [] : [role.guard],
-    ...(role.mask !== undefined && { mask: role.mask }),
-    recording: entry.recording,
+    guards: [...rules.guards],
+    masks: [...rules.masks],
+    recording: rules.recording,
   }
 }

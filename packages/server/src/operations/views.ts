@@ -2,7 +2,7 @@
 
 import type { Output } from '@tidegate/api'
 import type { Credential } from '@tidegate/connectors'
-import type { AccessRequest, Approval, ApprovalPath, Change, Decision, Millis } from '@tidegate/core'
+import type { AccessRequest, Approval, ApprovalPath, Change, Decision, Millis, Obligation } from '@tidegate/core'
 import { formatInstant, openSpecs, principalKey, requestCommands, roleKey } from '@tidegate/core'
 import type { Selectable } from 'kysely'
 import type { ResourceEntry } from '../configuration/snapshot.ts'
@@ -25,9 +25,19 @@ export function decisionView(decision: Decision): DecisionView {
   }
   switch (decision.outcome) {
     case 'permit':
-      return { outcome: 'permit', ...basis, maxDurationSeconds: wholeSeconds(decision.maxDuration) }
+      return {
+        outcome: 'permit',
+        ...basis,
+        obligations: obligationViews(decision.obligations),
+        maxDurationSeconds: wholeSeconds(decision.maxDuration),
+      }
     case 'approve':
-      return { outcome: 'approve', ...basis, paths: decision.paths.map(pathView) }
+      return {
+        outcome: 'approve',
+        ...basis,
+        obligations: obligationViews(decision.obligations),
+        paths: decision.paths.map(pathView),
+      }
     case 'step-up':
       return { outcome: 'step-up', ...basis, need: decision.need }
     case 'deny':
@@ -43,6 +53,9 @@ export function decisionView(decision: Decision): DecisionView {
       }
   }
 }
+
+const obligationViews = (obligations: readonly Obligation[]) =>
+  obligations.map(({ kind, name, policies }) => ({ kind, name, policies: [...policies] }))
 
 const pathView = ({ policies, stages, maxDuration }: ApprovalPath) => ({
   policies: [...policies],
@@ -110,6 +123,7 @@ export function grantView(grant: StoredGrant): Output<'getGrant'> {
     state: grant.state,
     durationSeconds: wholeSeconds(grant.duration),
     activateBy: formatInstant(grant.activateBy),
+    obligations: obligationViews(grant.obligations),
     ...(grant.startAt !== undefined && { startAt: formatInstant(grant.startAt) }),
     ...(grant.activatedAt !== undefined && { activatedAt: formatInstant(grant.activatedAt) }),
     ...(grant.expiresAt !== undefined && { expiresAt: formatInstant(grant.expiresAt) }),

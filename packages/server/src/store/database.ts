@@ -1,6 +1,6 @@
 /** The store's tables, as the code sees them. Timestamps are read as `Instant`; `instantParam` writes them. */
 
-import type { Instant, Millis } from '@tidegate/core'
+import type { Instant, Millis, Obligation } from '@tidegate/core'
 import type { ColumnType, Generated, JSONColumnType, Transaction } from 'kysely'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
@@ -120,6 +120,7 @@ export type Tables = {
     closeFailures: Generated<number>
     closeError: string | null
     dueAt: MaybeTime
+    obligations: JSONColumnType<Obligation[]>
     loginSealed: Buffer | null
     loginVerifier: string | null
     loginDatabases: string[] | null

@@ -116,7 +116,7 @@ export const grantFor = (database: TestDatabase): GrantFacts => ({
 export function releaseOf({ connection }: TestDatabase): Release {
   const { host, port, user, password: secret } = connection
   const recording = { text: 'keep', parameters: 'keep', rows: 'none', whenItFails: 'end' } as const
-  return { host, port, user, secret, tls: 'disable', guards: [], recording }
+  return { host, port, user, secret, tls: 'disable', guards: [], masks: [], recording }
 }
 
 export async function connectTo(connection: Connection): Promise<TestClient> {

@@ -21,11 +21,12 @@ type How = { readonly isPrepared: boolean }
 function begin({ ports: { mask } }: State, text: string, { isPrepared }: How): Results | undefined {
   if (mask === undefined) return undefined
   const judged = mask.judge(text)
-  const plans = 'plans' in judged ? judged.plans : [everything]
+  const readable = 'plans' in judged ? judged : { plans: [everything] }
+  const { plans } = readable
   if (plans.some(({ touches }) => touches)) mask.touched()
   if (isPrepared && plans.some(({ touches }) => touches)) mask.named()
   if (plans.some(({ givesName }) => givesName)) mask.namedBySql()
-  return mask.results(plans)
+  return mask.results(readable)
 }
 
 /**

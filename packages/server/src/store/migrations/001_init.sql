@@ -151,6 +151,8 @@ create table access_grant (
   close_error     text,
   -- When the reconciler has to look at it next. Null: never again.
   due_at          timestamptz,
+  -- What policy asks of its sessions: kind, name, policies.
+  obligations     jsonb not null default '[]',
   -- Only while it is active, and only where gateways stand before its target: the login there, sealed; what a gateway
   -- checks its holder's password with; and the databases it leads to.
   login_sealed    bytea,
