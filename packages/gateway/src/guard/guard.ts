@@ -5,7 +5,7 @@ import { createTextCache, type TextCache } from './cache.ts'
 import { asksFor, checks, readyRules, type CheckId, type ReadyRules } from './checks.ts'
 import type { StatementFacts } from './facts.ts'
 import { limits } from './limits.ts'
-import { createParser, type Parser } from './parser.ts'
+import { type Parser, sharedParser } from './parser.ts'
 import type { GuardRules } from './rules.ts'
 import type { Guard, Refusal, Ruling } from './ruling.ts'
 import { usesOf } from './uses.ts'
@@ -30,7 +30,7 @@ type Known = {
  * @throws where it cannot be loaded
  */
 export async function createGuards(): Promise<Guards> {
-  const parser = await createParser()
+  const parser = await sharedParser()
   const { cachedTexts: texts, cachedLength: length, cachedTextLength: textLength } = limits
   const cache = createTextCache<Known>({ texts, length, textLength })
   const shared = new Map<string, Guard>()

@@ -22,8 +22,25 @@ export type Parser = {
   readonly parse: (text: string) => Parsed
 }
 
-/** @throws where the WebAssembly cannot be loaded */
-export async function createParser(): Promise<Parser> {
+/** The one of this process, for guards and masks; made when the first of them is. @throws where it cannot be loaded */
+export const sharedParser: () => Promise<Parser> = once(createParser)
+
+/** Makes one, and where that fails another the next time. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  const forget = (): void => {
+    made = undefined
+  }
+  return () => {
+    if (made === undefined) {
+      made = make()
+      made.catch(forget)
+    }
+    return made
+  }
+}
+
+async function createParser(): Promise<Parser> {
   const make = await instanceMaker()
   const ready = await Promise.all(Array.from({ length: limits.parsers }, make))
   const loading = new Set<Promise<void>>()

@@ -1,13 +1,12 @@
 /** Hides what rules name in everything that a target says to a client. One mask for a grant, opened anew for each session. */
 
 import { createTextCache } from '../guard/cache.ts'
-import type { Parser } from '../guard/parser.ts'
+import { type Parser, sharedParser } from '../guard/parser.ts'
 import { type Catalog, readCatalog } from './catalog.ts'
 import { isCopying, readCopiesOnly } from './copy-plan.ts'
 import { limits } from './limits.ts'
 import { createDetecting, createMaskers, type Detecting, type Maskers } from './methods.ts'
 import { noOutputs } from './outputs.ts'
-import { sharedParser } from './parsing.ts'
 import { type Plan, readPlan, type Refused, unreadable } from './plan.ts'
 import { questionOf } from './question.ts'
 import { createResults, type Results } from './results.ts'
