@@ -8,31 +8,28 @@ import { limits } from './limits.ts'
 import { type Parser, sharedParser } from './parser.ts'
 import type { GuardRules } from './rules.ts'
 import type { Guard, Refusal, Ruling } from './ruling.ts'
+import { isOfSkeleton, skeletonOf } from './skeleton.ts'
 import { usesOf } from './uses.ts'
 
 export type Guards = {
   /** The guard of these rules. Sessions with the same rules share one, and all guards share what they have read. */
   readonly guardFor: (rules: GuardRules) => Guard
-  /** What is remembered at the moment. */
+  /** What is remembered at the moment, of texts and of skeletons. */
   readonly remembered: () => { readonly texts: number; readonly length: number }
 }
 
 /** What a text says, and what the last guard that was asked said of it. */
 type Known = {
   readonly facts: readonly StatementFacts[] | Refusal
-  by: Guard | undefined
-  ruling: Ruling | undefined
+  last: { readonly by: Guard; readonly ruling: Ruling } | undefined
 }
 
-/**
- * Loads the parser, once per process.
- *
- * @throws where it cannot be loaded
- */
+/** @throws where the parser cannot be loaded */
 export async function createGuards(): Promise<Guards> {
   const parser = await sharedParser()
   const { cachedTexts: texts, cachedLength: length, cachedTextLength: textLength } = limits
-  const cache = createTextCache<Known>({ texts, length, textLength })
+  const byText = createTextCache<Known>({ texts, length, textLength })
+  const bySkeleton = createTextCache<Known>({ texts, length, textLength })
   const shared = new Map<string, Guard>()
 
   function guardFor(rules: GuardRules): Guard {
@@ -42,32 +39,59 @@ export async function createGuards(): Promise<Guards> {
     // Sessions keep the guard they have. One that is made twice costs another judging of what it meets.
     if (shared.size >= limits.sharedGuards) shared.clear()
     const ready = readyRules(rules)
-    const guard: Guard = { judge: (text) => judgeText(text, { guard, rules: ready, parser, cache }) }
+    const guard: Guard = { judge: (text) => judgeText(text, { guard, rules: ready, parser, byText, bySkeleton }) }
     shared.set(key, guard)
     return guard
   }
 
-  return { guardFor, remembered: cache.size }
+  return {
+    guardFor,
+    remembered() {
+      const [one, other] = [byText.size(), bySkeleton.size()]
+      return { texts: one.texts + other.texts, length: one.length + other.length }
+    },
+  }
 }
 
 type Judging = {
   readonly guard: Guard
   readonly rules: ReadyRules
   readonly parser: Parser
-  readonly cache: TextCache<Known>
+  readonly byText: TextCache<Known>
+  readonly bySkeleton: TextCache<Known>
 }
 
-function judgeText(text: string, { guard, rules, parser, cache }: Judging): Ruling {
-  const known = cache.get(text)
-  if (known?.by === guard && known.ruling !== undefined) return known.ruling
+function judgeText(text: string, judging: Judging): Ruling {
+  const { byText, bySkeleton } = judging
   try {
-    const { facts, passing } = known ? { facts: known.facts, passing: false } : read(text, parser)
-    const ruling = 'ruling' in facts ? facts : rule(facts, rules)
-    if (!passing) cache.set(text, { facts, by: guard, ruling })
-    return ruling
+    const known = byText.get(text)
+    if (known !== undefined) return rulingOn(known, judging)
+    const skeleton = text.length > limits.cachedTextLength ? undefined : skeletonOf(text)
+    const kin = skeleton === undefined ? undefined : bySkeleton.get(skeleton)
+    return kin === undefined ? readAndRule({ text, skeleton }, judging) : rulingOn(kin, judging)
   } catch {
     return unreadable('cannot be judged')
   }
+}
+
+function rulingOn(known: Known, { guard, rules }: Judging): Ruling {
+  if (known.last?.by === guard) return known.last.ruling
+  const { facts } = known
+  const ruling = 'ruling' in facts ? facts : rule(facts, rules)
+  known.last = { by: guard, ruling }
+  return ruling
+}
+
+type Unread = { readonly text: string; readonly skeleton: string | undefined }
+
+function readAndRule({ text, skeleton }: Unread, judging: Judging): Ruling {
+  const { facts, passing } = read(text, judging.parser)
+  const known: Known = { facts, last: undefined }
+  const ruling = rulingOn(known, judging)
+  if (passing) return ruling
+  if (skeleton !== undefined && !('ruling' in facts) && isOfSkeleton(facts)) judging.bySkeleton.set(skeleton, known)
+  else judging.byText.set(text, known)
+  return ruling
 }
 
 type Reading = { readonly facts: Known['facts']; readonly passing: boolean }
