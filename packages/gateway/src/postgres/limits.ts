@@ -19,6 +19,8 @@ export const postgresLimits = {
   namedTextSizeBytes: 32 * mib,
   /** An iteration of SCRAM costs us time, and the count is the target's to say. */
   scramIterations: 1_000_000,
+  /** Logins at targets whose keys are remembered, in each of two generations. */
+  rememberedKeys: 512,
   /** How long a client may take to read why it is sent away, and a target to let go. */
   farewellMs: 1_000,
   /** A message that is half sent when the session ends may be finished for so long, so that the reason can follow. */

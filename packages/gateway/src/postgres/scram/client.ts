@@ -3,13 +3,11 @@
  * verifier cannot sign, and is not talked to.
  */
 
-import { pbkdf2, timingSafeEqual } from 'node:crypto'
-import { promisify } from 'node:util'
+import { timingSafeEqual } from 'node:crypto'
 import { postgresLimits } from '../limits.ts'
 import { gs2Headers, isNonce, mechanisms, readAttributes, readBase64 } from './attributes.ts'
+import { type MakeKeys, makeKeys } from './keys.ts'
 import { hmac, sha256, xor } from './verifier.ts'
-
-const derive = promisify(pbkdf2)
 
 export type ScramClient = {
   readonly mechanism: string
@@ -25,6 +23,8 @@ export type ScramStep = { readonly message: string } | { readonly problem: strin
 type ScramClientConfig = {
   /** Printable ASCII, so that SASLprep leaves it as it is. */
   readonly secret: string
+  /** Absent: made anew. */
+  readonly keysOf?: MakeKeys
   readonly nonce: string
   readonly offered: readonly string[]
   readonly overTls: boolean
@@ -34,7 +34,7 @@ type ScramClientConfig = {
 
 /** `undefined`: the server offers nothing that we speak. */
 export function createScramClient(config: ScramClientConfig): ScramClient | undefined {
-  const { secret, nonce, offered, binding } = config
+  const { secret, keysOf = makeKeys, nonce, offered, binding } = config
   const bound = offered.includes(mechanisms.plus) && binding !== undefined
   if (!bound && !offered.includes(mechanisms.plain)) return undefined
   const header = bound ? gs2Headers.bound : headerWithout(config)
@@ -50,12 +50,11 @@ export function createScramClient(config: ScramClientConfig): ScramClient | unde
       const terms = readTerms(serverFirst, nonce)
       if (terms === undefined) return { problem: 'a first message of SCRAM that is malformed or has another nonce' }
       if (terms.iterations > postgresLimits.scramIterations) return { problem: `${terms.iterations} rounds of SCRAM` }
-      const salted = await derive(secret, terms.salt, terms.iterations, 32, 'sha256')
+      const { clientKey, serverKey } = await keysOf({ secret, salt: terms.salt, iterations: terms.iterations })
       const withoutProof = `c=${channel},r=${terms.nonce}`
       const authMessage = `${bare},${serverFirst},${withoutProof}`
-      const clientKey = hmac(salted, 'Client Key')
       const proof = xor(clientKey, hmac(sha256(clientKey), authMessage))
-      signature = hmac(hmac(salted, 'Server Key'), authMessage)
+      signature = hmac(serverKey, authMessage)
       return { message: `${withoutProof},p=${proof.toString('base64')}` }
     },
     verify(serverFinal) {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { testUser, verifierOf } from '../testing/gateway.ts'
 import { mechanisms } from './attributes.ts'
 import { createScramClient } from './client.ts'
+import { createKeyRing, makeKeys } from './keys.ts'
 import { createScramServer, type ScramServer } from './server.ts'
 import { mockVerifier, readVerifier, type ScramVerifier } from './verifier.ts'
 
@@ -149,6 +150,35 @@ describe('client and server', () => {
   test('a client that is offered nothing that it speaks says nothing', () => {
     const config = { secret: 'x', nonce: 'n', overTls: false }
     expect(createScramClient({ ...config, offered: ['SCRAM-SHA-1', mechanisms.plus] })).toBeUndefined()
+  })
+})
+
+describe('keys that are remembered', () => {
+  const terms = { secret: 'a', salt: Buffer.from('salt'), iterations: 3 }
+
+  test('are made once for what a server asks for, and are those that would be made anew', async () => {
+    const keysOf = createKeyRing(4)
+    const keys = await keysOf(terms)
+    expect(keys).toEqual(await makeKeys(terms))
+    expect(await keysOf({ ...terms, salt: Buffer.from('salt') })).toBe(keys)
+  })
+
+  test.each([{ secret: 'b' }, { salt: Buffer.from('other') }, { iterations: 4 }])(
+    'are other ones for %j',
+    async (other) => {
+      const keysOf = createKeyRing(4)
+      const keys = await keysOf(terms)
+      const others = await keysOf({ ...terms, ...other })
+      expect(others).not.toEqual(keys)
+      expect(others).toEqual(await makeKeys({ ...terms, ...other }))
+    },
+  )
+
+  test('are forgotten when there are many', async () => {
+    const keysOf = createKeyRing(4)
+    const keys = await keysOf(terms)
+    for (let iterations = 4; iterations < 14; iterations++) await keysOf({ ...terms, iterations })
+    expect(await keysOf(terms)).not.toBe(keys)
   })
 })
 

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { SessionMask } from '../../mask/mask.ts'
 import { readingProblem } from '../session/reading.ts'
+import type { MakeKeys } from '../scram/keys.ts'
 import type { Budget } from '../wire/framer.ts'
 import { protocol } from '../wire/startup.ts'
 import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../wire/write.ts'
@@ -24,20 +25,25 @@ export type Entrance = {
   readonly signal: AbortSignal
 }
 
-type House = { readonly ports: GatewayPorts; readonly registry: Registry; readonly budget: Budget }
+type House = {
+  readonly ports: GatewayPorts
+  readonly registry: Registry
+  readonly budget: Budget
+  readonly keysOf: MakeKeys
+}
 
 /** @throws HandshakeError when it does not come to a session; the client has been told, and nothing is left open */
 export async function enter(entrance: Entrance, house: House): Promise<void> {
   const { client, admission } = entrance
-  const { registry } = house
+  const { ports, registry } = house
   const full = registry.reserve(admission)
   if (full !== undefined) {
     await admission.recorder.end()
     return turnAway(client, '53300', full)
   }
   try {
-    const target = await reachTarget(entrance, house.ports)
-    open(entrance, house, { target, mask: await openMask(entrance, house.ports, target) })
+    const target = await reachTarget(entrance, house)
+    open(entrance, house, { target, mask: await openMask(entrance, ports, target) })
   } catch (error) {
     registry.release(admission)
     await admission.recorder.end()
@@ -58,8 +64,8 @@ function open(entrance: Entrance, { ports, registry, budget }: House, { target, 
   ports.opened?.(session)
 }
 
-async function reachTarget({ client, chosen, admission, signal }: Entrance, ports: GatewayPorts): Promise<OpenTarget> {
-  const target = await loggedIn({ client, chosen, admission, signal }, ports)
+async function reachTarget({ client, chosen, admission, signal }: Entrance, house: House): Promise<OpenTarget> {
+  const target = await loggedIn({ client, chosen, admission, signal }, house)
   const problem = target.parameters.map(({ name, value }) => readingProblem(name, value)).find(Boolean)
   if (problem === undefined && !client.destroyed && !signal.aborted) return target
   target.socket.destroy()
@@ -86,10 +92,11 @@ async function openMask(
 
 type Reaching = Pick<Entrance, 'client' | 'chosen' | 'admission' | 'signal'>
 
-async function loggedIn({ client, chosen, admission, signal }: Reaching, ports: GatewayPorts): Promise<OpenTarget> {
-  const { random, log } = ports
+async function loggedIn({ client, chosen, admission, signal }: Reaching, house: House): Promise<OpenTarget> {
+  const { random, log } = house.ports
   try {
-    return await openTarget({ target: admission.target, parameters: chosen.forTarget, random, signal })
+    const { target } = admission
+    return await openTarget({ target, parameters: chosen.forTarget, random, signal, keysOf: house.keysOf })
   } catch (error) {
     log?.('target-failed', { grant: admission.grant, why: String(error) })
     if (error instanceof TargetRefusal) return turnAway(client, error.refusal.sqlstate, refusedFor(error))

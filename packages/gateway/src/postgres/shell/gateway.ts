@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import type { GrantId } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
+import { createKeyRing } from '../scram/keys.ts'
 import { createBudget } from '../wire/framer.ts'
 import { createVisits } from './visit.ts'
 import { type GatewayPorts, type GatewaySettings, type PostgresSession, type Reason, sessionLimits } from './ports.ts'
@@ -38,6 +39,7 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     room,
     tls,
     budget: createBudget(postgresLimits.gatheredSizeBytes),
+    keysOf: createKeyRing(postgresLimits.rememberedKeys),
   })
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, visits.receive)
   await listen(server, settings)

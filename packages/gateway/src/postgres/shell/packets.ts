@@ -22,7 +22,7 @@ export class HandshakeError extends Error {
 
 /** At most one read at a time. */
 export function packetsOf(socket: Socket): Packets {
-  const bytes = (count: number): Promise<Buffer> =>
+  const waitFor = (count: number): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       // Listens until it is done: a stream that holds some bytes says so to each new listener, at once and again.
       const attempt = (): void => {
@@ -37,6 +37,11 @@ export function packetsOf(socket: Socket): Packets {
       for (const sign of signs) socket.on(sign, attempt)
       attempt()
     })
+  /** What has come already, and most of a login comes in one piece, is there without listening for it. */
+  const bytes = async (count: number): Promise<Buffer> => {
+    const found = socket.readableLength < count ? null : (socket.read(count) as Buffer | null)
+    return found ?? waitFor(count)
+  }
   return {
     bytes,
     async untyped(longest) {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { postgresLimits as limits } from '../limits.ts'
 import { createScramClient, type ScramClient } from '../scram/client.ts'
+import type { MakeKeys } from '../scram/keys.ts'
 import {
   type BackendKey,
   readAuthentication,
@@ -47,6 +48,8 @@ type Opening = {
   readonly random: (count: number) => Uint8Array
   /** Aborted when nobody waits any more. */
   readonly signal: AbortSignal
+  /** Absent: made anew. */
+  readonly keysOf?: MakeKeys
 }
 
 /** @throws HandshakeError or TargetRefusal; nothing is left open then */
@@ -86,19 +89,19 @@ async function reach({ host, port, tls, ca }: TargetLogin, signal: AbortSignal):
   }
 }
 
-async function logIn(socket: Socket, { target, parameters, random }: Opening): Promise<SessionFacts> {
+async function logIn(socket: Socket, { target, parameters, random, keysOf }: Opening): Promise<SessionFacts> {
   const packets = packetsOf(socket)
   const { user, database } = target
   const settings = [...parameters, ...Object.entries(target.parameters ?? {})]
   socket.write(startupMessage(new Map([...settings, ['user', user], ['database', database]])))
-  await authenticate({ socket, packets, target, nonce: Buffer.from(random(18)).toString('base64') })
+  const nonce = Buffer.from(random(18)).toString('base64')
+  await authenticate({ socket, packets, target, nonce, ...(keysOf && { keysOf }) })
   return readSession(packets)
 }
 
-type Login = {
+type Login = Pick<Opening, 'target' | 'keysOf'> & {
   readonly socket: Socket
   readonly packets: Packets
-  readonly target: TargetLogin
   readonly nonce: string
 }
 
@@ -121,11 +124,17 @@ async function authenticate(login: Login): Promise<void> {
   if ((await authentication(packets)).step !== 'ok') throw new HandshakeError('the target asks for more than SCRAM')
 }
 
-function scramFor({ socket, target, nonce }: Login, offered: readonly string[]): ScramClient {
+function scramFor({ socket, target, nonce, keysOf }: Login, offered: readonly string[]): ScramClient {
   const overTls = socket instanceof TLSSocket
   const binding = socket instanceof TLSSocket ? peerBinding(socket) : undefined
-  const config = { secret: target.secret, nonce, offered, overTls, ...(binding !== undefined && { binding }) }
-  const scram = createScramClient(config)
+  const scram = createScramClient({
+    secret: target.secret,
+    nonce,
+    offered,
+    overTls,
+    ...(keysOf && { keysOf }),
+    ...(binding !== undefined && { binding }),
+  })
   if (scram === undefined) throw new HandshakeError('the target offers no SCRAM-SHA-256')
   return scram
 }

@@ -3,6 +3,7 @@
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { after, type Millis } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
+import type { MakeKeys } from '../scram/keys.ts'
 import type { Budget } from '../wire/framer.ts'
 import { type Entrance, enter } from './entrance.ts'
 import { type Greeting, greet, TurnedAway, turnAway } from './greeting.ts'
@@ -20,6 +21,7 @@ type VisitConfig = {
   readonly room: WaitingRoom
   readonly tls: ServerTls | undefined
   readonly budget: Budget
+  readonly keysOf: MakeKeys
 }
 
 export type Visits = {
