@@ -1,11 +1,13 @@
 /** How sessions end: by time, by a hand, by either side, in whatever state they are. */
 
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { after, type Millis } from '@tidegate/core'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { withClient } from '../../../../tests/support/clients.ts'
 import { startProxyForTest } from '../../../../tests/support/proxy.ts'
+import { postgresLimits } from './limits.ts'
 import { systemClock } from './shell/clock.ts'
 import { createTestClock } from './testing/clock.ts'
 import { startGatewayForTest, testGrant, type TestGateway, untilAsleep } from './testing/gateway.ts'
@@ -166,6 +168,58 @@ describe('a hand', () => {
     expect((await farewell(one))?.message).toContain('done')
     other.send(words.query('select 1'))
     expect(await other.types()).toBe('TDCZ')
+  })
+})
+
+/** Passes a target on, and sees what comes to it: in `happened`, that a session is let go of. */
+async function watched(
+  happened: string[],
+): Promise<{ port: number; upstream: { port: number; host: string }; cancels: { most: number } }> {
+  const upstream = { host: '', port: 0 }
+  const cancels = { open: 0, most: 0 }
+  const server = createServer((socket) => {
+    const onward = connect(upstream.port, upstream.host)
+    let isCancel = false
+    socket.once('data', (first) => {
+      isCancel = first.length >= 8 && first.readInt32BE(4) === 80_877_102
+      if (isCancel) cancels.most = Math.max(cancels.most, (cancels.open += 1))
+    })
+    const over = (): void => {
+      socket.destroy()
+      onward.destroy()
+    }
+    socket.on('error', over).on('close', () => {
+      over()
+      if (isCancel) cancels.open -= 1
+      else happened.push('a target is let go of')
+    })
+    onward.on('error', over).on('close', over)
+    socket.pipe(onward).pipe(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return { port: (server.address() as AddressInfo).port, upstream, cancels }
+}
+
+describe('many at once', () => {
+  test('are all told why before any of their targets is let go of, and these are seen to a few at a time', async () => {
+    const happened: string[] = []
+    const between = await watched(happened)
+    const world = await startGatewayForTest({ target: { host: '127.0.0.1', port: between.port } })
+    Object.assign(between.upstream, { host: world.database.connection.host, port: world.database.connection.port })
+    const lines = await Promise.all(Array.from({ length: 30 }, () => dial(world.connection)))
+    for (const line of lines) line.send(words.query('select pg_sleep(60)'))
+    await untilAsleep(world, lines.length)
+    const told = lines.map(async (line) => {
+      await farewell(line)
+      happened.push('a client is told')
+    })
+    await world.gateway.endGrant(testGrant, 'access was revoked')
+    await Promise.all(told)
+    await backendsGone(world)
+    expect(happened.slice(0, lines.length)).toEqual(lines.map(() => 'a client is told'))
+    expect(between.cancels.most).toBeGreaterThan(0)
+    expect(between.cancels.most).toBeLessThanOrEqual(postgresLimits.cancelsAtOnce)
   })
 })
 

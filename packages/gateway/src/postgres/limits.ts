@@ -28,6 +28,10 @@ export const postgresLimits = {
   /** Between two notices to a client that waits for an approver. */
   approvalNoticeMs: 15_000,
   cancelMs: 5_000,
+  /** Connections to one target that cancel what ended sessions left behind there. A client's own does not wait for them. */
+  cancelsAtOnce: 16,
+  /** Targets that are let go of before others have their turn. */
+  departuresAtOnce: 8,
   /** A row that is masked is held as a whole; one that is longer ends the session. */
   maskedRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */

@@ -8,6 +8,7 @@ import type { Budget } from '../wire/framer.ts'
 import { protocol } from '../wire/startup.ts'
 import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../wire/write.ts'
 import { askTarget } from './ask-target.ts'
+import type { Departures } from './departures.ts'
 import { turnAway } from './greeting.ts'
 import type { LoggedIn } from './login.ts'
 import type { Admission, ClientFacts, GatewayPorts, Login } from './ports.ts'
@@ -30,6 +31,7 @@ type House = {
   readonly registry: Registry
   readonly budget: Budget
   readonly keysOf: MakeKeys
+  readonly departures: Departures
 }
 
 /** @throws HandshakeError when it does not come to a session; the client has been told, and nothing is left open */
@@ -53,13 +55,13 @@ export async function enter(entrance: Entrance, house: House): Promise<void> {
 
 type Reached = { readonly target: OpenTarget; readonly mask: SessionMask | undefined }
 
-function open(entrance: Entrance, { ports, registry, budget }: House, { target, mask }: Reached): void {
+function open(entrance: Entrance, { ports, registry, budget, departures }: House, { target, mask }: Reached): void {
   const { client, chosen, login, facts, admission } = entrance
   const { clock, random } = ports
   const processId = registry.freeProcessId(random)
   const key = Buffer.from(random(chosen.version >= protocol.v32 ? 32 : 4))
   client.write(welcome(target, { processId, key }))
-  const session = openSession({ admission, login, facts, client, target, clock, budget, mask })
+  const session = openSession({ admission, login, facts, client, target, clock, budget, departures, mask })
   registry.add(session, { processId, key })
   ports.opened?.(session)
 }

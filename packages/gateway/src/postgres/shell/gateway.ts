@@ -6,6 +6,7 @@ import type { GrantId } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
 import { createKeyRing } from '../scram/keys.ts'
 import { createBudget } from '../wire/framer.ts'
+import { createDepartures } from './departures.ts'
 import { createVisits } from './visit.ts'
 import { type GatewayPorts, type GatewaySettings, type PostgresSession, type Reason, sessionLimits } from './ports.ts'
 import { createRegistry } from './registry.ts'
@@ -31,6 +32,7 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
   const registry = createRegistry(limits)
   const room = createWaitingRoom(limits)
   const tls = settings.tls && createServerTls(settings.tls)
+  const departures = createDepartures()
   const visits = createVisits({
     ports,
     settings,
@@ -40,6 +42,7 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     tls,
     budget: createBudget(postgresLimits.gatheredSizeBytes),
     keysOf: createKeyRing(postgresLimits.rememberedKeys),
+    departures,
   })
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, visits.receive)
   await listen(server, settings)
@@ -64,6 +67,7 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
       room.close()
       await visits.settled()
       await endAll(registry.list(), reason)
+      await departures.settled()
       await closed
     },
   }

@@ -9,7 +9,8 @@ import { noticeResponse, type Report } from '../wire/write.ts'
 import { type Approvals, createApprovals } from './approval.ts'
 import type { Clock } from './clock.ts'
 import { createDeadline } from './deadline.ts'
-import { letTargetGo, sayFarewell } from './farewell.ts'
+import type { Departures } from './departures.ts'
+import { sayFarewell } from './farewell.ts'
 import type { Admission, ClientFacts, Login, PostgresSession, Reason } from './ports.ts'
 import { type Relay, startRelay } from './relay.ts'
 import { cancelAtTarget, type OpenTarget } from './target.ts'
@@ -22,6 +23,7 @@ export type SessionConfig = {
   readonly target: OpenTarget
   readonly clock: Clock
   readonly budget: Budget
+  readonly departures: Pick<Departures, 'add'>
   /** Absent: results are shown as they are. */
   readonly mask: SessionMask | undefined
 }
@@ -32,7 +34,7 @@ export type OpenSession = PostgresSession & {
 }
 
 export function openSession(config: SessionConfig): OpenSession {
-  const { admission, client, target, clock } = config
+  const { admission, client, target, clock, departures } = config
   const { grant, recorder } = admission
   let why: Reason | undefined
   let ending = false
@@ -48,7 +50,7 @@ export function openSession(config: SessionConfig): OpenSession {
     relay.deafen()
     sayFarewell({ client, relay, report: isTold ? undefined : report }, letGo)
   }
-  const letGo = (): void => letTargetGo({ target, login: admission.target, isBusy: dialogue.isBusy() })
+  const letGo = (): void => departures.add({ target, login: admission.target, isBusy: dialogue.isBusy() })
   const endBecause = (sqlstate: string, message: string): void =>
     endWith({ severity: 'FATAL', sqlstate, message: `${message} (grant ${grant})` })
 

@@ -5,6 +5,7 @@ import { after, type Millis } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
 import type { MakeKeys } from '../scram/keys.ts'
 import type { Budget } from '../wire/framer.ts'
+import type { Departures } from './departures.ts'
 import { type Entrance, enter } from './entrance.ts'
 import { type Greeting, greet, TurnedAway, turnAway } from './greeting.ts'
 import { logClientIn } from './login.ts'
@@ -22,6 +23,7 @@ type VisitConfig = {
   readonly tls: ServerTls | undefined
   readonly budget: Budget
   readonly keysOf: MakeKeys
+  readonly departures: Departures
 }
 
 export type Visits = {

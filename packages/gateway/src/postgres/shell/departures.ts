@@ -1,0 +1,93 @@
+/**
+ * How targets are let go of: once the clients have been told, and a few at a time. Where hundreds of sessions end at one
+ * moment, none of their clients waits for another's target.
+ */
+
+import { postgresLimits as limits } from '../limits.ts'
+import { terminate } from '../wire/write.ts'
+import { closeSoon } from './farewell.ts'
+import type { TargetLogin } from './ports.ts'
+import { cancelAtTarget, type OpenTarget } from './target.ts'
+
+export type Leaving = {
+  readonly target: OpenTarget
+  readonly login: TargetLogin
+  readonly isBusy: boolean
+}
+
+export type Departures = {
+  readonly add: (leaving: Leaving) => void
+  /** Resolves when every target is let go of, and what they ran was cancelled once. */
+  readonly settled: () => Promise<void>
+}
+
+type Key = NonNullable<OpenTarget['key']>
+
+export function createDepartures(): Departures {
+  const waiting: Leaving[] = []
+  const underWay = new Set<Promise<void>>()
+  const cancels = createCancels()
+  let isScheduled = false
+  let idle: (() => void)[] = []
+
+  const letGo = ({ target, login, isBusy }: Leaving): void => {
+    if (!isBusy) {
+      closeSoon(target.socket, terminate())
+      return
+    }
+    const isGone = target.socket.destroyed || target.socket.readableEnded
+    // In this order: what it has received and not begun would be next once the statement under way is cancelled.
+    target.reset()
+    const { key } = target
+    if (isGone || key === undefined) return
+    const cancelled = cancels.send(login, key).finally(() => underWay.delete(cancelled))
+    underWay.add(cancelled)
+    // Once more: a statement that was on its way when the first came had not begun, and could not be cancelled.
+    setTimeout(() => void cancels.send(login, key), limits.farewellMs)
+  }
+  const turn = (): void => {
+    for (const leaving of waiting.splice(0, limits.departuresAtOnce)) letGo(leaving)
+    if (waiting.length > 0) {
+      setImmediate(turn)
+      return
+    }
+    isScheduled = false
+    for (const resolve of idle) resolve()
+    idle = []
+  }
+
+  return {
+    add(leaving) {
+      waiting.push(leaving)
+      if (isScheduled) return
+      isScheduled = true
+      // What was said to clients is on its way after one turn of the loop, and so is that nothing more follows.
+      setImmediate(() => setImmediate(turn))
+    },
+    async settled() {
+      if (isScheduled) await new Promise<void>((resolve) => idle.push(resolve))
+      await Promise.all(underWay)
+    },
+  }
+}
+
+/** For each target some connections at a time, so that one that does not answer keeps no other waiting. */
+function createCancels() {
+  const lines = new Map<string, { free: number; readonly waiting: (() => void)[] }>()
+
+  return {
+    async send(login: TargetLogin, key: Key): Promise<void> {
+      const place = `${login.host}\0${login.port}`
+      const line = lines.get(place) ?? { free: limits.cancelsAtOnce, waiting: [] }
+      lines.set(place, line)
+      const askedMs = performance.now()
+      if (line.free > 0) line.free -= 1
+      else await new Promise<void>((resolve) => line.waiting.push(resolve))
+      // A target that has taken no cancel for so long takes none: its connection being gone has to be enough.
+      if (performance.now() - askedMs < limits.cancelMs) await cancelAtTarget(login, key)
+      const next = line.waiting.shift()
+      if (next !== undefined) next()
+      else if (++line.free === limits.cancelsAtOnce) lines.delete(place)
+    },
+  }
+}
