@@ -9,6 +9,8 @@ export type Sent = {
   readonly token?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
+  /** The address of this machine that it comes from. */
+  readonly from?: string
 }
 
 export type Answer = {
@@ -19,7 +21,7 @@ export type Answer = {
 }
 
 /** The path goes out as it is written: nothing is normalised. */
-export function send(url: string, { method = 'GET', path, token, headers = {}, body }: Sent): Promise<Answer> {
+export function send(url: string, { method = 'GET', path, token, headers = {}, body, from }: Sent): Promise<Answer> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -29,6 +31,7 @@ export function send(url: string, { method = 'GET', path, token, headers = {}, b
         method,
         path,
         agent: false,
+        ...(from !== undefined && { localAddress: from }),
         headers: {
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
           ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),

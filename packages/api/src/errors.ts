@@ -105,6 +105,11 @@ export const errors = {
     title: 'No gateway of the resource is connected.',
     remedy: 'Nothing was opened, and no time was used. Activate again once `tidegate gateway` runs for the resource.',
   },
+  'too-many': {
+    status: 429,
+    title: 'Too many calls of this kind, from one address or altogether.',
+    remedy: 'Wait for as long as `Retry-After` says, in seconds, and try again.',
+  },
   'change-stale': {
     status: 409,
     title: 'The configuration has changed since.',
@@ -164,6 +169,8 @@ type Details = {
   readonly detail?: string
   readonly problems?: readonly FieldProblem[]
   readonly decision?: unknown
+  /** With `too-many`: goes into the header `Retry-After`. */
+  readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
 

@@ -51,6 +51,7 @@ export const exitOfError = {
   'grant-busy': 'unavailable',
   'target-unavailable': 'unavailable',
   'no-gateway': 'unavailable',
+  'too-many': 'unavailable',
   'change-stale': 'refused',
   'change-settled': 'refused',
   'second-person-needed': 'refused',

@@ -76,6 +76,8 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (!known) request.log.error({ err: error, reqId: request.id }, 'an operation failed')
   else if (known.code === 'unavailable')
     request.log.warn({ err: known.details.cause ?? known, reqId: request.id }, 'unavailable')
+  const { retryAfterSeconds } = api.details
+  if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
   const problem = toProblem(api)
   return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem))
 }

@@ -1,4 +1,7 @@
-/** A route for every operation of the table: authenticate, authorise, validate, carry out. In that order, for all. */
+/**
+ * A route for every operation of the table: authenticate, authorise, validate, carry out. In that order, for all; and
+ * strangers are counted before anything is done for them.
+ */
 
 import type { Auth, FieldProblem, Operation, OperationId } from '@tidegate/api'
 import { ApiError, operations, pathParameters } from '@tidegate/api'
@@ -9,10 +12,18 @@ import type { Caller, Identity, Known } from '../identity/identity.ts'
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
 import { change } from '../store/change.ts'
 import { once, readKey } from './idempotency.ts'
+import { strangerLimits } from './limits.ts'
+import { createThrottle, type Throttle } from './throttle.ts'
 
-type Deps = { readonly services: Services; readonly identity: Identity; readonly handlers: Handlers }
+type Config = { readonly services: Services; readonly identity: Identity; readonly handlers: Handlers }
 
-export function registerOperations(app: FastifyInstance, deps: Deps): void {
+type Deps = Config & {
+  /** Of those who call without a token. */
+  readonly strangers: Throttle
+}
+
+export function registerOperations(app: FastifyInstance, config: Config): void {
+  const deps: Deps = { ...config, strangers: createThrottle({ limits: strangerLimits }) }
   for (const id of Object.keys(operations) as OperationId[]) {
     const operation: Operation = operations[id]
     // Within the loop the id's type is lost; the table of handlers has the entry of the same name.
@@ -42,7 +53,7 @@ async function admit(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Known | 'anyone'> {
-  if (operation.auth === 'anyone') return 'anyone'
+  if (operation.auth === 'anyone') return admitStranger(deps, request)
   const caller = await deps.identity.authenticate(request.headers.authorization)
   if (!caller) {
     void reply.header('www-authenticate', 'Bearer realm="tidegate"')
@@ -50,6 +61,13 @@ async function admit(
   }
   authorise(caller, operation.auth)
   return caller
+}
+
+function admitStranger({ strangers }: Deps, request: FastifyRequest): 'anyone' {
+  const waitMs = strangers.take(request.ip)
+  if (waitMs === undefined) return 'anyone'
+  const retryAfterSeconds = Math.ceil(waitMs / 1_000)
+  throw new ApiError('too-many', { detail: `Try again in ${retryAfterSeconds} s.`, retryAfterSeconds })
 }
 
 type Admitted = {
@@ -64,6 +82,7 @@ async function serve({ id, operation, handler, deps }: Route, { request, reply, 
   const input = validate(operation, inputOf(operation, request))
   const call = { services: deps.services, caller: caller === 'anyone' ? undefined : caller, input } as Call<OperationId>
   const output = await carryOut(handler, call, key === undefined ? undefined : { key, operation: id })
+  if (caller === 'anyone') deps.strangers.trust(request.ip)
   void reply.code(operation.status ?? 200)
   return output
 }

@@ -1,0 +1,13 @@
+/** Bounds of the HTTP side, in one place. */
+
+import type { ThrottleLimits } from './throttle.ts'
+
+/**
+ * What is asked without a token, such as signing in. A gateway does it every few minutes; behind one address there may be
+ * dozens of them, all started at once.
+ */
+export const strangerLimits: ThrottleLimits = {
+  perAddress: { burst: 60, everyMs: 500 },
+  together: { burst: 300, everyMs: 20 },
+  addresses: 10_000,
+}
