@@ -1,21 +1,13 @@
 /** Servers, a gateway and a target, all real: access that leads through the gateway, from its opening to its end. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from '@tidegate/api'
 import { instant } from '@tidegate/core'
-import {
-  type GatewayOptions,
-  recordingFolder,
-  type RunningGateway,
-  startGateway,
-  verifyRecording,
-} from '@tidegate/gateway'
+import { recordingFolder, verifyRecording } from '@tidegate/gateway'
 import pg from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { type Credential, loginsOn, opened } from './support/access.ts'
-import { createGatewayWorld } from './support/gateways.ts'
+import { expect, test, vi } from 'vitest'
+import { loginsOn, opened } from './support/access.ts'
+import { connectedWorld, logIn, started } from './support/connected.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, entryTypesOf } from './support/story.ts'
 import { createTestClock } from '../packages/gateway/src/postgres/testing/clock.ts'
@@ -23,54 +15,6 @@ import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
 import type { World } from './support/tidegate.ts'
 
 const hasPsql = hasProgram('psql', 'apt-get install postgresql-client')
-
-type Connected = { readonly world: World; readonly gateway: RunningGateway; readonly options: GatewayOptions }
-
-async function connectedWorld(wishes: Partial<GatewayOptions> = {}): Promise<Connected> {
-  const world = await createGatewayWorld({ background: true, time: 'system' })
-  onTestFinished(closeSpare)
-  const dir = await mkdtemp(join(tmpdir(), 'tidegate-gateway-'))
-  onTestFinished(() => rm(dir, { recursive: true, force: true }))
-  const { enrolmentToken } = await world.server.inviteGateway('gw-1')
-  const options = {
-    url: world.server.url,
-    dir,
-    enrolmentToken,
-    listen: { host: '127.0.0.1', port: 0 },
-    log: () => undefined,
-    ...wishes,
-  }
-  const gateway = await started(options)
-  return { world, gateway, options }
-}
-
-/** A connection that `fetch` opened ahead and has not used is no idle one to a server, which waits for it when it stops. */
-async function closeSpare(): Promise<void> {
-  const place = Symbol.for('undici.globalDispatcher.1')
-  const world = globalThis as unknown as Record<symbol, { destroy: () => Promise<void>; constructor: new () => never }>
-  const used = world[place]!
-  world[place] = new used.constructor()
-  await used.destroy()
-}
-
-async function started(options: GatewayOptions): Promise<RunningGateway> {
-  const gateway = await startGateway(options)
-  onTestFinished(() => gateway.stop())
-  return gateway
-}
-
-type Session = { readonly client: pg.Client; readonly ended: Promise<string>; readonly notices: string[] }
-
-async function logIn(credential: Credential): Promise<Session> {
-  const { host, port, databases, user, secret } = credential
-  const client = new pg.Client({ host, port, database: databases[0], user, password: secret })
-  const notices: string[] = []
-  client.on('notice', ({ message }) => notices.push(message ?? ''))
-  const ended = new Promise<string>((resolve) => client.on('error', ({ message }) => resolve(message)))
-  await client.connect()
-  onTestFinished(() => client.end().catch(() => undefined))
-  return { client, ended, notices }
-}
 
 /** Resolves when something sleeps in the target. Looks past the gateway. */
 async function untilAsleep({ target }: World): Promise<void> {
@@ -186,7 +130,7 @@ test('opening a grant again makes another token, and its session goes on', async
   const { client } = await logIn(first.credential)
   const second = await world.as('alice').activateGrant({ id: first.grant.id })
   expect(second.credential.secret).not.toBe(first.credential.secret)
-  const other = await vi.waitFor(() => logIn(second.credential), { timeout: 10_000 })
+  const other = await logIn(second.credential)
   await expect(logIn(first.credential)).rejects.toMatchObject({ code: '28P01' })
   for (const { query } of [bound(client), bound(other.client)]) expect((await query()).rows).toEqual([{ one: 1 }])
 })

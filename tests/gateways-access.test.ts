@@ -30,6 +30,7 @@ test('the credential leads to the gateway, the gateway gets to the target, and t
       verifier: expect.stringMatching(/^SCRAM-SHA-256\$4096:/),
       expiresAt: grant.expiresAt,
       warnBeforeSeconds: gatewayLimits.warnBeforeSeconds,
+      rules: expect.any(String),
     },
   ])
   expect(opensWith(grants[0]!.verifier, credential.secret)).toBe(true)
@@ -37,6 +38,7 @@ test('the credential leads to the gateway, the gateway gets to the target, and t
 
   const login = await gateway.client.releaseLogin({ id: grant.id })
   expect(login).toMatchObject({ host: world.target.host, port: world.target.port, tls: 'disable', guards: [] })
+  expect(login.rules).toBe(grants[0]!.rules)
   expect(login.recording).toEqual({ text: 'keep', parameters: 'keep', rows: 'none', whenItFails: 'end' })
   const session = await logIn({ ...credential, ...login, databases: credential.databases })
   expect((await session.query('select count(*)::int > 0 as some from shop.orders')).rows).toEqual([{ some: true }])
@@ -130,6 +132,7 @@ test('activating again makes another password and another login, and the end sta
   expect(opensWith(after!.verifier, second.credential.secret)).toBe(true)
   expect(opensWith(after!.verifier, first.credential.secret)).toBe(false)
   expect(after!.verifier).not.toBe(before!.verifier)
+  expect(after!.verifier.split('$')[1]).toBe(before!.verifier.split('$')[1])
   expect((await gateway.client.releaseLogin({ id: first.grant.id })).secret).not.toBe(login.secret)
 })
 

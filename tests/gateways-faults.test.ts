@@ -9,6 +9,7 @@ import { clusterOf, uniqueName } from './support/databases.ts'
 import type { Gateway } from './support/gateways.ts'
 import {
   address,
+  enrolWith,
   joined,
   makeKey,
   newSession,
@@ -70,9 +71,9 @@ const kinds: Readonly<Record<string, () => Promise<Prepared>>> = {
   'a gateway that enrols': async () => {
     const id = name()
     const { enrolmentToken: token } = await world.admin.createGateway({ id })
-    const { publicKey } = makeKey()
+    const enrolment = enrolWith(makeKey(), token)
     return {
-      act: () => stranger(world.server.url).enrolGateway({ token, publicKey, address }),
+      act: () => stranger(world.server.url).enrolGateway(enrolment),
       sight: () => rowsOf('select public_key from gateway where id = $1', id),
       again: 'done',
     }

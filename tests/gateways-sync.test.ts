@@ -1,7 +1,9 @@
 /** What gateways are told of grants, through whichever server, and what happens when a server does not know. */
 
 import { expect, onTestFinished, test } from 'vitest'
+import { connectorKinds } from '@tidegate/connectors'
 import { createLogger } from '@tidegate/server'
+import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
 import { createFeed } from '../packages/server/src/gateways/feed.ts'
 import { listenForHints } from '../packages/server/src/store/hints.ts'
 import { opened } from './support/access.ts'
@@ -167,7 +169,8 @@ test('what one server commits wakes the feed of another by its notification alon
   const world = await createGatewayWorld()
   await joined(world)
   const db = databaseOf(world)
-  const feed = createFeed({ db, name: 'alone', lookEveryMs: 86_400_000 })
+  const configurations = createConfigurations(connectorKinds)
+  const feed = createFeed({ db, configurations, name: 'alone', lookEveryMs: 86_400_000 })
   let listening: () => void
   const heard = new Promise<void>((resolve) => void (listening = resolve))
   const hints = listenForHints({

@@ -2,8 +2,9 @@
 
 import { expect, test } from 'vitest'
 import { gatewayLimits } from '@tidegate/api'
-import { address, createGatewayWorld, joined, makeKey, signInWith, stranger } from './support/gateways.ts'
-import { send } from './support/http.ts'
+import { strangerLimits } from '../packages/server/src/http/limits.ts'
+import { address, createGatewayWorld, enrolWith, joined, makeKey, signInWith, stranger } from './support/gateways.ts'
+import { problemOf, send } from './support/http.ts'
 import { entriesOf, entryTypesOf, everythingIn } from './support/story.ts'
 import type { World } from './support/tidegate.ts'
 
@@ -29,7 +30,7 @@ test('a gateway is invited, enrols, signs in and is connected, and each of it is
 test('an invitation is good once, for its time, and until there is another', async () => {
   const world = await createGatewayWorld()
   const { url } = world.server
-  const enrol = (token: string) => stranger(url).enrolGateway({ token, publicKey: makeKey().publicKey, address })
+  const enrol = (token: string) => stranger(url).enrolGateway(enrolWith(makeKey(), token))
   const first = (await world.admin.createGateway({ id: 'gw-1' })).enrolmentToken
   const second = (await world.admin.createGateway({ id: 'gw-1' })).enrolmentToken
   const refusals = [await enrol(first).catch((error: unknown) => error)]
@@ -43,11 +44,44 @@ test('an invitation is good once, for its time, and until there is another', asy
   expect(new Set(refusals.map((error) => (error as Error).message)).size).toBe(1)
 })
 
+test('an enrolment that was changed on its way, or that nobody signed with its key, is none, and uses up nothing', async () => {
+  const world = await createGatewayWorld()
+  const { url } = world.server
+  const { enrolmentToken: token } = await world.admin.createGateway({ id: 'gw-1' })
+  const good = enrolWith(makeKey(), token)
+  const bad = {
+    'to another place': { ...good, address: { ...address, host: 'elsewhere.example' } },
+    'without TLS': { ...good, address: { ...address, tls: 'disable' as const } },
+    'with another authority': { ...good, address: { ...address, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n' } },
+    'with the key of another': { ...good, publicKey: makeKey().publicKey },
+  }
+  for (const enrolment of Object.values(bad)) {
+    await expect(stranger(url).enrolGateway(enrolment)).rejects.toMatchObject({ code: 'unauthenticated' })
+  }
+  expect(await stranger(url).enrolGateway(good)).toEqual({ gateway: 'gw-1' })
+})
+
+test('a flood of strangers from one address is answered 429 and when to come back, and another address is let through', async () => {
+  const world = await createGatewayWorld()
+  const gateway = await joined(world)
+  world.clock.advance(1_000)
+  const call = (body: object, from: string) =>
+    send(world.server.url, { method: 'POST', path: '/v1/gateway/token', body: JSON.stringify(body), from })
+  const most = strangerLimits.perAddress.burst * 3
+  const answers = await Promise.all(Array.from({ length: most }, () => call({}, '127.0.0.2')))
+  const refused = answers.filter(({ status }) => status === 429)
+  expect(refused.length).toBeGreaterThan(0)
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400, 429]))
+  expect(Number(refused.at(-1)!.headers['retry-after'])).toBeGreaterThan(0)
+  expect(problemOf(refused.at(-1)!)).toMatchObject({ code: 'too-many', status: 429 })
+  const right = signInWith(gateway.key, { gateway: 'gw-1', at: at(world) })
+  expect((await call(right, '127.0.0.3')).status).toBe(200)
+})
+
 test('of several who enrol with one token at the same moment, one does', async () => {
   const world = await createGatewayWorld()
   const { enrolmentToken: token } = await world.admin.createGateway({ id: 'gw-1' })
-  const enrol = (publicKey: string = makeKey().publicKey) =>
-    stranger(world.server.url).enrolGateway({ token, publicKey, address })
+  const enrol = () => stranger(world.server.url).enrolGateway(enrolWith(makeKey(), token))
   const outcomes = await Promise.allSettled([enrol(), enrol(), enrol(), enrol()])
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect((await entryTypesOf(world.admin)).filter((type) => type === 'gateway.enrolled')).toHaveLength(1)
@@ -56,12 +90,10 @@ test('of several who enrol with one token at the same moment, one does', async (
 test('who enrols again with the same key has enrolled, and nothing is changed by it', async () => {
   const world = await createGatewayWorld()
   const { enrolmentToken: token } = await world.admin.createGateway({ id: 'gw-1' })
-  const { publicKey } = makeKey()
-  const enrol = (host: string) =>
-    stranger(world.server.url).enrolGateway({ token, publicKey, address: { ...address, host } })
-  expect(await Promise.all([enrol('here'), enrol('here')])).toEqual([{ gateway: 'gw-1' }, { gateway: 'gw-1' }])
-  expect(await enrol('elsewhere')).toEqual({ gateway: 'gw-1' })
-  expect((await world.admin.listGateways({})).items[0]?.address?.host).toBe('here')
+  const key = makeKey()
+  const enrol = () => stranger(world.server.url).enrolGateway(enrolWith(key, token))
+  expect(await Promise.all([enrol(), enrol()])).toEqual([{ gateway: 'gw-1' }, { gateway: 'gw-1' }])
+  expect(await enrol()).toEqual({ gateway: 'gw-1' })
   expect((await entryTypesOf(world.admin)).filter((type) => type === 'gateway.enrolled')).toHaveLength(1)
 })
 
@@ -81,6 +113,14 @@ test('a sign-in that is sent again, is not later, is of another time or key or n
     'with the key of another': signInWith(other.key, { gateway: 'gw-1', at: at(world, 1) }),
     'for another': { ...signInWith(gateway.key, { gateway: 'gw-1', at: at(world, 1) }), gateway: 'gw-2' },
     'for another time': { ...signInWith(gateway.key, { gateway: 'gw-1', at: at(world, 1) }), at: at(world, 2) },
+    'for another place': {
+      ...signInWith(gateway.key, { gateway: 'gw-1', at: at(world, 1) }),
+      address: { ...address, host: 'elsewhere.example' },
+    },
+    'without TLS': {
+      ...signInWith(gateway.key, { gateway: 'gw-1', at: at(world, 1) }),
+      address: { ...address, tls: 'disable' },
+    },
     'of nobody': signInWith(makeKey(), { gateway: 'gw-9', at: at(world, 1) }),
   }
   const answers = await Promise.all(
@@ -143,11 +183,7 @@ test('an invitation for a resource that is not there is refused by name', async 
 test('a server invites a gateway of its own process, by nobody', async () => {
   const world = await createGatewayWorld()
   const { enrolmentToken } = await world.server.inviteGateway('local')
-  const enrolled = stranger(world.server.url).enrolGateway({
-    token: enrolmentToken,
-    publicKey: makeKey().publicKey,
-    address,
-  })
+  const enrolled = stranger(world.server.url).enrolGateway(enrolWith(makeKey(), enrolmentToken))
   expect(await enrolled).toEqual({ gateway: 'local' })
   const entries = (await entriesOf(world.admin)).filter(({ type }) => type.startsWith('gateway.'))
   expect(entries.map(({ type, disclosed }) => [type, disclosed])).toEqual([

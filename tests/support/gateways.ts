@@ -25,13 +25,28 @@ export function makeKey(): GatewayKey {
 
 export const address = { host: 'gateway.example', port: 6432, tls: 'verify-full' } as const
 
-export function signInWith(
+/** As the contract says it, written anew. */
+const addressLines = 'gateway.example\n6432\nverify-full\n\n'
+
+const signed = (key: GatewayKey, text: string): string =>
+  sign(null, Buffer.from(text), key.privateKey).toString('base64')
+
+export const enrolWith = (key: GatewayKey, token: string): Input<'enrolGateway'> => ({
+  token,
+  publicKey: key.publicKey,
+  address,
+  signature: signed(key, `tidegate gateway enrolment\n${token}\n${addressLines}`),
+})
+
+export const signInWith = (
   key: GatewayKey,
   { gateway, at }: { gateway: string; at: string },
-): Input<'issueGatewayToken'> {
-  const said = Buffer.from(`tidegate gateway sign-in\n${gateway}\n${at}\n`)
-  return { gateway, at, address, signature: sign(null, said, key.privateKey).toString('base64') }
-}
+): Input<'issueGatewayToken'> => ({
+  gateway,
+  at,
+  address,
+  signature: signed(key, `tidegate gateway sign-in\n${gateway}\n${at}\n${addressLines}`),
+})
 
 /** Whoever calls without a token of its own. */
 export const stranger = (url: string): Client => createClient({ url, token: '' })
@@ -52,7 +67,7 @@ export async function joined(world: World, { id = 'gw-1', resources }: Joining =
   const invited = await world.admin.createGateway({ id, ...(resources && { resources }) })
   const key = makeKey()
   const { url } = world.server
-  await stranger(url).enrolGateway({ token: invited.enrolmentToken, publicKey: key.publicKey, address })
+  await stranger(url).enrolGateway(enrolWith(key, invited.enrolmentToken))
   let later = world.clock.now()
   const tokenAt = async (server: string): Promise<string> => {
     const at = new Date((later = Math.max(later + 1, world.clock.now()))).toISOString()

@@ -6,6 +6,7 @@
  * what it has not, it does not give.
  */
 
+import { idPrefixes } from '@tidegate/core'
 import { z } from 'zod'
 import type { Operation } from './operations.ts'
 import * as s from './schemas.ts'
@@ -41,6 +42,22 @@ const address = z.strictObject({
   ca: pem.optional(),
 })
 
+type Address = z.output<typeof address>
+
+/** All that is said of an address, a line each: none of them but the last has an end of line in it. */
+const linesOf = ({ host, port, tls, ca = '' }: Address): string => [host, port, tls, ca].join('\n')
+
+/** What a gateway signs to enrol: that the key is its own, and that it is to be reached there. */
+export const enrolmentText = ({ token, address: at }: { readonly token: string; readonly address: Address }): string =>
+  `tidegate gateway enrolment\n${token}\n${linesOf(at)}\n`
+
+/** What it signs to sign in. `at` as it is sent. */
+export const signInText = (signIn: {
+  readonly gateway: string
+  readonly at: string
+  readonly address: Address
+}): string => `tidegate gateway sign-in\n${signIn.gateway}\n${signIn.at}\n${linesOf(signIn.address)}\n`
+
 export const gateway = z
   .object({
     id: z.string(),
@@ -51,7 +68,7 @@ export const gateway = z
     invitedAt: s.instant,
     enrolledAt: s.instant.optional(),
     lastSeenAt: s.instant.optional(),
-    /** It has been heard of within the last seconds. */
+    /** It has been heard of within the last seconds, and has not signed off. */
     connected: z.boolean(),
   })
   .meta({ id: 'Gateway' })
@@ -66,11 +83,14 @@ export const gatewayGrant = z.object({
   databases: z.array(z.string()),
   /**
    * Of the grant's present password, as PostgreSQL stores one: `SCRAM-SHA-256$…`. With another one the target's login
-   * has another secret too, and what `releaseLogin` told before opens nothing any more.
+   * has another secret too, and what `releaseLogin` told before opens nothing any more. The salt stays the same for as
+   * long as the grant is open.
    */
   verifier: z.string(),
   expiresAt: s.instant,
   warnBeforeSeconds: z.number(),
+  /** Of what its sessions are held to. With another one, those that began under an earlier one end. */
+  rules: z.string(),
 })
 
 const recordingPolicy = z.object({
@@ -93,9 +113,13 @@ export const targetLogin = z.object({
   /** What any of them hides of results is hidden. As `readMask` of the gateway reads them. */
   masks: z.array(z.unknown()),
   recording: recordingPolicy,
+  /** Of these three together, as the feed tells it. */
+  rules: z.string(),
 })
 
-const sessionId = z.string().regex(/^ses_[0-9a-hjkmnp-tv-z]{26}$/, { error: 'Write the id of a session.' })
+const idOf = (kind: 'grant' | 'session') =>
+  z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`), { error: `Write the id of a ${kind}.` })
+const sessionId = idOf('session')
 
 /** What is on disk of a recording, and cannot be changed any more without its showing. */
 const count = z.number().int().min(0)
@@ -202,9 +226,11 @@ export const gatewayOperations = {
       /** Ed25519, raw. */
       publicKey: base64Of(32),
       address,
+      /** With that key, over `tidegate gateway enrolment\n`, the token, `\n`, and the address as in a sign-in. */
+      signature: base64Of(64),
     }),
     output: z.object({ gateway: z.string() }),
-    errors: [],
+    errors: ['too-many'],
   },
   issueGatewayToken: {
     method: 'POST',
@@ -216,10 +242,22 @@ export const gatewayOperations = {
       /** Later than at any sign-in before, and within a minute of the server’s clock. */
       at: s.instant,
       address,
-      /** Ed25519 over `tidegate gateway sign-in\n`, the gateway, `\n`, `at` as it is sent, and `\n`. */
+      /**
+       * Ed25519 over `tidegate gateway sign-in\n`, and a line each, ended by `\n`: the gateway, `at` as it is sent, and of
+       * the address host, port, tls, and ca, which is empty where there is none.
+       */
       signature: base64Of(64),
     }),
     output: z.object({ token: z.string(), expiresAt: s.instant }),
+    errors: ['too-many'],
+  },
+  signOffGateway: {
+    method: 'POST',
+    path: '/v1/gateway/sign-off',
+    auth: 'gateway',
+    summary: 'Nobody is led to this gateway from here on, until it signs in again; what it has still to tell, it may',
+    input: z.strictObject({}),
+    output: z.object({}),
     errors: [],
   },
   syncGateway: {
@@ -231,6 +269,8 @@ export const gatewayOperations = {
       /** Of the last answer. Absent, or not known any more: everything is told anew. */
       cursor: z.string().max(200).optional(),
       waitMs: z.number().int().min(0).max(limits.syncWaitMs),
+      /** Grants that the server reads again before it answers: someone is here for them now. */
+      about: z.array(idOf('grant')).max(limits.about).optional(),
     }),
     output: z.object({
       cursor: z.string(),

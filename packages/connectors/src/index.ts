@@ -7,4 +7,5 @@
 
 export type * from './contract.ts'
 export { isTargetFault, targetFault } from './contract.ts'
+export { makePassword as makeScramPassword } from './postgres/scram.ts'
 export { connectorKinds } from './registry.ts'

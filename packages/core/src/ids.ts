@@ -14,6 +14,7 @@ export const idPrefixes = {
   change: 'chg',
   finding: 'fnd',
   token: 'tok',
+  session: 'ses',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -27,6 +28,7 @@ export type EntryId = Id<'entry'>
 export type ChangeId = Id<'change'>
 export type FindingId = Id<'finding'>
 export type TokenId = Id<'token'>
+export type SessionId = Id<'session'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -13,6 +13,7 @@ import { keepEngineSteady } from './engine.ts'
 import type { Feed } from './gateways/feed.ts'
 import { createFeed } from './gateways/feed.ts'
 import { inviteGateway } from './gateways/invitations.ts'
+import { gatewayServerLimits } from './gateways/limits.ts'
 import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
@@ -90,12 +91,12 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const { settings, logger, env, runtime = systemRuntime, sessionRules } = options
   const key = await loadMasterKey(settings.key)
   await migrate(store.secretUrl)
-  const { db, workDb, closingDb, feedDb } = openDatabases({ url: store.secretUrl, settings, logger })
+  const { db, workDb, closingDb, gatewayDb } = openDatabases({ url: store.secretUrl, settings, logger })
   const installation = await openInstallation({ db, runtime, key })
   const configurations = createConfigurations(connectorKinds, sessionRules)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
   const sequencer = createSequencer({ db, runtime, signer: installation.signer })
-  const feed = createFeed({ db: feedDb, name: Buffer.from(runtime.random(8)).toString('hex') })
+  const feed = createFeed({ db: gatewayDb, configurations, name: Buffer.from(runtime.random(8)).toString('hex') })
   // Gateways that wait are told whatever this process does, in the background or not.
   let heard: Wake = (hint) => hearOfGateways(hint, feed)
   const services: Services = {
@@ -107,7 +108,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     findPrincipal,
     targets,
     kinds: connectorKinds,
-    gateways: { key, feed },
+    gateways: { key, feed, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
     log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
@@ -117,7 +118,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   let ready = true
   const app = createApp({
     services,
-    identity: createTokenIdentity({ db, runtime, configurations }),
+    identity: createTokenIdentity({ db, gatewayDb, runtime, configurations }),
     logger,
     version,
     metricsToken: settings.metricsToken,
@@ -142,7 +143,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     sequencing,
     targets,
     store,
-    databases: [db, workDb, closingDb, feedDb],
+    databases: [db, workDb, closingDb, gatewayDb],
     stopping,
   })
   return {
@@ -174,7 +175,7 @@ function openDatabases({
   url,
   settings,
   logger,
-}: Connecting): Record<'db' | 'workDb' | 'closingDb' | 'feedDb', Database> {
+}: Connecting): Record<'db' | 'workDb' | 'closingDb' | 'gatewayDb', Database> {
   const connect = (maxConnections: number): Database =>
     createDatabase(
       createPool({ url, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000, maxConnections, log: logger }),
@@ -184,8 +185,8 @@ function openDatabases({
     workDb: connect(targetLimits.atOnce),
     // What takes access away has connections of its own: it never waits behind what gives it.
     closingDb: connect(reconcilerLimits.workers),
-    // Nor does what tells gateways of it; it reads one thing at a time.
-    feedDb: connect(1),
+    // Nor does what tells gateways of it.
+    gatewayDb: connect(gatewayServerLimits.connections),
   }
 }
 

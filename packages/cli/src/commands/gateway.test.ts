@@ -23,6 +23,7 @@ const controlPlane = (): Handlers => {
       return { ...nothing, whole: syncs === 1, now: new Date().toISOString() }
     },
     reportSessions: () => ({ refused: [] }),
+    signOffGateway: () => ({}),
   }
 }
 
@@ -140,6 +141,29 @@ describe('a gateway', () => {
     expect(await run('gateway', '--data', join(home, 'gw'), '--listen', '127.0.0.1:0')).toBe(2)
     expect(server.callsOf('enrolGateway')).toEqual([])
     expect(stderr()).toMatch(/tidegate gateways new/)
+  })
+
+  it('whose token nobody takes exits as whoever is not known, and without a server as one that cannot be reached', async () => {
+    const refusing = await gatewayHarness(
+      { env: { TIDEGATE_ENROLMENT_TOKEN: enrolmentToken } },
+      {
+        enrolGateway: () => {
+          throw new ApiError('unauthenticated')
+        },
+      },
+    )
+    const argv = ['gateway', '--data', join(refusing.home, 'gw'), '--listen', '127.0.0.1:0']
+    expect(await refusing.run(...argv)).toBe(5)
+    expect(await refusing.run(...argv, '--url', 'http://127.0.0.1:1')).toBe(7)
+    expect(refusing.stderr()).toContain('No control plane answers at http://127.0.0.1:1')
+  })
+
+  it('is refused a folder that another one runs in', async () => {
+    const harness = await gatewayHarness({ env: { TIDEGATE_ENROLMENT_TOKEN: enrolmentToken } })
+    const running = await start(harness)
+    expect(await harness.run('gateway', '--data', join(harness.home, 'gw'), '--listen', '127.0.0.1:0')).toBe(1)
+    expect(harness.stderr()).toContain('in use by another gateway')
+    expect(await stop(harness, running)).toBe(0)
   })
 
   it.each([

@@ -19,9 +19,9 @@ const passwordBytes = 32
 export type MadePassword = { readonly password: string; readonly verifier: string }
 
 /** 256 random bits in base64url, and the verifier for them. */
-export async function makePassword(random: (count: number) => Uint8Array): Promise<MadePassword> {
+export async function makePassword(random: (count: number) => Uint8Array, salt?: Uint8Array): Promise<MadePassword> {
   const password = Buffer.from(random(passwordBytes)).toString('base64url')
-  return { password, verifier: await scramVerifier(password, random(saltBytes)) }
+  return { password, verifier: await scramVerifier(password, salt ?? random(saltBytes)) }
 }
 
 /** Makes one ahead while nothing waits for it: a verifier takes about as long as all else that opening a login takes. */

@@ -4,12 +4,12 @@ import { formatInstant, type GrantId, type Instant, isId, makeId } from '@tidega
 import type { Guards } from '../guard/guard.ts'
 import type { Admission, Authority, ClientFacts, Login, Turned } from '../postgres/shell/ports.ts'
 import type { Recorder, Recorders } from '../recording/write/recorder.ts'
-import type { Arrivals } from './arrivals.ts'
 import type { Opened, Release } from './contract.ts'
 import { codeOf } from './control-plane.ts'
 import { controlLimits as limits } from './limits.ts'
 import type { Logins } from './logins.ts'
 import type { Marks } from './marks.ts'
+import type { Questions } from './questions.ts'
 import { type LiveGrant, type Register, unexplained } from './register.ts'
 import type { Reports } from './reports.ts'
 import { type Restraint, restrain } from './restraint.ts'
@@ -25,8 +25,8 @@ export type AuthorityDeps = {
   readonly now: () => Instant
   readonly random: (count: number) => Uint8Array
   readonly register: Pick<Register, 'get'>
-  readonly arrivals: Pick<Arrivals, 'wait'>
-  readonly logins: Pick<Logins, 'of'>
+  readonly questions: Pick<Questions, 'ask'>
+  readonly logins: Pick<Logins, 'of' | 'forget'>
   readonly sessions: Pick<Sessions, 'admit'>
   readonly reports: Pick<Reports, 'isFull'>
   readonly marks: Pick<Marks, 'put'>
@@ -38,17 +38,21 @@ export type AuthorityDeps = {
 type Coming = { readonly grant: LiveGrant; readonly login: Login; readonly client: ClientFacts }
 
 export function createAuthority(deps: AuthorityDeps): Authority {
-  const { isFresh, register, arrivals, sessions } = deps
+  const { isFresh, register, questions, sessions } = deps
   const checkFresh = (): void => {
     if (!isFresh()) throw new Error('no server of the control plane has answered for too long')
+  }
+  const askAbout = async (user: string): Promise<LiveGrant | undefined> => {
+    if (!isId('grant', user)) return undefined
+    await questions.ask(user)
+    return register.get(user)
   }
   return {
     async lookup({ user }) {
       checkFresh()
-      const grant =
-        register.get(user) ?? (isId('grant', user) ? await arrivals.wait(user, limits.arrivalMs) : undefined)
-      return grant?.facts.verifier
+      return (register.get(user) ?? (await askAbout(user)))?.facts.verifier
     },
+    renewed: async ({ user }) => (await askAbout(user))?.facts.verifier,
     async admit(login, client) {
       checkFresh()
       const grant = register.get(login.user)
@@ -87,7 +91,7 @@ function openedReport({ now, random }: AuthorityDeps, { grant, login, client }: 
   const at = now()
   return {
     what: 'opened',
-    session: sessionIdOf(at, random),
+    session: makeId('session', at, random(10)),
     at: formatInstant(at),
     grant: grant.facts.grant,
     database: login.database,
@@ -100,16 +104,14 @@ function openedReport({ now, random }: AuthorityDeps, { grant, login, client }: 
   }
 }
 
-/** Made as all ids are. */
-const sessionIdOf = (now: Instant, random: (count: number) => Uint8Array): string =>
-  `ses_${makeId('grant', now, random(10)).slice('grt_'.length)}`
-
 type Entering = { readonly opened: Opened; readonly admitted: Admitted }
 
 async function letIn(deps: AuthorityDeps, coming: Coming, entering: Entering): Promise<Admission | Turned> {
   const { grant } = coming
   const release = await releaseFor(deps, grant)
   if (release === undefined) return turned(unexplained)
+  if (!(await isInForce(deps, grant, release))) return turned('the rules of this access are changing; try again')
+  entering.admitted.heldTo(release.rules)
   const restrained = restrain(deps, release)
   if (restrained.outcome === 'unusable') {
     deps.log('rules-unusable', { grant: grant.facts.grant, problems: restrained.problems })
@@ -119,6 +121,19 @@ async function letIn(deps: AuthorityDeps, coming: Coming, entering: Entering): P
   const over = entering.admitted.over()
   if (over !== undefined) return turned(over)
   return admissionOf(deps, { ...coming, ...entering, release, restraint: restrained.restraint })
+}
+
+/**
+ * The rules that came with the login and those that were told are the same ones. Where they differ, one of the two is
+ * older, and nobody here knows which.
+ */
+async function isInForce({ register, questions, logins }: AuthorityDeps, { facts }: LiveGrant, { rules }: Release) {
+  const isTold = (): boolean => register.get(facts.grant)?.facts.rules === rules
+  if (isTold()) return true
+  await questions.ask(facts.grant)
+  if (isTold()) return true
+  logins.forget(facts.grant)
+  return false
 }
 
 /** `undefined`: the control plane says that there is no such access any more. */

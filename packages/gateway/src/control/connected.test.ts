@@ -13,7 +13,16 @@ import { recordingFolder } from '../recording/format/place.ts'
 import { readRecording } from '../recording/read/read-recording.ts'
 import { verifyRecording } from '../recording/read/verify.ts'
 import { startGateway } from './gateway.ts'
-import { connectTo, connectionTo, createWorldForTest, folderForTest, reported, type World } from './testing/world.ts'
+import { controlLimits as limits } from './limits.ts'
+import {
+  connectTo,
+  connectionTo,
+  createWorldForTest,
+  folderForTest,
+  renewedVerifier,
+  reported,
+  type World,
+} from './testing/world.ts'
 import { startPlaneForTest } from './testing/plane.ts'
 
 const backends = ({ database }: World): Promise<number> =>
@@ -51,10 +60,11 @@ describe('identity', () => {
     const options = { url: plane.url, listen: { host: '127.0.0.1', port: 0 }, log: () => undefined }
     await expect(startGateway({ ...options, dir: await folderForTest() })).rejects.toMatchObject({
       name: 'GatewayRefusal',
+      code: 'setting',
       remedy: expect.stringContaining('tidegate gateways new'),
     })
     const wrong = { ...options, dir: await folderForTest(), enrolmentToken: 'tge_wrong' }
-    await expect(startGateway(wrong)).rejects.toMatchObject({ name: 'GatewayRefusal' })
+    await expect(startGateway(wrong)).rejects.toMatchObject({ name: 'GatewayRefusal', code: 'unknown' })
   })
 
   test('is not made in a folder that is none, nor without a server that answers', async () => {
@@ -63,7 +73,10 @@ describe('identity', () => {
     const options = { listen: { host: '127.0.0.1', port: 0 }, log: () => undefined, enrolmentToken: 'tge_some' }
     const nowhere = { ...options, url: 'http://127.0.0.1:1' }
     await expect(startGateway({ ...nowhere, dir: join(dir, 'file') })).rejects.toThrow('can neither be read nor made')
-    await expect(startGateway({ ...nowhere, dir })).rejects.toThrow('No control plane answers at http://127.0.0.1:1')
+    await expect(startGateway({ ...nowhere, dir })).rejects.toMatchObject({
+      code: 'unreachable',
+      message: 'No control plane answers at http://127.0.0.1:1.',
+    })
     await expect(startGateway({ ...nowhere, dir, openWithoutServerMs: 0 })).rejects.toThrow('not a length of time')
   })
 
@@ -79,7 +92,7 @@ describe('identity', () => {
     const world = await createWorldForTest()
     await world.gateway.stop()
     world.plane.putOut()
-    await expect(world.startAgain()).rejects.toMatchObject({ name: 'GatewayRefusal' })
+    await expect(world.startAgain()).rejects.toMatchObject({ name: 'GatewayRefusal', code: 'unknown' })
   })
 
   test('signs in by the server’s clock where this machine’s is wrong', async () => {
@@ -141,6 +154,51 @@ describe('coming in', () => {
     expect(world.plane.released).toHaveLength(2)
   })
 
+  test('with a password that is newer than what was told is asked about, and lets in', async () => {
+    const world = await createWorldForTest()
+    await world.connect()
+    world.plane.hold({ ...world.grant, verifier: renewedVerifier('another') })
+    await world.connect({ password: 'another' })
+    expect(world.plane.released).toHaveLength(2)
+    await expect(world.connect()).rejects.toMatchObject({ code: '28P01' })
+  })
+
+  test('with a newer password that comes with another salt does not, and does the next time', async () => {
+    const world = await createWorldForTest()
+    world.plane.hold({ ...world.grant, verifier: verifierOf('another') })
+    await expect(world.connect({ password: 'another' })).rejects.toMatchObject({ code: '28P01' })
+    await world.connect({ password: 'another' })
+  })
+
+  test('with a grant that was not told of yet is asked about, and lets in', async () => {
+    const world = await createWorldForTest()
+    const grant = { ...world.grant, grant: 'grt_01k00000000000000000000003' }
+    world.plane.releases.set(grant.grant, world.plane.releases.get(world.grant.grant)!)
+    world.plane.hold(grant)
+    await world.connect({ user: grant.grant })
+  })
+
+  test('with wrong passwords, many at once, is refused in the same words as an unknown grant, and asks seldom', async () => {
+    const world = await createWorldForTest()
+    const asked = { count: 0 }
+    world.plane.happened.on('about', () => (asked.count += 1))
+    const began = performance.now()
+    const users = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? world.grant.grant : unknownGrant(i)))
+    const told = await Promise.all(
+      users.map((user) => world.connect({ user, password: 'wrong' }).then(() => 'let in', String)),
+    )
+    const words = told.map((text, i) => text.replace(users[i]!, 'GRANT'))
+    expect(new Set(words)).toEqual(new Set(['error: password authentication failed for user "GRANT"']))
+    expect(asked.count).toBeLessThanOrEqual(2 + (performance.now() - began) / limits.askEveryMs)
+  })
+
+  test('cannot be found out where the control plane does not say, although the gateway has heard of it lately', async () => {
+    const world = await createWorldForTest()
+    world.plane.fail('syncGateway', 'unavailable')
+    await expect(world.connect({ password: 'wrong' })).rejects.toMatchObject({ code: '57P03' })
+    await world.connect()
+  })
+
   test('to a target that lets nobody in tells of no session, and leaves nothing', async () => {
     const world = await createWorldForTest()
     world.plane.releases.set(world.grant.grant, { ...world.plane.releases.get(world.grant.grant)!, secret: 'wrong' })
@@ -193,6 +251,8 @@ describe('coming in', () => {
     await expect(world.connect()).rejects.toThrow('the rules of this access cannot be held to here')
   })
 })
+
+const unknownGrant = (number: number): string => `grt_01k000000000000000000001${String(number).padStart(2, '0')}`
 
 test('with TLS, clients that look connect, and those without are sent away', async () => {
   const made = await makeCertificates()
@@ -282,6 +342,37 @@ describe('ending', () => {
     await expect(world.connect()).rejects.toThrow('its time is over')
   })
 
+  test('other rules end the sessions that began under the ones before, and hold for the next', async () => {
+    const world = await createWorldForTest()
+    const open = await world.connect()
+    await open.query('create table t (a int)')
+    const release = world.plane.releases.get(world.grant.grant)!
+    world.plane.releases.set(world.grant.grant, { ...release, guards: ['read-only'], rules: 'r2' })
+    world.plane.put({ ...world.grant, rules: 'r2' })
+    expect(await open.ended).toBe(`the rules of this access have changed; connect again (grant ${world.grant.grant})`)
+    const next = await world.connect()
+    await expect(next.query('insert into t values (1)')).rejects.toMatchObject({ code: '42501' })
+    expect(world.plane.released).toHaveLength(2)
+  })
+
+  test('rules that come with the login and were not told yet are asked about, and kept', async () => {
+    const world = await createWorldForTest()
+    const release = world.plane.releases.get(world.grant.grant)!
+    world.plane.releases.set(world.grant.grant, { ...release, rules: 'r2' })
+    world.plane.hold({ ...world.grant, rules: 'r2' })
+    const client = await world.connect()
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a session does not open on rules that nobody says are in force', async () => {
+    const world = await createWorldForTest()
+    const release = world.plane.releases.get(world.grant.grant)!
+    world.plane.releases.set(world.grant.grant, { ...release, rules: 'of long ago' })
+    await expect(world.connect()).rejects.toThrow('the rules of this access are changing; try again')
+    world.plane.releases.set(world.grant.grant, release)
+    await world.connect()
+  })
+
   test('a gateway that was removed ends its sessions, lets nobody in and says so', async () => {
     const world = await createWorldForTest()
     const client = await world.connect()
@@ -300,6 +391,24 @@ describe('ending', () => {
     expect(world.plane.reports.map(({ what }) => what)).toEqual(['opened', 'ended'])
     expect(await readdir(join(world.dir, 'sessions'))).toEqual([])
   })
+
+  test('a gateway that stops signs off before it ends anything', async () => {
+    const world = await createWorldForTest()
+    const client = await world.connect()
+    const over: string[] = []
+    world.plane.happened.once('signOffGateway', () => over.push('signed off'))
+    void client.ended.then(() => over.push('ended'))
+    await world.gateway.stop()
+    expect(over).toEqual(['signed off', 'ended'])
+  })
+})
+
+test('a second gateway on one folder is refused, whatever it is set to, and the first goes on', async () => {
+  const world = await createWorldForTest()
+  await expect(world.startAgain()).rejects.toMatchObject({ name: 'GatewayRefusal', code: 'in-use' })
+  await world.connect()
+  await world.gateway.stop()
+  await (await world.startAgain()).stop()
 })
 
 describe('without a server', () => {
@@ -327,6 +436,7 @@ describe('without a server', () => {
     await other.end()
     await once(world.plane.happened, 'reportSessions')
     world.plane.fail('reportSessions', undefined)
+    await reported(world.plane, 'ended', (report) => report.session === session)
     const last = await reported(world.plane, 'ended', (report) => report.session !== session)
     const of = (id: string) => world.plane.reports.filter((one) => one.session === id).map(({ what }) => what)
     expect([of(session).at(0), of(session).at(-1)]).toEqual(['opened', 'ended'])

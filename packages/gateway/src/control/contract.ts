@@ -1,6 +1,9 @@
 /** What goes between a gateway and the control plane, by the names that are used here. */
 
-import { operations, type Input, type Output } from '@tidegate/api'
+import { gatewayShapes, operations, type Input, type Output } from '@tidegate/api'
+
+/** What is signed, as both sides write it. */
+export const { enrolmentText, signInText } = gatewayShapes
 
 export type SyncAnswer = Output<'syncGateway'>
 export type GrantFacts = SyncAnswer['grants'][number]

@@ -2,8 +2,8 @@
 
 import { ApiError, type CallOptions, type Client, createClient, type ErrorCode } from '@tidegate/api'
 import { formatInstant, instant, type Instant, parseInstant } from '@tidegate/core'
-import type { Address } from './contract.ts'
-import { type Enrolled, type Identity, signInText } from './identity.ts'
+import { type Address, enrolmentText, signInText } from './contract.ts'
+import type { Enrolled, Identity } from './identity.ts'
 import { controlLimits as limits } from './limits.ts'
 import { within } from './retry.ts'
 import type { ServerClock } from './server-clock.ts'
@@ -36,8 +36,9 @@ export async function enrol({ url, identity, address, fetch }: Connecting, token
   const client = createClient({ url, token: '', ...(fetch && { fetch }) })
   const { signal } = new AbortController()
   const { publicKey } = identity
+  const signature = identity.sign(enrolmentText({ token, address }))
   const { gateway } = await within({ ms: limits.answerMs, signal }, (signal) =>
-    client.enrolGateway({ token, publicKey, address }, { signal }),
+    client.enrolGateway({ token, publicKey, address, signature }, { signal }),
   )
   return { gateway, url }
 }
@@ -106,7 +107,7 @@ function createSignIn({ url, identity, address, clock, fetch: via = fetch }: Con
   const attempt = async (time: number): Promise<Token> => {
     last = Math.max(time, last + 1)
     const at = formatInstant(instant(last))
-    const signature = identity.sign(signInText(gateway, at))
+    const signature = identity.sign(signInText({ gateway, at, address }))
     const { token, expiresAt } = await within({ ms: limits.answerMs, signal }, (signal) =>
       client.issueGatewayToken({ gateway, at, address, signature }, { signal }),
     )

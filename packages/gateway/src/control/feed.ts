@@ -5,8 +5,9 @@ import { parseInstant } from '@tidegate/core'
 import { readSync, type SyncAnswer } from './contract.ts'
 import { type ControlPlane, PutOut } from './control-plane.ts'
 import { controlLimits as limits } from './limits.ts'
+import type { Questions } from './questions.ts'
 import { backoffMs, pause } from './retry.ts'
-import type { ServerClock } from './server-clock.ts'
+import type { Reading, ServerClock } from './server-clock.ts'
 import type { Log } from './settings.ts'
 
 export type Feed = {
@@ -25,6 +26,7 @@ type FeedDeps = {
   readonly random: (count: number) => Uint8Array
   /** By the server's clock. */
   readonly freshMs: number
+  readonly questions: Pick<Questions, 'take' | 'wait'>
   readonly take: (answer: SyncAnswer) => void
   /** After each question, whatever came of it. */
   readonly turned: () => void
@@ -75,25 +77,50 @@ export function startFeed(deps: FeedDeps): Feed {
 }
 
 async function turn(deps: FeedDeps, state: State): Promise<void> {
-  const { plane, clock, take, log } = deps
-  const waitMs = waitFor(deps, state)
-  const { cursor } = state
-  const input = { waitMs, ...(cursor !== undefined && { cursor }) }
-  let sent = clock.read()
-  const answer = readSync(
-    await plane.ask((client, options) => {
-      sent = clock.read()
-      return client.syncGateway(input, options)
-    }, waitMs),
-  )
+  const { clock, questions, take, log } = deps
+  const { about, answered } = questions.take()
+  const waitMs = about.length > 0 ? 0 : waitFor(deps, state)
+  const heard = await ask(deps, state, { about, waitMs })
+  if (heard === undefined) return
+  const { answer, sent } = heard
   const now = parseInstant(answer.now)
   if (now === undefined) throw new Error('the server did not say what time it is')
   clock.learn(now, sent)
   take(answer)
   state.cursor = answer.cursor
   state.toldAt = now
+  answered()
   if (state.failures > 0) log('server-answers', { after: state.failures })
   state.failures = 0
+}
+
+type Heard = { readonly answer: SyncAnswer; readonly sent: Reading }
+
+/** `undefined`: it was waiting, and there is something to ask. What an answer on its way said is said again. */
+async function ask(
+  { plane, clock, questions }: FeedDeps,
+  { cursor }: State,
+  { about, waitMs }: { readonly about: readonly string[]; readonly waitMs: number },
+): Promise<Heard | undefined> {
+  const input = {
+    waitMs,
+    ...(cursor !== undefined && { cursor }),
+    ...(about.length > 0 && { about: [...about] }),
+  }
+  // Only what waits can be interrupted, so that each question gets its answer however many more there are.
+  const interrupted = waitMs > 0 ? questions.wait() : undefined
+  let sent = clock.read()
+  try {
+    const answer = await plane.ask((client, { signal }) => {
+      sent = clock.read()
+      const signals = [signal, interrupted].filter((one) => one !== undefined)
+      return client.syncGateway(input, { signal: AbortSignal.any(signals) })
+    }, waitMs)
+    return { answer: readSync(answer), sent }
+  } catch (error) {
+    if (interrupted?.aborted === true) return undefined
+    throw error
+  }
 }
 
 /**

@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto'
 import { ApiError } from '@tidegate/api'
 import { systemClock } from '../postgres/shell/clock.ts'
 import { createPostgresGateway, type PostgresGateway } from '../postgres/shell/gateway.ts'
-import type { Authority, PostgresSession } from '../postgres/shell/ports.ts'
+import type { Authority, Login, PostgresSession } from '../postgres/shell/ports.ts'
 import { codeOf, type Connecting, enrol } from './control-plane.ts'
+import { lockFolder } from './folder-lock.ts'
 import { connectInside, type Inside } from './inside.ts'
 import { type Enrolled, type Identity, loadIdentity, saveEnrolled } from './identity.ts'
 import { GatewayRefusal } from './refusal.ts'
@@ -22,10 +23,25 @@ export type RunningGateway = {
   readonly lost: Promise<string>
 }
 
-/** @throws GatewayRefusal (message, remedy) for what must not start */
+/** @throws GatewayRefusal (code, message, remedy) for what must not start */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   checkSettings(options)
-  const identity = await identityIn(options)
+  const lock = await usable(options, () => lockFolder(options.dir))
+  try {
+    const { stop, ...running } = await startLocked(options)
+    const stopAndRelease = async (): Promise<void> => {
+      await stop()
+      await lock.release()
+    }
+    return { ...running, stop: stopAndRelease }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function startLocked(options: GatewayOptions): Promise<RunningGateway> {
+  const identity = await usable(options, () => loadIdentity(options.dir))
   checkEnrolment(options, identity)
   const clock = createServerClock(options.clock ?? systemClock)
   // It listens before it is known who may come in: the control plane is to be told the port.
@@ -46,13 +62,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 }
 
 /** A folder that cannot be used is a setting like any other. */
-async function identityIn({ dir }: GatewayOptions): Promise<Identity> {
+async function usable<T>({ dir }: GatewayOptions, use: () => Promise<T>): Promise<T> {
   try {
-    return await loadIdentity(dir)
+    return await use()
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-    if (code === undefined) throw error
+    if (code === undefined || error instanceof GatewayRefusal) throw error
     throw new GatewayRefusal(
+      'setting',
       `The identity of a gateway can neither be read nor made in ${dir} (${code}).`,
       'Name a folder that belongs to the user that this runs as.',
     )
@@ -62,6 +79,7 @@ async function identityIn({ dir }: GatewayOptions): Promise<Identity> {
 function checkEnrolment({ dir, url, enrolmentToken, log }: GatewayOptions, { enrolled }: Identity): void {
   if (enrolled === undefined && enrolmentToken === undefined) {
     throw new GatewayRefusal(
+      'setting',
       `There is no gateway's identity in ${dir}, and no enrolment token.`,
       'Ask an administrator for a token: tidegate gateways new NAME',
     )
@@ -87,6 +105,7 @@ async function listen(options: GatewayOptions, { clock, identity, inside }: Hous
   const ports = {
     authority: {
       lookup: async (...asked: Parameters<Authority['lookup']>) => authority().lookup(...asked),
+      renewed: async (login: Login) => authority().renewed?.(login),
       admit: async (...asked: Parameters<Authority['admit']>) => authority().admit(...asked),
     },
     clock,
@@ -103,6 +122,7 @@ async function listen(options: GatewayOptions, { clock, identity, inside }: Hous
     })
   } catch (error) {
     throw new GatewayRefusal(
+      'in-use',
       `${place.host}:${place.port} cannot be listened on: ${error instanceof Error ? error.message : String(error)}.`,
       'Choose another address or port, or stop what has it.',
     )
@@ -117,10 +137,15 @@ async function enrolWith({ dir, url, enrolmentToken = '' }: GatewayOptions, conn
 
 function notEnrolled(url: string, error: unknown): never {
   if (!(error instanceof ApiError) || codeOf(error) === 'unavailable') {
-    throw new GatewayRefusal(`No control plane answers at ${url}.`, 'Check the address, and that its server runs.')
+    throw new GatewayRefusal(
+      'unreachable',
+      `No control plane answers at ${url}.`,
+      'Check the address, and that its server runs.',
+    )
   }
   const problems = (error.details.problems ?? []).map(({ field, message }) => ` ${field}: ${message}`).join('')
   throw new GatewayRefusal(
+    'unknown',
     `The control plane did not enrol this gateway: ${error.message}${problems}`,
     'A token is good once, and for an hour. Ask an administrator for a new one: tidegate gateways new NAME',
   )

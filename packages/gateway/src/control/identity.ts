@@ -50,6 +50,7 @@ function readKey(pem: string, dir: string): KeyObject {
     // Said below, without what the file holds.
   }
   throw new GatewayRefusal(
+    'setting',
     `${keyPath(dir)} is not a private Ed25519 key.`,
     'Use another folder, and enrol with a new token: tidegate gateways new NAME',
   )
@@ -64,10 +65,8 @@ function readName(text: string | undefined, dir: string): Enrolled | undefined {
     // Said below.
   }
   throw new GatewayRefusal(
+    'setting',
     `${namePath(dir)} does not say which gateway this is.`,
     'Use another folder, and enrol with a new token: tidegate gateways new NAME',
   )
 }
-
-/** What is signed to sign in. `at` as it is sent. */
-export const signInText = (gateway: string, at: string): string => `tidegate gateway sign-in\n${gateway}\n${at}\n`

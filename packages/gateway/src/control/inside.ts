@@ -6,7 +6,6 @@ import { createGuards } from '../guard/guard.ts'
 import type { Authority, PostgresSession, Reason } from '../postgres/shell/ports.ts'
 import { systemClock as recordingClock } from '../recording/clock.ts'
 import { createRecorders, type Recorders } from '../recording/write/recorder.ts'
-import { type Arrivals, createArrivals } from './arrivals.ts'
 import { createAuthority } from './authority.ts'
 import { readRelease, type SyncAnswer } from './contract.ts'
 import { type Connecting, connectControlPlane, type ControlPlane, type PutOut } from './control-plane.ts'
@@ -16,7 +15,8 @@ import { controlLimits as limits } from './limits.ts'
 import { createLogins, type Logins } from './logins.ts'
 import { type Marks, openMarks } from './marks.ts'
 import { GatewayRefusal } from './refusal.ts'
-import { createRegister, type Register } from './register.ts'
+import { createQuestions, type Questions } from './questions.ts'
+import { createRegister, otherRules, type Register } from './register.ts'
 import { createReports, type Reports } from './reports.ts'
 import { pause } from './retry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
@@ -46,7 +46,7 @@ type Parts = {
   readonly reports: Reports
   readonly sessions: Sessions
   readonly register: Register
-  readonly arrivals: Arrivals
+  readonly questions: Questions
   readonly logins: Logins
   readonly recorders: Recorders
 }
@@ -55,7 +55,7 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
   const { options, connecting, gateway, random } = deps
   const { clock } = connecting
   const [guards, parts] = await Promise.all([createGuards(), partsOf(deps)])
-  const { plane, marks, reports, sessions, register, logins } = parts
+  const { plane, marks, reports, sessions, register, questions, logins } = parts
   const stopping = new AbortController()
   const recovery = recoverSessions({
     left: marks.left,
@@ -69,6 +69,7 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
     clock,
     random,
     freshMs: options.openWithoutServerMs ?? limits.openWithoutServerMs,
+    questions,
     take: (answer) => obey(answer, { ...parts, recovery }),
     turned: () => logins.forgetOver(clock.now(), register.list()),
     log: options.log,
@@ -112,7 +113,7 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
     reports,
     sessions: createSessions({ now: clock.now, reports, left: marks.remove }),
     register,
-    arrivals: createArrivals(register),
+    questions: createQuestions(clock.elapsedMs),
     logins: createLogins(async (id) =>
       readRelease(await plane.ask((client, call) => client.releaseLogin({ id }, call))),
     ),
@@ -130,14 +131,14 @@ const recordingsIn = ({ dir }: GatewayOptions): string => join(dir, 'recordings'
 type Obeying = Parts & { readonly recovery: Recovery }
 
 /** Does what the control plane says has changed. */
-function obey(answer: SyncAnswer, { register, arrivals, logins, sessions, reports, recovery }: Obeying): void {
+function obey(answer: SyncAnswer, { register, logins, sessions, reports, recovery }: Obeying): void {
   const { ended, moved } = register.take(answer)
-  arrivals.look()
   for (const { grant, reason } of ended) {
     logins.forget(grant)
     sessions.endGrant(grant, reason)
   }
   for (const { facts, expiresAt } of moved) sessions.moveGrant(facts.grant, expiresAt)
+  for (const told of answer.grants) sessions.endOthers(told, otherRules)
   for (const { session, reason } of answer.kill) {
     if (sessions.has(session)) sessions.end(session, reason)
     // It is told to end it until it has said that it is over.
@@ -155,8 +156,9 @@ function obey(answer: SyncAnswer, { register, arrivals, logins, sessions, report
 }
 
 /** Whoever was put out lets nobody in and keeps nothing, and there is nobody to tell of it but those who are here. */
-async function lose({ register, logins, sessions, reports }: Parts, end: PutOut): Promise<string> {
+async function lose({ register, questions, logins, sessions, reports }: Parts, end: PutOut): Promise<string> {
   register.clear()
+  questions.stop()
   logins.clear()
   reports.stop()
   await sessions.endAll('this gateway was put out of Tidegate')
@@ -165,6 +167,7 @@ async function lose({ register, logins, sessions, reports }: Parts, end: PutOut)
 
 function refuse({ dir }: GatewayOptions, gateway: string): never {
   throw new GatewayRefusal(
+    'unknown',
     `The control plane does not take the identity of gateway ${gateway} in ${dir}: it was removed, or enrolled anew elsewhere.`,
     `Look at the clock of this machine. To enrol again, remove gateway.key and identity.json there, and ask an administrator for a token: tidegate gateways new ${gateway}`,
   )
@@ -176,18 +179,35 @@ type Stopping = {
   readonly stopping: AbortController
 }
 
-/** The way to the control plane stays open until it has been told, or does not want to know. */
+/**
+ * First nobody is led here any more. The way to the control plane stays open until it has been told the rest, or does
+ * not want to know.
+ */
 async function stop(deps: InsideDeps, parts: Parts, { feed, recovery, stopping }: Stopping): Promise<void> {
-  const { plane, reports, recorders, marks } = parts
+  const { plane, questions, reports, recorders, marks } = parts
   stopping.abort()
+  questions.stop()
+  await atMost(limits.signOffMs, signOff(deps, plane))
   await deps.stopListening('the gateway is stopping')
   await recovery.done
   await recorders.close()
-  const told = new AbortController()
-  await Promise.race([reports.drained(), pause(limits.farewellMs, told.signal)])
-  told.abort()
+  await atMost(limits.farewellMs, reports.drained())
   feed.stop()
   reports.stop()
   plane.stop()
   await marks.settled()
+}
+
+async function signOff({ options }: InsideDeps, plane: ControlPlane): Promise<void> {
+  try {
+    await plane.ask((client, call) => client.signOffGateway({}, call))
+  } catch (error) {
+    options.log('sign-off-failed', { why: String(error) })
+  }
+}
+
+async function atMost(ms: number, wanted: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([wanted, pause(ms, done.signal)])
+  done.abort()
 }

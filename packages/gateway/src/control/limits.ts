@@ -5,8 +5,10 @@ const mib = 1024 * 1024
 export const controlLimits = {
   /** Unless the settings say otherwise: what was heard longer ago lets nobody in. */
   openWithoutServerMs: 10_000,
-  /** Whoever comes with a grant that was not told of yet waits so long for word of it. */
-  arrivalMs: 2_000,
+  /** Whoever comes with a grant or a password that was not told of yet waits so long for word of it. */
+  askMs: 2_000,
+  /** Between two questions about grants by name. */
+  askEveryMs: 100,
   /** For an answer, beyond what was asked to be waited. */
   answerMs: 10_000,
   firstRetryMs: 100,
@@ -25,6 +27,8 @@ export const controlLimits = {
   reportsBytes: mib,
   /** How long a gateway that stops goes on trying to say what became of its sessions. */
   farewellMs: 5_000,
+  /** How long it waits for a server to take that it goes, before it does. */
+  signOffMs: 1_000,
   /** As the contract has it. */
   reasonLength: 500,
   applicationLength: 64,

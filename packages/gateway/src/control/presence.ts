@@ -12,6 +12,8 @@ import type { Tally } from './tally.ts'
 export type Presence = Admitted & {
   readonly grant: string
   readonly session: string
+  /** Absent: it is still coming in. */
+  readonly rules: () => string | undefined
   readonly opened: (session: PostgresSession) => void
   /** Also before it has opened. Resolves when it has closed, if it had. */
   readonly end: (reason: Reason) => Promise<void>
@@ -24,6 +26,8 @@ export type Admitted = {
   readonly over: () => Reason | undefined
   /** It will not open. */
   readonly leave: () => void
+  /** These rules: from here on others end it. */
+  readonly heldTo: (rules: string) => void
   /** The recorder that the session is told, which counts what it is told. */
   readonly recordedBy: (recording: Recording) => SessionRecorder
   /** Takes heads of the recording. */
@@ -47,6 +51,7 @@ export function createPresence(report: Opened, { now, reports, gone }: PresenceD
   let open: PostgresSession | undefined
   let recording: Recording | undefined
   let over: Reason | undefined
+  let rules: string | undefined
   let moved: Instant | undefined
   let isEnding = false
 
@@ -58,8 +63,10 @@ export function createPresence(report: Opened, { now, reports, gone }: PresenceD
   const presence: Presence = {
     grant: report.grant,
     session: report.session,
+    rules: () => rules,
     over: () => over,
     leave,
+    heldTo: (edition) => (rules = edition),
     recordedBy(by) {
       recording = by
       const recorder = by.tally.counting(by.recorder)

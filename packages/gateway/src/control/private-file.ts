@@ -12,6 +12,7 @@ export async function readPrivate(path: string): Promise<string | undefined> {
     const { mode } = await stat(path)
     if ((mode & 0o077) !== 0) {
       throw new GatewayRefusal(
+        'setting',
         `The file ${path} can be read by others.`,
         `Run: chmod 600 ${path} — and think about whether it has leaked.`,
       )

@@ -1,10 +1,18 @@
+/**
+ * Why a gateway does not start: as it is set up, because the folder or the place to listen is somebody else's, because
+ * the control plane does not know it, or because none answers, which is the one that trying again helps against.
+ */
+export type RefusalCode = 'setting' | 'in-use' | 'unknown' | 'unreachable'
+
 /** A gateway does not start like this. Says why and what to do; for people, no stack trace wanted. */
 export class GatewayRefusal extends Error {
+  readonly code: RefusalCode
   readonly remedy: string
 
-  constructor(message: string, remedy: string) {
+  constructor(code: RefusalCode, message: string, remedy: string) {
     super(message)
     this.name = 'GatewayRefusal'
+    this.code = code
     this.remedy = remedy
   }
 }

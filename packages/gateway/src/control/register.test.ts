@@ -11,6 +11,7 @@ const facts = (grant: string, more: Partial<GrantFacts> = {}): GrantFacts => ({
   verifier: 'SCRAM-SHA-256$…',
   expiresAt: '2026-01-05T10:00:00.000Z',
   warnBeforeSeconds: 120,
+  rules: 'r1',
   ...more,
 })
 

@@ -26,6 +26,9 @@ export type Register = {
 /** Of a grant that is not there any more, without a word on why. */
 export const unexplained = 'access has ended'
 
+/** Of a session that began under rules that hold no longer. */
+export const otherRules = 'the rules of this access have changed; connect again'
+
 export function createRegister(): Register {
   const grants = new Map<string, LiveGrant>()
   let editions = 0

@@ -14,6 +14,8 @@ export type Sessions = {
   readonly has: (session: string) => boolean
   readonly end: (session: string, reason: Reason) => void
   readonly endGrant: (grant: string, reason: Reason) => void
+  /** Those of them that are held to other rules than these. */
+  readonly endOthers: (than: { readonly grant: string; readonly rules: string }, reason: Reason) => void
   readonly moveGrant: (grant: string, to: Instant) => void
   /** Resolves when all have closed. */
   readonly endAll: (reason: Reason) => Promise<void>
@@ -55,6 +57,11 @@ export function createSessions({ now, reports, left }: SessionsDeps): Sessions {
     end: (session, reason) => void present.get(session)?.end(reason),
     endGrant(grant, reason) {
       for (const presence of ofGrant(grant)) void presence.end(reason)
+    },
+    endOthers({ grant, rules }, reason) {
+      for (const presence of ofGrant(grant)) {
+        if ((presence.rules() ?? rules) !== rules) void presence.end(reason)
+      }
     },
     moveGrant(grant, to) {
       for (const presence of ofGrant(grant)) presence.move(to)

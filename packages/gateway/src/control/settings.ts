@@ -42,6 +42,7 @@ export function checkSettings(options: GatewayOptions): void {
   const { openWithoutServerMs: bound } = options
   if (bound !== undefined && !(Number.isFinite(bound) && bound > 0)) {
     throw new GatewayRefusal(
+      'setting',
       'How long new sessions may open without a server is not a length of time.',
       'Give a number of milliseconds above 0, or leave it out.',
     )
@@ -59,6 +60,7 @@ export function checkNetwork({ listen, advertise, tls }: Network): void {
   for (const place of [listen, ...(advertise === undefined ? [] : [advertise])]) {
     if (isLoopback(place.host)) continue
     throw new GatewayRefusal(
+      'setting',
       `Clients would reach ${place.host} without TLS.`,
       'Give a key and a certificate, or listen on 127.0.0.1 only.',
     )
@@ -68,6 +70,7 @@ export function checkNetwork({ listen, advertise, tls }: Network): void {
 function checkCertificate(tls: NonNullable<Network['tls']>, host: string): void {
   if (anyHost.includes(host)) {
     throw new GatewayRefusal(
+      'setting',
       `Clients cannot connect to ${host}.`,
       'Say where they reach this gateway (advertise): a name that its certificate has.',
     )
@@ -76,6 +79,7 @@ function checkCertificate(tls: NonNullable<Network['tls']>, host: string): void 
   const named = isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)
   if (named !== undefined) return
   throw new GatewayRefusal(
+    'setting',
     `The certificate is not for ${host}, so no client that looks would connect.`,
     'Advertise a name that is among its subject alternative names, or have one made for this name.',
   )
@@ -89,6 +93,7 @@ function readCertificate(tls: NonNullable<Network['tls']>): X509Certificate {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new GatewayRefusal(
+      'setting',
       `TLS cannot be served with this key and certificate: ${why}.`,
       'Give the private key, its certificate with those between it and the authority, and the authority, all as PEM.',
     )

@@ -12,6 +12,7 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Caller } from '../identity/identity.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
+import { configurationChanged } from '../gateways/feed.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import { entryLimits } from '../log/limits.ts'
 import { scheduleTending } from '../targets/schedule-tending.ts'
@@ -175,8 +176,12 @@ async function install(unit: Unit, after: Snapshot, by: string): Promise<void> {
     .execute()
 }
 
-/** Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question. */
+/**
+ * Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question, and
+ * what sessions are held to by the feed of gateways.
+ */
 async function afterInstall(unit: Unit, { before, after }: Planned): Promise<void> {
+  unit.hint({ to: 'gateways', about: configurationChanged })
   await scheduleTending(unit, touchedResources(before.declared, after.declared))
 }
 

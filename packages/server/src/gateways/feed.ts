@@ -6,7 +6,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { GatewayRef } from '../identity/identity.ts'
-import type { Database } from '../store/database.ts'
+import type { Reading } from './feed-reads.ts'
 import type { Told } from './feed-memory.ts'
 import { concerns, createMemory } from './feed-memory.ts'
 import { createKeeper } from './keeper.ts'
@@ -23,23 +23,31 @@ export type Feed = {
   readonly stop: () => void
 }
 
-type Asked = { readonly gateway: GatewayRef; readonly cursor: string | undefined; readonly waitMs: number }
+type Asked = {
+  readonly gateway: GatewayRef
+  readonly cursor: string | undefined
+  readonly waitMs: number
+  /** Grants that are read before it is answered. */
+  readonly about?: readonly string[]
+}
 
-type Config = {
-  readonly db: Database
+/** To be told of as something that has changed for any grant. */
+export const configurationChanged = 'configuration'
+
+type Config = Reading & {
   /** Like that of no other feed: cursors are by it. */
   readonly name: string
   readonly lookEveryMs?: number
 }
 
-export function createFeed({ db, name, lookEveryMs = gatewayServerLimits.lookEveryMs }: Config): Feed {
+export function createFeed({ name, lookEveryMs = gatewayServerLimits.lookEveryMs, ...reading }: Config): Feed {
   const memory = createMemory(name)
   /** Before anyone has asked there is nothing to keep up to date. */
   let begun = false
 
   const waiting = createWaiting({ everyMs: lookEveryMs, meanwhile: () => void keeper.look() })
   const keeper = createKeeper({
-    db,
+    ...reading,
     memory,
     changed: (changes) => waiting.release((gateway) => changes.some((change) => concerns(gateway, change))),
     enrolled: (enrolments) => waiting.keepOnly(enrolments),
@@ -47,22 +55,25 @@ export function createFeed({ db, name, lookEveryMs = gatewayServerLimits.lookEve
     failed: () => waiting.releaseAll(),
   })
 
-  const fresh = async (): Promise<void> => {
+  const fresh = async (about: readonly string[] = []): Promise<void> => {
     begun = true
     if (!keeper.isFresh(lookEveryMs)) await keeper.look()
+    else if (about.length > 0) await keeper.read(about)
     const failure = keeper.failure()
     if (failure) throw new ApiError('unavailable', { cause: failure.cause })
   }
 
   return {
     tell(about) {
-      if (begun) keeper.tell(about)
+      if (!begun) return
+      if (about === configurationChanged) void keeper.look()
+      else keeper.tell(about)
     },
     look() {
       if (begun) void keeper.look()
     },
-    async sync({ gateway, cursor, waitMs }) {
-      await fresh()
+    async sync({ gateway, cursor, waitMs, about }) {
+      await fresh(about)
       const present = memory.since(cursor, gateway)
       if (present.isNews || waitMs === 0) return present.told
       if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')

@@ -3,7 +3,7 @@
  * administrator puts it out. Inviting the same name again puts out whoever had it.
  */
 
-import { ApiError, gatewayLimits } from '@tidegate/api'
+import { ApiError, gatewayLimits, gatewayShapes } from '@tidegate/api'
 import type { ParsedInput } from '@tidegate/api'
 import type { Instant } from '@tidegate/core'
 import { after, formatInstant, seconds } from '@tidegate/core'
@@ -14,6 +14,7 @@ import type { Unit } from '../store/change.ts'
 import type { Tables, Tx } from '../store/database.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
 import { loseSessions } from './lost-sessions.ts'
+import { isSigned } from './signature.ts'
 
 export type GatewayRow = Selectable<Tables['gateway']>
 
@@ -55,7 +56,14 @@ export async function inviteGateway(unit: Unit, { id, resources, by }: Invitatio
 }
 
 /** Of a gateway that is not enrolled. */
-const nobody = { publicKey: null, address: null, enrolledAt: null, signedInAt: null, lastSeenAt: null }
+const nobody = {
+  publicKey: null,
+  address: null,
+  enrolledAt: null,
+  signedInAt: null,
+  signedOffAt: null,
+  lastSeenAt: null,
+}
 
 /** Whoever has signed in under this name is somebody else now, and nobody will say how its sessions end. */
 async function putOut(unit: Unit, gateway: string): Promise<void> {
@@ -66,11 +74,14 @@ async function putOut(unit: Unit, gateway: string): Promise<void> {
 
 /**
  * Once for each invitation. Again with the same key it is the same enrolment: whoever lost the answer asks again.
- * @throws {ApiError} `unauthenticated` for a token that is wrong, used or over, without saying which
+ * @throws {ApiError} `unauthenticated` for a token that is wrong, used or over, or a key that did not sign, without
+ * saying which
  */
 export async function enrolGateway(unit: Unit, input: ParsedInput<'enrolGateway'>): Promise<string> {
   const { tx, now } = unit
   const publicKey = Buffer.from(input.publicKey, 'base64')
+  const signed = { text: gatewayShapes.enrolmentText(input), key: publicKey, signature: input.signature }
+  if (!isSigned(signed)) throw notTaken()
   const invitationHash = hashToken(input.token)
   const row = await tx
     .updateTable('gateway')
@@ -101,8 +112,11 @@ async function enrolledAlready(
     .where('publicKey', '=', publicKey)
     .executeTakeFirst()
   if (row) return row.id
-  throw new ApiError('unauthenticated', { detail: 'No invitation takes this enrolment token.' })
+  throw notTaken()
 }
+
+const notTaken = (): ApiError =>
+  new ApiError('unauthenticated', { detail: 'No invitation takes this enrolment token with this key.' })
 
 /** Twice is once. @throws {ApiError} `not-found` */
 export async function removeGateway(unit: Unit, { id, by }: { id: string; by: string }): Promise<GatewayRow> {

@@ -4,12 +4,11 @@
  */
 
 import type { Instant } from '@tidegate/core'
-import type { Database } from '../store/database.ts'
 import type { Change, Memory } from './feed-memory.ts'
+import type { Reading } from './feed-reads.ts'
 import { readEnrolments, readKills, readMarks, readStandings } from './feed-reads.ts'
 
-type Config = {
-  readonly db: Database
+type Config = Reading & {
   readonly memory: Memory
   readonly changed: (changes: readonly Change[]) => void
   /** By gateway, when it enrolled. */
@@ -17,7 +16,8 @@ type Config = {
   readonly failed: () => void
 }
 
-export function createKeeper({ db, memory, changed, enrolled, failed }: Config) {
+export function createKeeper({ memory, changed, enrolled, failed, ...reading }: Config) {
+  const { db } = reading
   const told = new Set<string>()
   let lookWanted = true
   let lookedAt = Number.NEGATIVE_INFINITY
@@ -25,14 +25,14 @@ export function createKeeper({ db, memory, changed, enrolled, failed }: Config) 
   let failure: { readonly cause: unknown } | undefined
 
   const readGrants = async (ids: readonly string[]): Promise<void> => {
-    if (ids.length > 0) changed(memory.putGrants(ids, await readStandings(db, ids)))
+    if (ids.length > 0) changed(memory.putGrants(ids, await readStandings(reading, ids)))
   }
   const readSessions = async (): Promise<void> => changed(memory.putKills(await readKills(db)))
   const readGateways = async (): Promise<void> => enrolled(await readEnrolments(db))
 
   const lookOnce = async (): Promise<void> => {
     lookWanted = false
-    await readGrants(memory.differing(await readMarks(db)))
+    await readGrants(memory.differing(await readMarks(reading)))
     await readSessions()
     await readGateways()
     lookedAt = performance.now()
@@ -66,6 +66,11 @@ export function createKeeper({ db, memory, changed, enrolled, failed }: Config) 
     tell(about: string): void {
       told.add(about)
       void work()
+    },
+    /** These are read again, after whatever is being read now. Resolves when they have been. */
+    read(about: readonly string[]): Promise<void> {
+      for (const one of about) told.add(one)
+      return work()
     },
     look(): Promise<void> {
       lookWanted = true

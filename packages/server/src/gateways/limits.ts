@@ -4,6 +4,8 @@ import type { Millis } from '@tidegate/core'
 import { days, seconds } from '@tidegate/core'
 
 export const gatewayServerLimits = {
+  /** To the store, for what gateways ask all the time: one that the feed reads with, and some for who calls. */
+  connections: 3,
   /** While a gateway waits, the feed compares itself with the store this often, whatever it was told. */
   lookEveryMs: 2_000,
   /** Changes that are remembered, for gateways that ask from where they were. Older ones: everything is told anew. */

@@ -1,16 +1,17 @@
 /**
  * A gateway signs in with its key, for a token of some minutes. Each sign-in is later than the one before, so that one
- * that was overheard is good for nothing.
+ * that was overheard is good for nothing; and what it says of where clients are led is signed with it.
  */
 
-import { createPublicKey, verify } from 'node:crypto'
-import { ApiError, gatewayLimits } from '@tidegate/api'
+import { ApiError, gatewayLimits, gatewayShapes } from '@tidegate/api'
 import type { ParsedInput } from '@tidegate/api'
 import type { Instant } from '@tidegate/core'
 import { after, parseInstant, seconds } from '@tidegate/core'
+import type { GatewayRef } from '../identity/identity.ts'
 import { hashToken } from '../identity/tokens.ts'
 import type { Unit } from '../store/change.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
+import { isSigned } from './signature.ts'
 
 export type SignedIn = { readonly token: string; readonly expiresAt: Instant }
 
@@ -23,11 +24,17 @@ export async function signIn(unit: Unit, input: SignIn): Promise<SignedIn> {
   const row = await tx.selectFrom('gateway').select('publicKey').where('id', '=', input.gateway).executeTakeFirst()
   const key = row?.publicKey
   const near = at !== undefined && Math.abs(at - now) <= seconds(gatewayLimits.signInSkewSeconds)
-  if (!key || !near || !isSigned(input, key)) throw refused()
+  if (!key || !near || !isSigned({ text: gatewayShapes.signInText(input), key, signature: input.signature }))
+    throw refused()
   // Of two at once with the same words, the second finds the first.
   const first = await tx
     .updateTable('gateway')
-    .set({ signedInAt: instantParam(at), lastSeenAt: instantParam(now), address: JSON.stringify(input.address) })
+    .set({
+      signedInAt: instantParam(at),
+      signedOffAt: null,
+      lastSeenAt: instantParam(now),
+      address: JSON.stringify(input.address),
+    })
     .where('id', '=', input.gateway)
     .where('publicKey', '=', key)
     .where((eb) => eb.or([eb('signedInAt', 'is', null), eb('signedInAt', '<', boundInstant(at))]))
@@ -49,11 +56,12 @@ export async function signIn(unit: Unit, input: SignIn): Promise<SignedIn> {
 
 const refused = (): ApiError => new ApiError('unauthenticated', { detail: 'The sign-in is not one of a gateway.' })
 
-/** What stands before a raw Ed25519 key in its DER form (RFC 8410). */
-const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
-
-function isSigned({ gateway, at, signature }: SignIn, raw: Buffer): boolean {
-  const key = createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' })
-  const said = Buffer.from(`tidegate gateway sign-in\n${gateway}\n${at}\n`)
-  return verify(null, said, key, Buffer.from(signature, 'base64'))
+/** Nobody is led to it until it signs in again. Its token stays good: it has still to tell what becomes of its sessions. */
+export async function signOff({ tx, now }: Unit, { id, enrolledAt }: GatewayRef): Promise<void> {
+  await tx
+    .updateTable('gateway')
+    .set({ signedOffAt: instantParam(now) })
+    .where('id', '=', id)
+    .where('enrolledAt', '=', boundInstant(enrolledAt))
+    .execute()
 }

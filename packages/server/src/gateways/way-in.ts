@@ -3,10 +3,10 @@
  * target's. The login on the target is sealed under the master key and kept with the grant until that is over.
  */
 
-import { createHash, createHmac, pbkdf2 } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createHash } from 'node:crypto'
 import type { Output } from '@tidegate/api'
 import { ApiError, gatewayLimits } from '@tidegate/api'
+import { makeScramPassword } from '@tidegate/connectors'
 import type { Credential } from '@tidegate/connectors'
 import type { Grant, GrantId, Instant } from '@tidegate/core'
 import { instant, seconds } from '@tidegate/core'
@@ -44,8 +44,17 @@ export async function wayIn(
   throw new ApiError('no-gateway', { detail: `Access to ${resource} leads through a gateway, and none is connected.` })
 }
 
-/** Heard of at this instant or later, it is connected at `now`. */
-export const connectedSince = (now: Instant): Instant => instant(now - seconds(gatewayLimits.goneAfterSeconds))
+/** Heard of later than this, it is connected at `now`. */
+const connectedSince = (now: Instant): Instant => instant(now - seconds(gatewayLimits.goneAfterSeconds))
+
+type Sight = {
+  readonly enrolledAt: Instant | null
+  readonly signedOffAt: Instant | null
+  readonly lastSeenAt: Instant | null
+}
+
+export const isConnected = ({ enrolledAt, signedOffAt, lastSeenAt }: Sight, now: Instant): boolean =>
+  enrolledAt !== null && signedOffAt === null && lastSeenAt !== null && lastSeenAt > connectedSince(now)
 
 /** The same one for a grant as long as the same are connected, and grants spread over them. */
 async function connectedGateway(
@@ -56,7 +65,8 @@ async function connectedGateway(
   const rows = await reader
     .selectFrom('gateway')
     .select(['id', 'address'])
-    .where('publicKey', 'is not', null)
+    .where('enrolledAt', 'is not', null)
+    .where('signedOffAt', 'is', null)
     .where('lastSeenAt', '>', boundInstant(connectedSince(now)))
     .where((eb) => eb.or([eb('resources', 'is', null), eb(eb.val(resource), '=', eb.fn.any('resources'))]))
     .execute()
@@ -67,20 +77,17 @@ async function connectedGateway(
 
 export type Password = { readonly secret: string; readonly verifier: string }
 
-const derive = promisify(pbkdf2)
-
-/** The count that clients insist on. A password of 256 random bits gains nothing from more. */
-const rounds = 4_096
-
-/** As in `pg_authid.rolpassword`: SCRAM-SHA-256 (RFC 5802, RFC 7677), the half that checks. */
-export async function makePassword(random: Runtime['random']): Promise<Password> {
-  const secret = Buffer.from(random(32)).toString('base64url')
-  const salt = Buffer.from(random(16))
-  const salted = await derive(secret, salt, rounds, 32, 'sha256')
-  const keyed = (label: string): Buffer => createHmac('sha256', salted).update(label).digest()
-  const stored = createHash('sha256').update(keyed('Client Key')).digest('base64')
-  const server = keyed('Server Key').toString('base64')
-  return { secret, verifier: `SCRAM-SHA-256$${rounds}:${salt.toString('base64')}$${stored}:${server}` }
+/**
+ * The salt of the one before stays, if there is one: a gateway that has told a client the salt, and hears of the new
+ * password only then, can still check it.
+ */
+export async function makePassword(random: Runtime['random'], before?: string): Promise<Password> {
+  const salt = /^SCRAM-SHA-256\$\d+:([^$]+)\$/.exec(before ?? '')?.[1]
+  const { password: secret, verifier } = await makeScramPassword(
+    random,
+    salt === undefined ? undefined : Buffer.from(salt, 'base64'),
+  )
+  return { secret, verifier }
 }
 
 type Leading = { readonly target: Credential; readonly way: WayIn; readonly password: Password }

@@ -20,15 +20,21 @@ export const hashToken = (token: string): Buffer => createHash('sha256').update(
 
 export const makeToken = (random: Runtime['random']): string => `tdg_${Buffer.from(random(32)).toString('base64url')}`
 
-type Deps = { readonly db: Database; readonly runtime: Runtime; readonly configurations: Configurations }
+type Deps = {
+  readonly db: Database
+  /** What gateways are looked up on. Absent: the same. */
+  readonly gatewayDb?: Database
+  readonly runtime: Runtime
+  readonly configurations: Configurations
+}
 
-export function createTokenIdentity({ db, runtime, configurations }: Deps): Identity {
+export function createTokenIdentity({ db, gatewayDb = db, runtime, configurations }: Deps): Identity {
   return {
     async authenticate(authorization) {
       const [, token, prefix] = form.exec(authorization ?? '') ?? []
       if (token === undefined) return undefined
       const hash = hashToken(token)
-      if (prefix === 'tgw') return gatewayOf(db, hash, runtime.now())
+      if (prefix === 'tgw') return gatewayOf(gatewayDb, hash, runtime.now())
       const snapshot = await configurations.current(db)
       const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, snapshot, hash))
       if (!entry || runtime.now() >= entry.expires) return undefined

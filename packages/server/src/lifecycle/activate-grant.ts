@@ -183,7 +183,7 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   if ('refused' in before) return { refusal: activationRefusal(before) }
   const [outcome, password] = await Promise.all([
     openSafely(deps.targets, begun),
-    begun.way && makePassword(deps.runtime.random),
+    begun.way && makePassword(deps.runtime.random, standing.loginVerifier),
   ])
   const grant = await lockGrant(unit.tx, id)
   if (!grant) throw new Error(`Grant ${id} is gone from the store.`)

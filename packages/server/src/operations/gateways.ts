@@ -3,14 +3,14 @@ import type { Output } from '@tidegate/api'
 import { formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
 import type { Gateways } from '../gateways/gateways.ts'
-import { rulesOfGrant } from '../gateways/grant-rules.ts'
+import { editionOf, rulesOfGrant } from '../gateways/grant-rules.ts'
 import { enrolGateway, inviteGateway, removeGateway } from '../gateways/invitations.ts'
 import type { GatewayRow } from '../gateways/invitations.ts'
 import { gatewayServerLimits } from '../gateways/limits.ts'
-import { signIn } from '../gateways/sign-in.ts'
+import { signIn, signOff } from '../gateways/sign-in.ts'
 import { takeReports } from '../gateways/take-reports.ts'
 import type { Address } from '../gateways/way-in.ts'
-import { connectedSince, unseal } from '../gateways/way-in.ts'
+import { isConnected, unseal } from '../gateways/way-in.ts'
 import type { GatewayCaller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
@@ -24,6 +24,7 @@ export const gatewayHandlers: HandlersOf<
   | 'removeGateway'
   | 'enrolGateway'
   | 'issueGatewayToken'
+  | 'signOffGateway'
   | 'syncGateway'
   | 'releaseLogin'
   | 'reportSessions'
@@ -65,6 +66,13 @@ export const gatewayHandlers: HandlersOf<
       return { token, expiresAt: formatInstant(expiresAt) }
     },
   },
+  signOffGateway: {
+    kind: 'change',
+    async run({ caller }, unit) {
+      await signOff(unit, caller.gateway)
+      return {}
+    },
+  },
   syncGateway: { kind: 'plain', run: sync },
   releaseLogin: { kind: 'change', run: releaseLogin },
   reportSessions: {
@@ -89,7 +97,7 @@ function gatewayView(row: GatewayRow, now: Instant): Output<'removeGateway'> {
     id,
     state,
     invitedAt: formatInstant(invitedAt),
-    connected: state === 'enrolled' && lastSeenAt !== null && lastSeenAt > connectedSince(now),
+    connected: isConnected(row, now),
     ...(resources !== null && { resources }),
     ...(address !== null && { address: address as Address }),
     ...(enrolledAt !== null && { enrolledAt: formatInstant(enrolledAt) }),
@@ -102,14 +110,18 @@ function gatewaysOf({ gateways }: Services): Gateways {
   return gateways
 }
 
-async function sync({ services, caller, input: { cursor, waitMs } }: Call<'syncGateway'>) {
+async function sync({ services, caller, input: { cursor, waitMs, about } }: Call<'syncGateway'>) {
   const { gateway } = caller
-  await markSeen(services, caller)
-  const told = await gatewaysOf(services).feed.sync({ gateway, cursor, waitMs })
+  const { db, feed } = gatewaysOf(services)
+  await markSeen({ db, runtime: services.runtime }, caller)
+  const told = await feed.sync({ gateway, cursor, waitMs, ...(about && { about }) })
   return { ...told, now: formatInstant(services.runtime.now()) }
 }
 
-async function markSeen({ db, runtime }: Services, { gateway, lastSeenAt }: GatewayCaller): Promise<void> {
+async function markSeen(
+  { db, runtime }: Pick<Services, 'db' | 'runtime'>,
+  { gateway, lastSeenAt }: GatewayCaller,
+): Promise<void> {
   const now = runtime.now()
   if (lastSeenAt !== undefined && now - lastSeenAt < gatewayServerLimits.seenEvery) return
   await db
@@ -149,5 +161,6 @@ async function releaseLogin(
     guards: [...rules.guards],
     masks: [...rules.masks],
     recording: rules.recording,
+    rules: editionOf(rules),
   }
 }

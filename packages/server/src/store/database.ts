@@ -135,6 +135,7 @@ export type Tables = {
     address: MaybeJson
     enrolledAt: MaybeTime
     signedInAt: MaybeTime
+    signedOffAt: MaybeTime
     lastSeenAt: MaybeTime
     removedAt: MaybeTime
   }

@@ -15,6 +15,8 @@ export type StoredGrant = Grant & {
   readonly closing: { readonly failures: number; readonly lastFailure?: string }
   /** It is open, and its holder was led to a gateway. */
   readonly byGateway: boolean
+  /** What that checks its holder's password with. */
+  readonly loginVerifier?: string
 }
 
 export function grantFromRow(row: GrantRow): StoredGrant {
@@ -40,6 +42,7 @@ export function grantFromRow(row: GrantRow): StoredGrant {
     ...(row.endedAt !== null && { endedAt: row.endedAt }),
     ...(row.configuration !== null && { configuration: row.configuration }),
     byGateway: row.loginVerifier !== null,
+    ...(row.loginVerifier !== null && { loginVerifier: row.loginVerifier }),
     closing: { failures: row.closeFailures, ...(row.closeError !== null && { lastFailure: row.closeError }) },
   }
 }

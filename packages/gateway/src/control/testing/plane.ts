@@ -8,14 +8,21 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { EventEmitter } from 'node:events'
-import { ApiError, type ErrorCode, operations, toProblem } from '@tidegate/api'
+import { ApiError, type ErrorCode, type Input, operations, toProblem } from '@tidegate/api'
 import { onTestFinished } from 'vitest'
-import type { GrantFacts, Release, SessionReport, SyncAnswer } from '../contract.ts'
-import { signInText } from '../identity.ts'
+import {
+  enrolmentText,
+  type GrantFacts,
+  type Release,
+  type SessionReport,
+  signInText,
+  type SyncAnswer,
+} from '../contract.ts'
 
 const served = {
   enrolGateway: operations.enrolGateway,
   issueGatewayToken: operations.issueGatewayToken,
+  signOffGateway: operations.signOffGateway,
   syncGateway: operations.syncGateway,
   releaseLogin: operations.releaseLogin,
   reportSessions: operations.reportSessions,
@@ -35,6 +42,8 @@ export type TestPlane = {
   /** Emits `report` for each report that was taken, and the name of each operation as it is called. */
   readonly happened: EventEmitter
   readonly put: (grant: GrantFacts) => void
+  /** As `put`, and told to nobody who does not ask about it by name. */
+  readonly hold: (grant: GrantFacts) => void
   readonly end: (grant: string, reason: string) => void
   readonly kill: (session: string, reason: string) => void
   /** Whoever signs in is refused, and whoever waits is put out. */
@@ -81,6 +90,14 @@ export async function startPlaneForTest(): Promise<TestPlane> {
     wake()
   }
 
+  const held = new Map<string, GrantFacts>()
+  const tellHeld = (id: string): void => {
+    const grant = held.get(id)
+    if (grant === undefined || !held.delete(id)) return
+    grants.set(id, grant)
+    change({ grants: [grant] })
+  }
+
   const answer = (from: number | undefined): SyncAnswer => {
     const told = from === undefined ? [] : state.changes.slice(from)
     const live = new Map(told.flatMap((one) => one.grants ?? []).map((one) => [one.grant, one]))
@@ -99,24 +116,26 @@ export async function startPlaneForTest(): Promise<TestPlane> {
   }
 
   const handlers = {
-    enrolGateway({ token, publicKey }: { token: string; publicKey: string }) {
-      if (token !== enrolmentToken || state.key !== undefined) throw new ApiError('unauthenticated')
+    enrolGateway({ token, publicKey, address, signature }: Input<'enrolGateway'>) {
+      const signed = isSigned({ publicKey, text: enrolmentText({ token, address }), signature })
+      if (token !== enrolmentToken || state.key !== undefined || !signed) throw new ApiError('unauthenticated')
       state.key = publicKey
       return { gateway: 'gw-test' }
     },
-    issueGatewayToken({ gateway, at, signature }: { gateway: string; at: string; signature: string }) {
-      const raw = Buffer.from(state.key ?? '', 'base64')
-      const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw])
-      const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
-      const isSigned = verify(null, Buffer.from(signInText(gateway, at)), key, Buffer.from(signature, 'base64'))
+    issueGatewayToken({ gateway, at, address, signature }: Input<'issueGatewayToken'>) {
+      const text = signInText({ gateway, at, address })
+      const signed = state.key !== undefined && isSigned({ publicKey: state.key, text, signature })
       const time = Date.parse(at)
       const isNew = time > state.lastAt && Math.abs(time - now()) <= 60_000
-      if (state.isOut || !isSigned || !isNew) throw new ApiError('unauthenticated')
+      if (state.isOut || !signed || !isNew) throw new ApiError('unauthenticated')
       state.lastAt = time
       state.token = `tgw_${randomBytes(32).toString('base64url')}`
       return { token: state.token, expiresAt: iso(now() + 600_000) }
     },
-    async syncGateway({ cursor, waitMs }: { cursor?: string; waitMs: number }) {
+    signOffGateway: async () => ({}),
+    async syncGateway({ cursor, waitMs, about = [] }: Input<'syncGateway'>) {
+      for (const grant of about) tellHeld(grant)
+      if (about.length > 0) happened.emit('about', about)
       const from = positionOf(cursor)
       const isNews = from === undefined || from < state.changes.length
       if (!isNews && waitMs > 0) {
@@ -200,6 +219,7 @@ export async function startPlaneForTest(): Promise<TestPlane> {
     calls,
     happened,
     released,
+    hold: (grant) => held.set(grant.grant, grant),
     put(grant) {
       grants.set(grant.grant, grant)
       change({ grants: [grant] })
@@ -233,6 +253,14 @@ export async function startPlaneForTest(): Promise<TestPlane> {
       wake()
     },
   }
+}
+
+type Signed = { readonly publicKey: string; readonly text: string; readonly signature: string }
+
+function isSigned({ publicKey, text, signature }: Signed): boolean {
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(publicKey, 'base64')])
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
+  return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64'))
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -1,5 +1,6 @@
 /** A gateway that is connected to a test's control plane, with a grant on a real PostgreSQL. */
 
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -100,7 +101,10 @@ export const connectionTo = (gateway: RunningGateway, { grant, databases }: Gran
   database: databases[0]!,
 })
 
-const verifier = verifierOf(password)
+const salt = randomBytes(16)
+
+/** Of any password, with the salt that the grant has. */
+export const renewedVerifier = (secret: string): string => verifierOf(secret, 4096, salt)
 
 export const grantFor = (database: TestDatabase): GrantFacts => ({
   grant: 'grt_01k00000000000000000000001',
@@ -108,15 +112,16 @@ export const grantFor = (database: TestDatabase): GrantFacts => ({
   role: 'readonly',
   principal: 'user:alice',
   databases: [database.connection.database],
-  verifier,
+  verifier: renewedVerifier(password),
   expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
   warnBeforeSeconds: 120,
+  rules: 'r1',
 })
 
 export function releaseOf({ connection }: TestDatabase): Release {
   const { host, port, user, password: secret } = connection
   const recording = { text: 'keep', parameters: 'keep', rows: 'none', whenItFails: 'end' } as const
-  return { host, port, user, secret, tls: 'disable', guards: [], masks: [], recording }
+  return { host, port, user, secret, tls: 'disable', guards: [], masks: [], recording, rules: 'r1' }
 }
 
 export async function connectTo(connection: Connection): Promise<TestClient> {

@@ -13,6 +13,8 @@ export type ScramServer = {
   readonly first: (mechanism: string, message: string) => ScramAnswer
   /** Answers its final one, once. */
   readonly final: (message: string) => ScramAnswer
+  /** Whether what was wrong is right by another verifier, once. It needs the salt and the count that the client was told. */
+  readonly again: (verifier: ScramVerifier) => ScramAnswer
 }
 
 export type ScramAnswer =
@@ -42,6 +44,7 @@ const malformed = (reason: string): ScramAnswer => ({ outcome: 'malformed', reas
 export function createScramServer({ verifier, nonce, binding }: ScramServerConfig): ScramServer {
   const offered = binding === undefined ? [mechanisms.plain] : [mechanisms.plus, mechanisms.plain]
   let exchange: Exchange | undefined
+  let wrong: { readonly begun: Exchange; readonly message: string } | undefined
 
   return {
     mechanisms: offered,
@@ -63,7 +66,15 @@ export function createScramServer({ verifier, nonce, binding }: ScramServerConfi
       const begun = exchange
       exchange = undefined
       if (begun === undefined) return malformed('a final message before the first')
-      return checkFinal(verifier, begun, message)
+      const answer = checkFinal(verifier, begun, message)
+      wrong = answer.outcome === 'wrong' ? { begun, message } : undefined
+      return answer
+    },
+    again(other) {
+      const tried = wrong
+      wrong = undefined
+      const isKin = other.iterations === verifier.iterations && equal(other.salt, verifier.salt)
+      return tried !== undefined && isKin ? checkFinal(other, tried.begun, tried.message) : { outcome: 'wrong' }
     },
   }
 }

@@ -20,6 +20,7 @@ export type LoggedIn = Extract<StartupChoice, { outcome: 'taken' }>
 
 type LoginConfig = {
   readonly lookup: Authority['lookup']
+  readonly renewed: NonNullable<Authority['renewed']>
   readonly random: (count: number) => Uint8Array
   readonly mockSecret: Uint8Array
   /** Of our certificate. */
@@ -38,7 +39,8 @@ export async function logClientIn(greeting: Greeting, config: LoginConfig): Prom
     nonce: Buffer.from(config.random(18)).toString('base64'),
     ...(overTls && config.binding !== undefined && { binding: config.binding }),
   })
-  await exchange({ socket, packets, scram, user: choice.user })
+  const { user, database } = choice
+  await exchange({ socket, packets, scram, user, renewed: () => config.renewed({ user, database }) })
   return choice
 }
 
@@ -56,16 +58,28 @@ type Exchange = {
   readonly packets: Packets
   readonly scram: ScramServer
   readonly user: string
+  readonly renewed: () => Promise<string | undefined>
 }
 
-async function exchange({ socket, packets, scram, user }: Exchange): Promise<void> {
+async function exchange({ socket, packets, scram, user, renewed }: Exchange): Promise<void> {
   socket.write(authenticationSasl(scram.mechanisms))
   const initial = readInitial(await response(packets))
   if (initial === undefined) return turnAway(socket, '08P01', 'the client sent a malformed SASL response')
   const challenge = await carryOn(socket, user, scram.first(initial.mechanism, initial.data))
   socket.write(authenticationSaslContinue(challenge))
-  const signature = await carryOn(socket, user, scram.final((await response(packets)).toString('utf8')))
+  const final = scram.final((await response(packets)).toString('utf8'))
+  const signature = await carryOn(socket, user, final.outcome === 'wrong' ? await tryAgain(scram, renewed) : final)
   socket.write(authenticationSaslFinal(signature))
+}
+
+/**
+ * Its password may be newer than what is known of it. A name that nobody has is asked about for as long, so that neither
+ * the words nor the time tell one from a password that is wrong.
+ */
+async function tryAgain(scram: ScramServer, renewed: Exchange['renewed']): Promise<ScramAnswer> {
+  const found = await renewed()
+  const verifier = found === undefined ? undefined : readVerifier(found)
+  return verifier === undefined ? { outcome: 'wrong' } : scram.again(verifier)
 }
 
 async function response(packets: Packets): Promise<Buffer> {

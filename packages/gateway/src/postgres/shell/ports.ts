@@ -14,6 +14,11 @@ export type Authority = {
    * (`SCRAM-SHA-256$…`). `undefined`: not known, which the client is not told apart from a wrong password.
    */
   readonly lookup: (login: Login) => Promise<string | undefined>
+  /**
+   * For a password that did not fit: the verifier once word of a newer one is here, or the same. One with the same salt
+   * is tried. Absent: there are never newer ones.
+   */
+  readonly renewed?: (login: Login) => Promise<string | undefined>
   /** Asked once the password was right. */
   readonly admit: (login: Login, client: ClientFacts) => Promise<Admission | Turned>
 }

@@ -84,7 +84,8 @@ async function receive(config: VisitConfig, visitor: Visitor, signal: AbortSigna
   visitor.progress = 1
   const { mockSecret } = settings
   const lookup: Authority['lookup'] = (login) => asked(socket, () => authority.lookup(login))
-  const chosen = await logClientIn(greeting, { lookup, random, mockSecret, binding: tls?.binding })
+  const renewed: Authority['renewed'] = (login) => asked(socket, async () => authority.renewed?.(login))
+  const chosen = await logClientIn(greeting, { lookup, renewed, random, mockSecret, binding: tls?.binding })
   visitor.progress = 2
   const login = { user: chosen.user, database: chosen.database }
   const facts = factsOf(greeting, visitor, chosen.forTarget)

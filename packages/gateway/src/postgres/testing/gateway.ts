@@ -13,8 +13,7 @@ import { createMemoryRecorder, type MemoryRecorder } from './recorder.ts'
 export const testGrant = 'grt_00000000000000000000000001' as GrantId
 export const testUser = { user: 'alice', password: 'a-Token.of_the~grant', database: 'orders' } as const
 
-export function verifierOf(password: string, iterations = 4096): string {
-  const salt = randomBytes(16)
+export function verifierOf(password: string, iterations = 4096, salt: Buffer = randomBytes(16)): string {
   const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256')
   const keyed = (label: string): Buffer => createHmac('sha256', salted).update(label).digest()
   const storedKey = createHash('sha256').update(keyed('Client Key')).digest('base64')

@@ -228,6 +228,8 @@ create table gateway (
   enrolled_at        timestamptz,
   -- As the gateway wrote it: the next sign-in is later.
   signed_in_at       timestamptz,
+  -- It is stopping: nobody is led to it. Null again with the next sign-in.
+  signed_off_at      timestamptz,
   last_seen_at       timestamptz,
   removed_at         timestamptz,
   check ((invitation_hash is null) = (invitation_ends_at is null)),

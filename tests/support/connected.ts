@@ -1,0 +1,63 @@
+/** Servers, gateways and a target, all real, and clients of theirs. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegate/gateway'
+import pg from 'pg'
+import { onTestFinished } from 'vitest'
+import type { Credential } from './access.ts'
+import { createGatewayWorld } from './gateways.ts'
+import type { World, WorldOptions } from './tidegate.ts'
+
+export type Connected = { readonly world: World; readonly gateway: RunningGateway; readonly options: GatewayOptions }
+
+export async function connectedWorld(
+  wishes: Partial<GatewayOptions> = {},
+  options: WorldOptions = {},
+): Promise<Connected> {
+  const world = await createGatewayWorld({ background: true, time: 'system', ...options })
+  onTestFinished(closeSpare)
+  const joined = await joinedGateway(world, { id: 'gw-1', url: world.server.url, ...wishes })
+  return { world, ...joined }
+}
+
+type Joining = Partial<GatewayOptions> & { readonly id: string; readonly url: string }
+
+/** Invited, and running, with the server at that address for its control plane. */
+export async function joinedGateway({ server }: World, { id, ...wishes }: Joining): Promise<Omit<Connected, 'world'>> {
+  const dir = await mkdtemp(join(tmpdir(), 'tidegate-gateway-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const { enrolmentToken } = await server.inviteGateway(id)
+  const options = { dir, enrolmentToken, listen: { host: '127.0.0.1', port: 0 }, log: () => undefined, ...wishes }
+  return { gateway: await started(options), options }
+}
+
+/** A connection that `fetch` opened ahead and has not used is no idle one to a server, which waits for it when it stops. */
+async function closeSpare(): Promise<void> {
+  const place = Symbol.for('undici.globalDispatcher.1')
+  const world = globalThis as unknown as Record<symbol, { destroy: () => Promise<void>; constructor: new () => never }>
+  const used = world[place]!
+  world[place] = new used.constructor()
+  await used.destroy()
+}
+
+export async function started(options: GatewayOptions): Promise<RunningGateway> {
+  const gateway = await startGateway(options)
+  onTestFinished(() => gateway.stop())
+  return gateway
+}
+
+export type Session = { readonly client: pg.Client; readonly ended: Promise<string>; readonly notices: string[] }
+
+/** @param port of a gateway that it was not led to. Absent: the one that it was */
+export async function logIn(credential: Credential, port = credential.port): Promise<Session> {
+  const { host, databases, user, secret } = credential
+  const client = new pg.Client({ host, port, database: databases[0], user, password: secret })
+  const notices: string[] = []
+  client.on('notice', ({ message }) => notices.push(message ?? ''))
+  const ended = new Promise<string>((resolve) => client.on('error', ({ message }) => resolve(message)))
+  await client.connect()
+  onTestFinished(() => client.end().catch(() => undefined))
+  return { client, ended, notices }
+}
