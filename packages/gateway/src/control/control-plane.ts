@@ -95,6 +95,7 @@ type SigningIn = { readonly gateway: string; readonly signal: AbortSignal }
 function createSignIn({ url, identity, address, clock, fetch: via = fetch }: Connecting, signing: SigningIn) {
   const { gateway, signal } = signing
   let serverSays: number | undefined
+  /** That was taken. One that was refused binds nobody, and may have been hours ahead. */
   let last = 0
   const listening: typeof fetch = async (input, init) => {
     const response = await via(input, init)
@@ -105,12 +106,13 @@ function createSignIn({ url, identity, address, clock, fetch: via = fetch }: Con
   const client = createClient({ url, token: '', fetch: listening })
 
   const attempt = async (time: number): Promise<Token> => {
-    last = Math.max(time, last + 1)
-    const at = formatInstant(instant(last))
+    const later = Math.max(time, last + 1)
+    const at = formatInstant(instant(later))
     const signature = identity.sign(signInText({ gateway, at, address }))
     const { token, expiresAt } = await within({ ms: limits.answerMs, signal }, (signal) =>
       client.issueGatewayToken({ gateway, at, address, signature }, { signal }),
     )
+    last = later
     return tokenOf(createClient({ url, token, fetch: via }), parseInstant(expiresAt), clock.now())
   }
   return async (): Promise<Token> => {
