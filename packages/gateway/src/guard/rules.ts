@@ -2,6 +2,7 @@
 
 import { limits } from './limits.ts'
 import { isName, readTablePattern, type TablePattern } from './names.ts'
+import { entriesOf, fieldsOf, listOf, type Place, type Reader, type Readers, textOf } from './reading.ts'
 import { isStatementKind } from './statements.ts'
 
 export type TableRules = {
@@ -43,11 +44,6 @@ export type GuardRules = {
 /** All problems at once, each beginning with the field it is about. */
 export type ReadRules = { readonly rules: GuardRules } | { readonly problems: readonly string[] }
 
-/** `undefined` where the value does not read; why is among the problems then. */
-type Reader<T> = (value: unknown, at: Place) => T | undefined
-
-type Place = { readonly path: string; readonly problems: string[] }
-
 type RuleField<T> = {
   readonly read: Reader<T>
   /** Its word in the short form, where it has one; what it stands for is read like any other value. */
@@ -57,31 +53,67 @@ type RuleField<T> = {
 const listed = (text: string): readonly string[] => text.split('|').map((item) => item.trim())
 const alone = (text: string): unknown => (text === '' ? true : text)
 
+const normal = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toUpperCase()
+
+const kinds = listOf(
+  textOf('a kind of statement, for example DELETE, DROP or CREATE TABLE', (text) =>
+    isStatementKind(normal(text)) ? normal(text) : undefined,
+  ),
+)
+
+const names = listOf(textOf(`a name of at most ${limits.nameBytes} bytes`, (text) => (isName(text) ? text : undefined)))
+
+const functions = listOf(
+  textOf('the name of a function without its schema, for example pg_sleep or dblink*', (text) =>
+    isName(text) && !/[.()]|\*.*\*/.test(text) ? text : undefined,
+  ),
+)
+
+const patternForm = 'schema.table, schema.* or table'
+const patterns = listOf(textOf(patternForm, readTablePattern))
+
+const tables = fieldsOf<TableRules>({ allow: { read: patterns }, deny: { read: patterns } })
+
+/** `{ "public.customers": ["email", "phone"] }` */
+const columns = entriesOf((name, value, at): ColumnRule | undefined => {
+  const table = readTablePattern(name)
+  if (table === undefined) at.problems.push(`${at.path}: has to be ${patternForm}`)
+  const deny = names(value, at)
+  return table && deny && { table, deny }
+})
+
+const askFields = fieldsOf<AskRule>({ statements: { read: kinds }, tables: { read: patterns } })
+
+const asks = listOf((value, at): AskRule | undefined => {
+  const rule = askFields(value, at)
+  if (rule && Object.keys(rule).length === 0) at.problems.push(`${at.path}: has to have statements or tables`)
+  return rule
+})
+
 export const ruleFields: { readonly [K in keyof GuardRules]-?: RuleField<Exclude<GuardRules[K], undefined>> } = {
   readOnly: { read: readFlag, short: { word: 'read-only', value: alone } },
-  denyStatements: { read: readKinds, short: { word: 'deny', value: listed } },
+  denyStatements: { read: kinds, short: { word: 'deny', value: listed } },
   requireWhere: { read: readFlag, short: { word: 'require-where', value: alone } },
-  tables: { read: readTables, short: { word: 'deny-tables', value: (text) => ({ deny: listed(text) }) } },
-  columns: { read: readColumns },
-  denyFunctions: { read: readFunctions, short: { word: 'deny-functions', value: listed } },
-  searchPath: { read: readNames, short: { word: 'search-path', value: listed } },
-  ask: { read: readAsks, short: { word: 'ask', value: (text) => [{ statements: listed(text) }] } },
+  tables: { read: tables, short: { word: 'deny-tables', value: (text) => ({ deny: listed(text) }) } },
+  columns: { read: columns },
+  denyFunctions: { read: functions, short: { word: 'deny-functions', value: listed } },
+  searchPath: { read: names, short: { word: 'search-path', value: listed } },
+  ask: { read: asks, short: { word: 'ask', value: (text) => [{ statements: listed(text) }] } },
   maxRows: { read: readCount, short: { word: 'max-rows', value: Number } },
   maxBytes: { read: readCount, short: { word: 'max-bytes', value: Number } },
-  allowStatements: { read: readKinds, short: { word: 'allow', value: listed } },
-  allowFunctions: { read: readFunctions, short: { word: 'allow-functions', value: listed } },
-  allowSettings: { read: readNames, short: { word: 'allow-settings', value: listed } },
+  allowStatements: { read: kinds, short: { word: 'allow', value: listed } },
+  allowFunctions: { read: functions, short: { word: 'allow-functions', value: listed } },
+  allowSettings: { read: names, short: { word: 'allow-settings', value: listed } },
 }
 
 const fieldNames = Object.keys(ruleFields) as (keyof GuardRules)[]
+const readGuard = fieldsOf<GuardRules>(ruleFields satisfies Readers<GuardRules>)
 
-/** Rules out of JSON or YAML. A field that is not known is a problem: a guard that was misspelled would be open. */
+/** Rules out of JSON or YAML. */
 export function readRules(value: unknown): ReadRules {
   const problems: string[] = []
-  const rules = readObject({ value, fields: fieldNames }, { path: '', problems }, (name, given, at) =>
-    ruleFields[name as keyof GuardRules].read(given, at),
-  )
-  return problems.length > 0 ? { problems } : { rules: rules as GuardRules }
+  const rules = readGuard(value, { path: '', whole: 'the rules', problems })
+  return problems.length > 0 || rules === undefined ? { problems } : { rules }
 }
 
 /** Rules out of one line of text: JSON, or the short form `read-only, deny=DROP|TRUNCATE, max-rows=1000`. */
@@ -110,27 +142,6 @@ function readShortForm(text: string): ReadRules {
 
 const shortWords = (): string => fieldNames.flatMap((field) => ruleFields[field].short?.word ?? []).join(', ')
 
-const joined = (path: string, field: string): string => (path === '' ? field : `${path}.${field}`)
-
-type Given = { readonly value: unknown; readonly fields: readonly string[] }
-
-function readObject(
-  { value, fields }: Given,
-  { path, problems }: Place,
-  read: (name: string, value: unknown, at: Place) => unknown,
-): Readonly<Record<string, unknown>> | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    problems.push(`${path || 'the rules'}: has to be an object with ${fields.join(', ')}`)
-    return undefined
-  }
-  const known = Object.entries(value).filter(([name]) => fields.includes(name))
-  for (const name of Object.keys(value).filter((key) => !fields.includes(key)))
-    problems.push(`${joined(path, name)}: is no field; the fields are ${fields.join(', ')}`)
-  return Object.fromEntries(
-    known.map(([name, given]) => [name, read(name, given, { path: joined(path, name), problems })]),
-  )
-}
-
 function readFlag(value: unknown, { path, problems }: Place): boolean | undefined {
   if (typeof value === 'boolean') return value
   problems.push(`${path}: has to be true or false`)
@@ -141,82 +152,4 @@ function readCount(value: unknown, { path, problems }: Place): number | undefine
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
   problems.push(`${path}: has to be a whole number above 0`)
   return undefined
-}
-
-function readList<T>(value: unknown, { path, problems }: Place, read: Reader<T>): readonly T[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > limits.listItems) {
-    problems.push(`${path}: has to be a list of 1 to ${limits.listItems} items`)
-    return undefined
-  }
-  return value.flatMap((item: unknown, index) => read(item, { path: `${path}[${index}]`, problems }) ?? [])
-}
-
-/** A reader of texts that pass through `read`, with what one has to be. */
-function textReader<T>(form: string, read: (text: string) => T | undefined): Reader<T> {
-  return (value, { path, problems }) => {
-    const found = typeof value === 'string' ? read(value) : undefined
-    if (found === undefined) problems.push(`${path}: has to be ${form}`)
-    return found
-  }
-}
-
-function readKinds(value: unknown, at: Place): readonly string[] | undefined {
-  const form = 'a kind of statement, for example DELETE, DROP or CREATE TABLE'
-  const normal = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toUpperCase()
-  return readList(
-    value,
-    at,
-    textReader(form, (text) => (isStatementKind(normal(text)) ? normal(text) : undefined)),
-  )
-}
-
-function readNames(value: unknown, at: Place): readonly string[] | undefined {
-  const form = `a name of at most ${limits.nameBytes} bytes`
-  return readList(
-    value,
-    at,
-    textReader(form, (text) => (isName(text) ? text : undefined)),
-  )
-}
-
-function readFunctions(value: unknown, at: Place): readonly string[] | undefined {
-  const form = 'the name of a function without its schema, for example pg_sleep or dblink*'
-  const isFunction = (text: string): boolean => isName(text) && !/[.()]|\*.*\*/.test(text)
-  return readList(
-    value,
-    at,
-    textReader(form, (text) => (isFunction(text) ? text : undefined)),
-  )
-}
-
-function readPatterns(value: unknown, at: Place): readonly TablePattern[] | undefined {
-  return readList(value, at, textReader('schema.table, schema.* or table', readTablePattern))
-}
-
-function readTables(value: unknown, at: Place): TableRules | undefined {
-  return readObject({ value, fields: ['allow', 'deny'] }, at, (_name, given, place) => readPatterns(given, place))
-}
-
-/** `{ "public.customers": ["email", "phone"] }` */
-function readColumns(value: unknown, at: Place): readonly ColumnRule[] | undefined {
-  const fields = typeof value === 'object' && value !== null ? Object.keys(value) : []
-  const read = readObject({ value, fields }, at, (name, given, place) => readColumnRule(name, given, place))
-  return read && (Object.values(read) as ColumnRule[])
-}
-
-function readColumnRule(name: string, given: unknown, at: Place): ColumnRule | undefined {
-  const table = readTablePattern(name)
-  if (table === undefined) at.problems.push(`${at.path}: has to be schema.table, schema.* or table`)
-  const deny = readNames(given, at)
-  return table && deny && { table, deny }
-}
-
-function readAsks(value: unknown, at: Place): readonly AskRule[] | undefined {
-  return readList(value, at, (item, place) => {
-    const readers: Readonly<Record<string, Reader<unknown>>> = { statements: readKinds, tables: readPatterns }
-    const fields = Object.keys(readers)
-    const rule = readObject({ value: item, fields }, place, (name, given, within) => readers[name]?.(given, within))
-    if (rule && Object.keys(rule).length === 0) place.problems.push(`${place.path}: has to have statements or tables`)
-    return rule
-  })
 }

@@ -1,7 +1,5 @@
 /** Everything in a mask that could grow, and how far it may. */
 export const limits = {
-  /** Items of a list in rules. */
-  listItems: 1000,
   /** What a target says of its tables: some hundred bytes for each masked column, and the texts of views. */
   catalogSizeBytes: 16 * 1024 * 1024,
   /** Views over views over views: beyond it, all that they give is masked. */
