@@ -151,11 +151,26 @@ describe('waiting', () => {
   })
 })
 
+const masked: Output<'ask'> = {
+  ...(needsApproval as Extract<Output<'ask'>, { outcome: 'approve' }>),
+  obligations: [
+    { kind: 'guard', name: 'no-deletes', policies: ['a'] },
+    { kind: 'mask', name: 'pii', policies: ['a', 'b'] },
+  ],
+}
+
+it('shows an approver what sessions will be held to', async () => {
+  const { run, stdout } = await harnessWithServer({ getRequest: () => pendingRequest({ decision: masked }) })
+  expect(await run('requests', 'show', 'req_1')).toBe(0)
+  expect(stdout()).toContain('held to guard no-deletes (policy a) and mask pii (policies a and b)')
+})
+
 describe('a dry run', () => {
   it.each([
     [permit, 0, 'It would be granted by policy readers-may-read, for at most 1h.'],
     [needsApproval, 4, 'It would wait for an approval, by 1 path:'],
     [denial, 3, 'What would make it a yes:'],
+    [masked, 4, '  Sessions are held to guard no-deletes (policy a) and mask pii (policies a and b).'],
   ])('files nothing and says what would be answered', async (decision, code, words) => {
     const { run, server, stdout } = await harnessWithServer({ ask: () => decision })
     expect(await run('request', 'orders-db/readonly', '--for', '30m', '--dry-run')).toBe(code)
