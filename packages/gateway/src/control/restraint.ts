@@ -5,9 +5,9 @@ import type { Guards } from '../guard/guard.ts'
 import { startupParameters } from '../guard/parameters.ts'
 import { type GuardRules, readRules, readRulesText } from '../guard/rules.ts'
 import type { Guard, Ruling } from '../guard/ruling.ts'
-import { createMask, type Mask } from '../mask/mask.ts'
+import type { Mask } from '../mask/mask.ts'
 import { readMask } from '../mask/rules.ts'
-import { allMasks } from '../mask/together.ts'
+import { createMasks } from '../mask/together.ts'
 import type { Release } from './contract.ts'
 
 export type Restraint = {
@@ -52,7 +52,7 @@ export function restrain(
       parameters,
       ...(rules.length > 0 && { guard: allOf(rules.map(guards.guardFor)) }),
       ...(caps && { caps }),
-      ...(hiding.length > 0 && { mask: allMasks(hiding.map((one) => createMask(one, { key }))) }),
+      ...(hiding.length > 0 && { mask: createMasks(hiding, { key }) }),
     },
   }
 }

@@ -1,16 +1,32 @@
 /**
- * Several masks on one session. Each sees what those before it have left, so that a cell is shown as the strictest of
- * them would, and what one of them refuses is refused. None has to know of another.
+ * Several masks on one session. Each rewrites what those before it have left, so that nothing is shown that one of them
+ * hides, and what one of them refuses is refused. None has to know of another.
  */
 
 import type { Frame } from '../postgres/wire/client-messages.ts'
-import type { Judged, Mask, MaskPlans, SessionMask } from './mask.ts'
+import { createMask, type Judged, type Mask, type MaskPlans, type SessionMask } from './mask.ts'
 import type { Detecting } from './methods.ts'
 import type { Plan } from './plan.ts'
 import type { Results, Rewritten } from './results.ts'
+import type { MaskMethod, MaskRules } from './rules.ts'
 
-/** At least one. */
-export function allMasks(masks: readonly Mask[]): Mask {
+/** @throws RangeError as `createMask` does */
+export function createMasks(list: readonly MaskRules[], held: { readonly key: Uint8Array }): Mask {
+  return inTurn((list.length === 1 ? list : inOrder(list)).map((rules) => createMask(rules, held)))
+}
+
+const strictestFirst: readonly MaskMethod[] = ['null', 'full', 'hash', 'partial']
+
+/** Detectors have to see values before a column's mask has left a part of them, and the strictest of them first. */
+function inOrder(list: readonly MaskRules[]): readonly MaskRules[] {
+  const detect = list
+    .flatMap((rules) => rules.detect ?? [])
+    .toSorted((a, b) => strictestFirst.indexOf(a.by) - strictestFirst.indexOf(b.by))
+  const columns = list.flatMap(({ detect: _, ...rules }) => (rules.columns === undefined ? [] : [rules]))
+  return detect.length === 0 ? columns : [{ detect }, ...columns]
+}
+
+function inTurn(masks: readonly Mask[]): Mask {
   const [only] = masks
   if (only !== undefined && masks.length === 1) return only
   const questions = masks.map(({ question }) => `(${question})::pg_catalog.json`)

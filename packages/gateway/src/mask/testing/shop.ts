@@ -4,8 +4,9 @@ import { Client, type ClientConfig } from 'pg'
 import { onTestFinished } from 'vitest'
 import { withClient } from '../../../../../tests/support/clients.ts'
 import { startGatewayForTest, type TestGateway } from '../../postgres/testing/gateway.ts'
-import { createMask } from '../mask.ts'
+import { createMask, type Mask } from '../mask.ts'
 import { type MaskRules, readMask } from '../rules.ts'
+import { createMasks } from '../together.ts'
 
 /** No part of these, forwards or backwards, may come through a mask. */
 export const secrets = ['alice.secret@corp.example', 'bob.hidden@corp.example'] as const
@@ -44,8 +45,14 @@ export function rulesOf(value: unknown): MaskRules {
 
 export const testKey = Buffer.alloc(32, 7)
 
-export async function startShop(rules: MaskRules | undefined, more = ''): Promise<TestGateway> {
-  const mask = rules && createMask(rules, { key: testKey })
+export const startShop = (rules: MaskRules | undefined, more = ''): Promise<TestGateway> =>
+  startMasked(rules && createMask(rules, { key: testKey }), more)
+
+/** With several masks on each session. */
+export const startShopUnder = (rules: readonly MaskRules[]): Promise<TestGateway> =>
+  startMasked(createMasks(rules, { key: testKey }), '')
+
+async function startMasked(mask: Mask | undefined, more: string): Promise<TestGateway> {
   const world = await startGatewayForTest({ admission: { ...(mask && { mask }) } })
   await withClient(world.database.connection, (client) => client.query(schema + more))
   return world
