@@ -7,7 +7,7 @@
  * `testConnector` in `conformance.ts` holds an implementation to these words.
  */
 
-import type { GrantId, Instant, Role } from '@tidegate/core'
+import type { GivenTables, GrantId, Instant, Role } from '@tidegate/core'
 import type { z } from 'zod'
 
 /** A kind of target, as an entry in the registry. */
@@ -30,6 +30,8 @@ export type ConnectorKind<Config = unknown, Privileges = unknown> = {
    * the verbs refuse as well.
    */
   problems(config: Config, roles: readonly RoleSpec<Privileges>[]): readonly string[]
+  /** What a role gives on tables, to be held against what was used of it. Absent: roles of this kind give no tables. */
+  tablesGiven?(privileges: Privileges): readonly GivenTables[]
   /** Opens no connection by itself. */
   connect(target: Target<Config, Privileges>): Connector
 }

@@ -8,7 +8,7 @@ import type { ConnectorKind } from '../contract.ts'
 import { openClientOf } from './client.ts'
 import { configSchema, type PostgresConfig } from './config.ts'
 import { createPostgresConnector } from './connector.ts'
-import { type Privileges, privilegesSchema, roleProblems } from './privileges.ts'
+import { type Privileges, privilegesSchema, roleProblems, tablesGiven } from './privileges.ts'
 
 export const postgres: ConnectorKind<PostgresConfig, Privileges> = {
   kind: 'postgres',
@@ -17,5 +17,6 @@ export const postgres: ConnectorKind<PostgresConfig, Privileges> = {
   privileges: privilegesSchema,
   targetKey: ({ host, port, rolePrefix }) => `${host.toLowerCase()}:${port}/${rolePrefix}`,
   problems: roleProblems,
+  tablesGiven,
   connect: (target) => createPostgresConnector(target, openClientOf(target)),
 }

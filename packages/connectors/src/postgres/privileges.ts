@@ -1,5 +1,6 @@
 /** A role's `privileges` on a PostgreSQL resource, in configuration. */
 
+import type { GivenTables } from '@tidegate/core'
 import { z } from 'zod'
 import type { RoleSpec } from '../contract.ts'
 import { nameList, nameSchema, type PostgresConfig } from './config.ts'
@@ -94,6 +95,12 @@ export function databasesOf(config: PostgresConfig, privileges: Privileges): rea
   const anywhere = items.length === 0 || items.some((item) => item.database === undefined)
   return anywhere ? config.databases : config.databases.filter((name) => items.some((item) => item.database === name))
 }
+
+/** Without what is given by membership in a role of the target's own, which only the target knows. */
+export const tablesGiven = (privileges: Privileges): readonly GivenTables[] =>
+  privileges.flatMap((item) =>
+    'tables' in item ? [{ schema: item.schema, tables: item.tables, privileges: item.privileges }] : [],
+  )
 
 export const membershipsOf = (privileges: Privileges): readonly string[] => [
   ...new Set(privileges.flatMap((item) => ('memberOf' in item ? item.memberOf : []))),
