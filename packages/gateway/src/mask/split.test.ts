@@ -2,7 +2,7 @@
 
 import { instant } from '@tidegate/core'
 import { expect, test } from 'vitest'
-import { maskedServerMessages } from '../postgres/limits.ts'
+import { readServerMessages } from '../postgres/limits.ts'
 import { createDialogue } from '../postgres/session/dialogue.ts'
 import { createMemoryRecorder } from '../postgres/testing/recorder.ts'
 import { dial, words } from '../postgres/testing/wire.ts'
@@ -25,7 +25,7 @@ function through(bytes: Buffer, cut: number, mask: SessionMask): Buffer {
   const dialogue = createDialogue({ recorder, guard: undefined, caps: undefined, mask, now, elapsedMs: () => 0 })
   const asked = words.query(sql)
   dialogue.fromClient({ buffer: asked, start: 0, end: asked.length, type: 0x51, length: asked.length })
-  const framer = createFramer(framerRules(maskedServerMessages), createBudget(1 << 20))
+  const framer = createFramer(framerRules(readServerMessages), createBudget(1 << 20))
   const out: Buffer[] = []
   for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
     // A copy: rows are rewritten where they are.

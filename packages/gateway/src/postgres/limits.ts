@@ -32,8 +32,8 @@ export const postgresLimits = {
   cancelsAtOnce: 16,
   /** Targets that are let go of before others have their turn. */
   departuresAtOnce: 8,
-  /** A row that is masked is held as a whole; one that is longer ends the session. */
-  maskedRowSizeBytes: 64 * mib,
+  /** A row that is masked or recorded is held as a whole; one that is longer ends the session. */
+  readRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */
   loginParameters: 200,
 } as const
@@ -93,10 +93,10 @@ export const serverMessages: MessageTable = {
   W: gather('CopyBothResponse', 64 * kib),
 }
 
-/** The same where results are masked: what has to be read is withheld until it is there. */
-export const maskedServerMessages: MessageTable = {
+/** The same where results are masked or recorded: what has to be read is withheld until it is there. */
+export const readServerMessages: MessageTable = {
   ...serverMessages,
-  D: gather('DataRow', postgresLimits.maskedRowSizeBytes),
-  d: gather('CopyData', postgresLimits.maskedRowSizeBytes),
+  D: gather('DataRow', postgresLimits.readRowSizeBytes),
+  d: gather('CopyData', postgresLimits.readRowSizeBytes),
   T: gather('RowDescription', mib),
 }

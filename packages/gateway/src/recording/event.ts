@@ -54,6 +54,10 @@ export type SessionEvent =
 export type SessionRecorder = {
   /** The event is encoded later: it, and the bytes that it points into, are not changed any more. */
   readonly record: (event: SessionEvent) => void
+  /** Whether rows of results are recorded at all. */
+  readonly keepsRows: boolean
+  /** Whether rows of this statement would be kept: a session need not gather those that are not. */
+  readonly wantsRows: (statement: number) => boolean
   /** While the recorder cannot keep up: resolves when it can take more. `undefined`: go on. */
   readonly pressure: () => Promise<void> | undefined
   /** Resolves when what was recorded can no longer be written, with the reason, a clause for people. */

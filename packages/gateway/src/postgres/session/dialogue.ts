@@ -5,12 +5,15 @@
 
 import { fromClient } from './from-client.ts'
 import { fromServer } from './from-server.ts'
+import { recordRows } from './keeping-rows.ts'
 import type { Message } from './message.ts'
 import { createState, type DialoguePorts, type Verdict } from './state.ts'
 
 export type Dialogue = {
   readonly fromClient: (message: Message) => Verdict
   readonly fromServer: (message: Message) => Verdict
+  /** For now the target has said all: what is gathered of it is recorded. */
+  readonly pause: () => void
   /** The target works on something. */
   readonly isBusy: () => boolean
   /** The statement it works on; zero for none. */
@@ -24,6 +27,7 @@ export function createDialogue(ports: DialoguePorts): Dialogue {
   return {
     fromClient: (message) => fromClient(state, message),
     fromServer: (message) => fromServer(state, message),
+    pause: () => recordRows(state),
     isBusy: () => state.outstanding.size() > 0,
     current: () => state.outstanding.head()?.statement ?? 0,
     isOver: () => state.fatal,

@@ -49,8 +49,9 @@ export function onBind(state: State, message: Message): Verdict {
   if (state.portals.size() >= limits.names) {
     return state.outstanding.size() > 0 ? wait : end('54000', 'too many portals are open; close some')
   }
-  // A mask has to know in which form values come; whoever has none need not.
-  const formats = state.ports.mask && readResultFormats(message)
+  const { mask, recorder } = state.ports
+  // Who looks at values has to know in which form they come; whoever passes them on need not.
+  const formats = mask !== undefined || recorder.keepsRows ? readResultFormats(message) : undefined
   if (resolved.state === 'known' && !mayBeOther(state, bind.statement)) {
     return use(state, { ...bind, formats }, resolved.value)
   }

@@ -4,6 +4,7 @@ import { readError, readParameterStatus, readStatus, readTag } from '../wire/ser
 import { errorResponse } from '../wire/write.ts'
 import type { Message } from './message.ts'
 import type { Operation, OperationKind } from './outstanding.ts'
+import { forgetColumns, keepCopyRow, keepRow, noteColumns, noteCopyForm, recordRows } from './keeping-rows.ts'
 import { maskCopyRow, maskReport, maskRow, noteCopy, noteDescription } from './masking.ts'
 import { mayChangeNames, readingProblem } from './reading.ts'
 import { recordResult, recordStatement } from './recording.ts'
@@ -17,12 +18,16 @@ const outOfTurn = targetViolation('an answer to something that was not asked')
 const onRow: Handler = (state, message) => {
   state.dataRows++
   const counted = count(state, message.length)
-  return state.ports.mask === undefined || counted !== forward ? counted : maskRow(state, message)
+  const verdict = state.ports.mask === undefined || counted !== forward ? counted : maskRow(state, message)
+  if (state.ports.recorder.keepsRows) keepRow(state, message, verdict)
+  return verdict
 }
 
 const onCopyData: Handler = (state, message) => {
   const counted = count(state, message.length)
-  return state.ports.mask === undefined || counted !== forward ? counted : maskCopyRow(state, message)
+  const verdict = state.ports.mask === undefined || counted !== forward ? counted : maskCopyRow(state, message)
+  if (state.ports.recorder.keepsRows) keepCopyRow(state, message, verdict)
+  return verdict
 }
 
 function count(state: State, sizeBytes: number): Verdict {
@@ -44,6 +49,7 @@ const answers =
 /** RowDescription and NoData: of a Describe, or within a query. */
 const onDescription: Handler = (state, message) => {
   const noted = state.ports.mask !== undefined && isRows(message) ? noteDescription(state, message) : forward
+  if (isRows(message)) noteColumns(state, message)
   if (state.outstanding.head()?.kind === 'describe') state.outstanding.shift()
   return noted
 }
@@ -72,6 +78,8 @@ const onPause: Handler = (state) => {
 }
 
 function finishExecution(state: State): Verdict {
+  recordRows(state)
+  forgetColumns(state)
   const head = state.outstanding.head()
   if (head?.kind === 'query') {
     head.results?.next()
@@ -184,6 +192,11 @@ const onCopyIn: Handler = (state) => {
   return forward
 }
 
+const onCopyOut: Handler = (state, message) => {
+  noteCopyForm(state, message)
+  return state.ports.mask === undefined ? forward : noteCopy(state, message)
+}
+
 const onCopyBoth: Handler = () => end('0A000', 'replication does not go through Tidegate')
 
 const pass: Handler = () => forward
@@ -198,7 +211,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   A: pass,
   N: (state, message) => maskReport(state, message, 'N'),
   c: pass,
-  H: noteCopy,
+  H: onCopyOut,
   '1': answers('parse'),
   '2': answers('bind'),
   '3': answers('close'),

@@ -2,6 +2,7 @@
 
 import type { Parameter } from '../../recording/event.ts'
 import type { Operation } from './outstanding.ts'
+import { recordRows } from './keeping-rows.ts'
 import type { State } from './state.ts'
 
 type Statement = {
@@ -29,6 +30,7 @@ export function recordRefusal(state: State, refused: { statement: number; rule: 
 export function recordResult(state: State, { statement, sentMs }: Operation): void {
   const { recorder, now, elapsedMs } = state.ports
   const { rows, bytes, tag, error } = state
+  recordRows(state)
   state.ports.caps?.reset()
   state.rows = 0
   state.dataRows = 0

@@ -6,6 +6,7 @@ import type { SessionMask } from '../../mask/mask.ts'
 import type { Parameter, SessionRecorder } from '../../recording/event.ts'
 import type { Report } from '../wire/write.ts'
 import { hintOf, type Objection } from './refusal.ts'
+import { type KeptRows, noRows } from './keeping-rows.ts'
 import { createNames, type Names } from './names.ts'
 import { createOutstanding, type Naming, type Operation, type Outstanding } from './outstanding.ts'
 import type { Portal, Prepared } from './prepared.ts'
@@ -57,6 +58,7 @@ export type State = {
   lastStatement: number
   /** The target has said that it ends the session. */
   fatal: boolean
+  readonly kept: KeptRows
 }
 
 export const createState = (ports: DialoguePorts): State => ({
@@ -77,6 +79,7 @@ export const createState = (ports: DialoguePorts): State => ({
   error: undefined,
   lastStatement: 0,
   fatal: false,
+  kept: noRows(),
 })
 
 /** What is to be done with a message. */

@@ -5,7 +5,7 @@
 
 import type { Socket } from 'node:net'
 import type { SessionRecorder } from '../../recording/event.ts'
-import { clientMessages, maskedServerMessages, serverMessages } from '../limits.ts'
+import { clientMessages, readServerMessages, serverMessages } from '../limits.ts'
 import type { Dialogue } from '../session/dialogue.ts'
 import { clientViolation, type Question, targetViolation, type Verdict } from '../session/state.ts'
 import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
@@ -19,7 +19,7 @@ type RelayConfig = {
   readonly recorder: SessionRecorder
   readonly budget: Budget
   /** Rows are read, and not only passed on. */
-  readonly isMasked: boolean
+  readonly readsRows: boolean
   /** One side broke the protocol, or the dialogue will not go on. */
   readonly onEnd: (report: Report) => void
   /** The client said goodbye; the target has been told. */
@@ -41,7 +41,7 @@ export type Relay = {
 
 const clientRules = rulesOf(clientMessages)
 const serverRules = rulesOf(serverMessages)
-const maskedServerRules = rulesOf(maskedServerMessages)
+const readServerRules = rulesOf(readServerMessages)
 
 type Step = 'go-on' | 'stop'
 
@@ -65,11 +65,11 @@ type State = RelayConfig & {
 }
 
 export function startRelay(config: RelayConfig): Relay {
-  const { client, target, budget, isMasked } = config
+  const { client, target, budget, readsRows } = config
   const state: State = {
     ...config,
     fromClient: createFramer(clientRules, budget),
-    fromServer: createFramer(isMasked ? maskedServerRules : serverRules, budget),
+    fromServer: createFramer(readsRows ? readServerRules : serverRules, budget),
     toTarget: createOutlet(target),
     toClient: createOutlet(client),
     held: undefined,
@@ -125,6 +125,7 @@ function hearTarget(state: State, chunk: Buffer): void {
   if (state.closed) return
   state.fromServer.push(chunk)
   pumpServer(state)
+  state.dialogue.pause()
   if (state.held !== undefined && !state.deaf) pumpClient(state)
   balance(state)
 }

@@ -126,7 +126,7 @@ function converse({ admission, client, target, clock, budget, mask }: SessionCon
     dialogue,
     recorder,
     budget,
-    isMasked: mask !== undefined,
+    readsRows: mask !== undefined || recorder.keepsRows,
     onEnd: exits.end,
     onTerminate: exits.leave,
     onQuestion: (question) => void approvals.ask(question).then(relay.settle),

@@ -14,7 +14,7 @@ export type MemoryRecorder = SessionRecorder & {
 }
 
 /** Keeps what it is told. */
-export function createMemoryRecorder(): MemoryRecorder {
+export function createMemoryRecorder({ keepsRows = false }: { readonly keepsRows?: boolean } = {}): MemoryRecorder {
   const events: SessionEvent[] = []
   const recorded = new EventEmitter()
   let pressed: Promise<void> | undefined
@@ -42,6 +42,8 @@ export function createMemoryRecorder(): MemoryRecorder {
       events.push(event)
       recorded.emit(event.type, event)
     },
+    keepsRows,
+    wantsRows: () => keepsRows,
     pressure: () => pressed,
     failed: new Promise((resolve) => {
       fail = resolve

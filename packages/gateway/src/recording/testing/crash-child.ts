@@ -20,7 +20,18 @@ const recorder = createRecorders({ dir, clock }).open({
   policy: keepAll,
   anchor: (head) => say({ head }),
 })
-const say = (what: Said): number => writeSync(1, `${JSON.stringify(what)}\n`)
+/** A pipe that is full for now takes the rest of it later: nothing that was recorded may go unsaid. */
+function say(what: Said): void {
+  let rest = Buffer.from(`${JSON.stringify(what)}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
 const [statement] = sampleEvents(1)
 
 for (let i = 1; statement !== undefined; i++) {

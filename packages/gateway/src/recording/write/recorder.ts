@@ -29,8 +29,6 @@ import { createWriter } from './writer.ts'
 import type { Writer } from './writer.ts'
 
 export type Recorder = SessionRecorder & {
-  /** Whether rows of this statement would be kept: a session need not gather those that are not. */
-  readonly wantsRows: (statement: number) => boolean
   /** The session from now on, as it is recorded. Ends with it. */
   readonly watch: () => AsyncIterableIterator<WatchedEvent, undefined>
   /** What is on disk, also after a power failure. */
@@ -150,6 +148,7 @@ function createRecorder(shared: Shared, { session, policy, anchor }: RecordingOp
         writer.fail(error)
       }
     },
+    keepsRows: policy.rows !== 'none',
     wantsRows: (statement) => isOpen && policy.rows !== 'none' && rows.has(statement),
     pressure: pressure.ask,
     failed: failed.promise,
