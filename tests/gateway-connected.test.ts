@@ -1,13 +1,12 @@
 /** Servers, a gateway and a target, all real: access that leads through the gateway, from its opening to its end. */
 
 import { join } from 'node:path'
-import type { Client } from '@tidegate/api'
 import { instant } from '@tidegate/core'
 import { recordingFolder, verifyRecording } from '@tidegate/gateway'
 import pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { loginsOn, opened } from './support/access.ts'
-import { connectedWorld, logIn, started } from './support/connected.ts'
+import { connectedWorld, logIn, sessionsOf, started } from './support/connected.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, entryTypesOf } from './support/story.ts'
 import { createTestClock } from '../packages/gateway/src/postgres/testing/clock.ts'
@@ -23,18 +22,6 @@ async function untilAsleep({ target }: World): Promise<void> {
   const asleep = `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
   while ((await client.query(asleep)).rows[0].n < 1) await new Promise((resolve) => setImmediate(resolve))
   await client.end()
-}
-
-/** Those that the server knows, once it knows so many. */
-async function sessionsOf(client: Client, count: number, open: 'true' | 'false' = 'true') {
-  return vi.waitFor(
-    async () => {
-      const { items } = await client.listSessions({ open })
-      expect(items).toHaveLength(count)
-      return items
-    },
-    { timeout: 10_000, interval: 20 },
-  )
 }
 
 test('a grant’s token leads through the gateway to the target, and its session is in the log', async () => {

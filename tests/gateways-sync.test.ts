@@ -1,5 +1,6 @@
 /** What gateways are told of grants, through whichever server, and what happens when a server does not know. */
 
+import { instant } from '@tidegate/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { connectorKinds } from '@tidegate/connectors'
 import { createLogger } from '@tidegate/server'
@@ -170,7 +171,13 @@ test('what one server commits wakes the feed of another by its notification alon
   await joined(world)
   const db = databaseOf(world)
   const configurations = createConfigurations(connectorKinds)
-  const feed = createFeed({ db, configurations, name: 'alone', lookEveryMs: 86_400_000 })
+  const feed = createFeed({
+    db,
+    configurations,
+    name: 'alone',
+    now: () => instant(Date.now()),
+    lookEveryMs: 86_400_000,
+  })
   let listening: () => void
   const heard = new Promise<void>((resolve) => void (listening = resolve))
   const hints = listenForHints({

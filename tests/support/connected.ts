@@ -3,9 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Client } from '@tidegate/api'
 import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegate/gateway'
 import pg from 'pg'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import type { Credential } from './access.ts'
 import { createGatewayWorld } from './gateways.ts'
 import type { World, WorldOptions } from './tidegate.ts'
@@ -60,4 +61,16 @@ export async function logIn(credential: Credential, port = credential.port): Pro
   await client.connect()
   onTestFinished(() => client.end().catch(() => undefined))
   return { client, ended, notices }
+}
+
+/** Those that the server knows, once it knows so many. */
+export async function sessionsOf(client: Client, count: number, open: 'true' | 'false' = 'true') {
+  return vi.waitFor(
+    async () => {
+      const { items } = await client.listSessions({ open })
+      expect(items).toHaveLength(count)
+      return items
+    },
+    { timeout: 10_000, interval: 20 },
+  )
 }

@@ -110,6 +110,21 @@ export const errors = {
     title: 'Too many calls of this kind, from one address or altogether.',
     remedy: 'Wait for as long as `Retry-After` says, in seconds, and try again.',
   },
+  'recording-away': {
+    status: 503,
+    title: 'The gateway that has the recording is not connected.',
+    remedy: 'Recordings stay where they were made. Start that gateway, or read them on its machine.',
+  },
+  'too-many-views': {
+    status: 429,
+    title: 'Too many recordings are being looked at.',
+    remedy: 'Close one, or wait until those that nobody looks at any more are closed, which takes a minute.',
+  },
+  'session-open': {
+    status: 409,
+    title: 'The session goes on.',
+    remedy: 'End it first; its recording is deleted as a whole or not at all.',
+  },
   'change-stale': {
     status: 409,
     title: 'The configuration has changed since.',

@@ -15,4 +15,17 @@ export const gatewayLimits = {
   goneAfterSeconds: 30,
   /** Clients are told this long before the end of their grant. */
   warnBeforeSeconds: 120,
+  /** Of a recording that is read from afar: in one piece, and how many wait for whoever reads. */
+  pieceBytes: 256 * 1024,
+  piecesWaiting: 8,
+  tombstoneLength: 65_536,
+  /** Longest that a server keeps whoever reads, or sends, waiting. */
+  viewWaitMs: 20_000,
+  /** Whoever has not asked for longer than this reads no more, and what waits is thrown away. */
+  viewGoneAfterSeconds: 60,
+  viewsPerPerson: 8,
+  viewsPerGateway: 32,
+  /** What roles gave and what was used: over so long unless said, and at most. */
+  usageDays: 90,
+  usageDaysMax: 3_650,
 } as const

@@ -121,9 +121,10 @@ const idOf = (kind: 'grant' | 'session') =>
   z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`), { error: `Write the id of a ${kind}.` })
 const sessionId = idOf('session')
 
-/** What is on disk of a recording, and cannot be changed any more without its showing. */
 const count = z.number().int().min(0)
-const head = z.strictObject({
+
+/** What is on disk of a recording, and cannot be changed any more without its showing. */
+export const head = z.strictObject({
   segment: count,
   blocks: count,
   bytes: count,
@@ -164,6 +165,17 @@ export const sessionReport = z.discriminatedUnion('what', [
     head: head.optional(),
     used: used.optional(),
   }),
+  z.strictObject({
+    ...reported,
+    what: z.literal('forgotten'),
+    /** Of the tombstone: SHA-256 over its canonical JSON, base64url. */
+    digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: 'Write 32 bytes in unpadded base64url.' }),
+    /** Where the recording stood by its files, and what verification said of it. */
+    head,
+    verdict: chosenText(1_000),
+    files: count,
+    bytes: count,
+  }),
 ])
 
 export const session = z
@@ -184,6 +196,18 @@ export const session = z
     statements: z.number().optional(),
     refused: z.number().optional(),
     head: head.optional(),
+    /** Kinds of statements by table. Absent: it has not ended, or nothing stood guard, so that nothing was told apart. */
+    used: z.object({ tables: z.record(z.string(), z.array(z.string())), left: z.number() }).optional(),
+    /** Its recording was asked to be deleted, and where there is a digest it was: that of the tombstone. */
+    deletion: z
+      .object({
+        askedAt: s.instant,
+        by: z.string(),
+        reason: z.string(),
+        at: s.instant.optional(),
+        digest: z.string().optional(),
+      })
+      .optional(),
   })
   .meta({ id: 'Session' })
 
@@ -280,6 +304,23 @@ export const gatewayOperations = {
       ended: z.array(z.object({ grant: z.string(), reason: z.string() })),
       /** Sessions that are to end although their grant goes on. Told until they are reported as ended. */
       kill: z.array(z.object({ session: z.string(), reason: z.string() })),
+      /** Recordings that someone sees: each is to be sent. Told for as long as they look. */
+      views: z
+        .array(z.object({ view: z.string(), session: z.string(), startedAt: s.instant, follow: z.boolean() }))
+        .optional(),
+      /** Recordings that are to be deleted. Told until they are reported as deleted. */
+      forget: z
+        .array(
+          z.object({
+            session: z.string(),
+            startedAt: s.instant,
+            by: z.string(),
+            reason: z.string(),
+            /** The latest that the log has of it. */
+            head: head.optional(),
+          }),
+        )
+        .optional(),
       /** The server’s clock: deadlines are by it. */
       now: s.instant,
     }),

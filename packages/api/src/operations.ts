@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
 import { gatewayOperations } from './gateway.ts'
+import { recordingOperations } from './recordings.ts'
 import * as s from './schemas.ts'
 
 /**
@@ -388,6 +389,7 @@ export const operations = {
     errors: ['not-found', 'unavailable'],
   },
   ...gatewayOperations,
+  ...recordingOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

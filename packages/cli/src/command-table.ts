@@ -29,6 +29,7 @@ import { login } from './commands/login.ts'
 import { logout } from './commands/logout.ts'
 import { recordingsExport } from './commands/recordings-export.ts'
 import { recordingsFollow } from './commands/recordings-follow.ts'
+import { recordingsForget } from './commands/recordings-forget.ts'
 import { recordingsVerify } from './commands/recordings-verify.ts'
 import { request } from './commands/request.ts'
 import { requestsShow } from './commands/requests-show.ts'
@@ -36,12 +37,15 @@ import { requests } from './commands/requests.ts'
 import { resources } from './commands/resources.ts'
 import { revoke } from './commands/revoke.ts'
 import { server } from './commands/server.ts'
+import { sessionsExport } from './commands/sessions-export.ts'
+import { sessionsFollow } from './commands/sessions-follow.ts'
 import { sessionsKill } from './commands/sessions-kill.ts'
 import { sessionsShow } from './commands/sessions-show.ts'
 import { sessions } from './commands/sessions.ts'
 import { signal } from './commands/signal.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
+import { usage } from './commands/usage.ts'
 import { whoHadAccess } from './commands/who-had-access.ts'
 import { whoami } from './commands/whoami.ts'
 
@@ -63,10 +67,13 @@ export const commands: readonly CommandEntry[] = [
   revoke,
   sessions,
   sessionsShow,
+  sessionsFollow,
+  sessionsExport,
   sessionsKill,
   recordingsFollow,
   recordingsVerify,
   recordingsExport,
+  recordingsForget,
   survey,
   findings,
   findingsClose,
@@ -77,6 +84,7 @@ export const commands: readonly CommandEntry[] = [
   changesApprove,
   changesReject,
   whoHadAccess,
+  usage,
   auditTail,
   auditVerify,
   auditExport,
@@ -94,6 +102,6 @@ export const commands: readonly CommandEntry[] = [
 /** What the first words of commands with two words are about, where they are no command themselves. */
 export const groups: Readonly<Record<string, string>> = {
   audit: 'Read, verify and keep the audit log',
-  recordings: 'Watch, verify and export what gateways recorded',
+  recordings: 'Watch, verify, export and delete what gateways recorded',
   token: 'Make API tokens',
 }

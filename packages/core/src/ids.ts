@@ -15,6 +15,7 @@ export const idPrefixes = {
   finding: 'fnd',
   token: 'tok',
   session: 'ses',
+  view: 'viw',
 } as const
 
 export type IdKind = keyof typeof idPrefixes

@@ -14,6 +14,8 @@ import type { Feed } from './gateways/feed.ts'
 import { createFeed } from './gateways/feed.ts'
 import { inviteGateway } from './gateways/invitations.ts'
 import { gatewayServerLimits } from './gateways/limits.ts'
+import type { ViewWaiting } from './gateways/view-waiting.ts'
+import { createViewWaiting, viewOfHint } from './gateways/view-waiting.ts'
 import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
@@ -96,9 +98,11 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const configurations = createConfigurations(connectorKinds, sessionRules)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
   const sequencer = createSequencer({ db, runtime, signer: installation.signer })
-  const feed = createFeed({ db: gatewayDb, configurations, name: Buffer.from(runtime.random(8)).toString('hex') })
+  const name = Buffer.from(runtime.random(8)).toString('hex')
+  const feed = createFeed({ db: gatewayDb, configurations, name, now: runtime.now })
+  const views = createViewWaiting()
   // Gateways that wait are told whatever this process does, in the background or not.
-  let heard: Wake = (hint) => hearOfGateways(hint, feed)
+  let heard: Wake = (hint) => hearOfGateways(hint, { feed, views })
   const services: Services = {
     db,
     workDb,
@@ -108,7 +112,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     findPrincipal,
     targets,
     kinds: connectorKinds,
-    gateways: { key, feed, db: gatewayDb },
+    gateways: { key, feed, views, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
     log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
@@ -127,7 +131,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   })
   const closeApp = closingOf(app)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const hearing = { now: runtime.now, reconciler, sequencing, feed }
+  const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
   const inBackground = options.background !== false
   if (inBackground) heard = (hint) => hear(hint, hearing)
   const hints = inBackground ? startBackground({ ...hearing, url: store.secretUrl, logger }) : undefined
@@ -135,6 +139,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     ready = false
     // Who waits for news would keep the server from its end.
     feed.stop()
+    views.stop()
   }
   const stop = stopper({
     closeApp,
@@ -217,17 +222,21 @@ type Hearing = {
   readonly now: Runtime['now']
   readonly reconciler: Reconciler
   readonly sequencing: Loop
-  readonly feed: Feed
-}
+} & HearingOfGateways
 
-function hearOfGateways(hint: Hint | undefined, feed: Feed): void {
+type HearingOfGateways = { readonly feed: Feed; readonly views: ViewWaiting }
+
+function hearOfGateways(hint: Hint | undefined, { feed, views }: HearingOfGateways): void {
   if (hint === undefined) feed.look()
-  else if (hint.to === 'gateways') feed.tell(hint.about)
+  if (hint?.to !== 'gateways') return
+  const view = viewOfHint(hint.about)
+  if (view === undefined) feed.tell(hint.about)
+  views.tell(view ?? hint.about)
 }
 
 /** Without a hint: some may have been missed, so everything is looked at. */
-function hear(hint: Hint | undefined, { now, reconciler, sequencing, feed }: Hearing): void {
-  hearOfGateways(hint, feed)
+function hear(hint: Hint | undefined, { now, reconciler, sequencing, ...gateways }: Hearing): void {
+  hearOfGateways(hint, gateways)
   if (hint?.to === 'gateways') return
   if (hint === undefined || hint.to === 'due') reconciler.expect('due', hint?.at ?? now())
   if (hint === undefined || hint.to === 'targets') reconciler.expect('targets', hint?.at ?? now())

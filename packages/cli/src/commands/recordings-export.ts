@@ -1,9 +1,8 @@
 /** `tidegate recordings export` */
 
-import { once } from 'node:events'
 import { defineCommand } from '../command.ts'
-import type { Sink } from '../streams.ts'
 import { findRecordings, pathArgument, sessionOption } from '../recordings/find.ts'
+import { writeAll } from '../streams.ts'
 import { withoutInvisible } from '../terminal-text.ts'
 
 export const recordingsExport = defineCommand({
@@ -27,7 +26,7 @@ export const recordingsExport = defineCommand({
     let holds = true
     for await (const { folder } of findRecordings({ path, session })) {
       for await (const line of exportRecording(folder, { salts })) {
-        await write(stdout, withoutInvisible(line))
+        await writeAll(stdout, withoutInvisible(line))
         if (line.startsWith(verdictLine)) holds &&= isGood(line)
         if (stdout.destroyed) return 'ok'
       }
@@ -40,9 +39,3 @@ export const recordingsExport = defineCommand({
 const verdictLine = '{"type":"verdict"'
 
 const isGood = (line: string): boolean => (JSON.parse(line) as { readonly ok?: unknown }).ok === true
-
-/** Recordings are larger than what should wait in memory for a slow reader. */
-async function write(stdout: Sink, text: string): Promise<void> {
-  if (stdout.write(text) || stdout.destroyed) return
-  await Promise.race([once(stdout, 'drain'), once(stdout, 'close')])
-}

@@ -2,7 +2,7 @@
 
 import type { Client } from '@tidegate/api'
 import { ApiError } from '@tidegate/api'
-import type { Head, RecordingVerdict } from '@tidegate/gateway'
+import type { RecordingVerdict, VerifyRecordingOptions } from '@tidegate/gateway'
 import { defineCommand } from '../command.ts'
 import { findRecordings, pathArgument, sessionOption } from '../recordings/find.ts'
 import type { Tally } from '../recordings/verdict.ts'
@@ -30,9 +30,8 @@ export const recordingsVerify = defineCommand({
     const { verifyRecording } = await import('@tidegate/gateway')
     const tally: Tally = { held: 0, broken: 0, unreadable: 0 }
     for await (const found of findRecordings({ path, session })) {
-      const anchor = client && (await anchoredHead(client, found.session))
-      const head = anchor?.head
-      const verdict = judged(anchor, await verifyRecording(found.folder, head && { head }))
+      const anchor = client && (await anchoredOf(client, found.session))
+      const verdict = judged(anchor, await verifyRecording(found.folder, anchor?.options))
       printVerdict(invocation, found, verdict)
       count(tally, verdict)
     }
@@ -43,20 +42,37 @@ export const recordingsVerify = defineCommand({
 })
 
 /** Of a session that the server knows: absent where nothing of its recording has been anchored yet. */
-type Anchored = { readonly known: boolean; readonly head?: Head | undefined }
+type Anchored = {
+  readonly known: boolean
+  /** Someone has asked for it to be deleted. */
+  readonly mayBeGone: boolean
+  readonly options: VerifyRecordingOptions
+}
 
-async function anchoredHead(client: Client, id: string): Promise<Anchored> {
+async function anchoredOf(client: Client, id: string): Promise<Anchored> {
   try {
-    const { head } = await client.getSession({ id })
-    return { known: true, head: head && { session: id, ...head } }
+    const { head, deletion } = await client.getSession({ id })
+    const digest = deletion?.digest
+    const options = {
+      ...(head && { head: { session: id, ...head } }),
+      ...(digest !== undefined && { deletion: digest }),
+    }
+    return { known: true, mayBeGone: deletion !== undefined, options }
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'not-found') return { known: false }
+    if (error instanceof ApiError && error.code === 'not-found') return { known: false, mayBeGone: false, options: {} }
     throw error
   }
 }
 
-/** Whatever hangs together by itself: nothing vouches for the recording of a session that nobody knows. */
-const judged = (anchored: Anchored | undefined, verdict: RecordingVerdict): RecordingVerdict =>
-  anchored?.known === false
-    ? { ok: false, reason: 'rewritten', detail: 'the server knows no such session', head: verdict.head }
-    : verdict
+/** Whatever hangs together by itself: nothing vouches for what nobody knows, or for a deletion that nobody asked for. */
+function judged(anchored: Anchored | undefined, verdict: RecordingVerdict): RecordingVerdict {
+  const { head } = verdict
+  if (anchored?.known === false) {
+    return { ok: false, reason: 'rewritten', detail: 'the server knows no such session', head }
+  }
+  if (anchored?.mayBeGone === false && verdict.ok && verdict.state === 'deleted') {
+    const detail = `${verdict.detail}; the log knows of no deletion`
+    return { ok: false, reason: 'missing', detail, head }
+  }
+  return verdict
+}

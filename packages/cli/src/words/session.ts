@@ -18,7 +18,7 @@ export function sessionStatePart(clock: Clock, { endedAt, endReason }: Session):
 }
 
 export function sessionLines(clock: Clock, session: Session): readonly Line[] {
-  const fields: readonly (readonly [string, Part | undefined])[] = [
+  const fields: readonly Field[] = [
     ['session', session.id],
     ['who', session.principal],
     ['role', session.role],
@@ -30,10 +30,31 @@ export function sessionLines(clock: Clock, session: Session): readonly Line[] {
     ['state', sessionStatePart(clock, session)],
     ['statements', statementWords(session)],
     ['recorded', recordedWords(session)],
+    ['deleted', deletedWords(clock, session)],
+    ...usedFields(session),
   ]
   return fields.flatMap(([name, value]): readonly Line[] =>
     value === undefined ? [] : [[bold(name.padEnd(12)), value]],
   )
+}
+
+type Field = readonly [string, Part | undefined]
+
+/** A table a line, with what was done to it. */
+function usedFields({ used }: Session): readonly Field[] {
+  if (used === undefined) return []
+  const lines = Object.entries(used.tables).map(
+    ([table, kinds]) => `${kinds.join(', ')}${table === '' ? '' : ` ${table}`}`,
+  )
+  const all = used.left === 0 ? lines : [...lines, `and ${used.left} more`]
+  return all.map((line, index): Field => [index === 0 ? 'used' : '', line])
+}
+
+function deletedWords(clock: Clock, { deletion }: Session): string | undefined {
+  if (deletion === undefined) return undefined
+  const { at, askedAt, by, reason } = deletion
+  const state = at === undefined ? `asked for ${relative(clock, askedAt)}` : relative(clock, at)
+  return `${state} by ${by}: ${reason}`
 }
 
 function clientWords({ client }: Session): string {

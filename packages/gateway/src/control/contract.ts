@@ -13,6 +13,7 @@ export type Address = Input<'enrolGateway'>['address']
 export type SessionReport = Input<'reportSessions'>['reports'][number]
 export type Opened = Extract<SessionReport, { what: 'opened' }>
 export type Ended = Extract<SessionReport, { what: 'ended' }>
+export type Forgotten = Extract<SessionReport, { what: 'forgotten' }>
 export type ReportedHead = Extract<SessionReport, { what: 'recorded' }>['head']
 
 /** An answer is read before it is believed: what another version says in another shape opens nothing. @throws */

@@ -10,6 +10,7 @@ import { createAuthority } from './authority.ts'
 import { readRelease, type SyncAnswer } from './contract.ts'
 import { type Connecting, connectControlPlane, type ControlPlane, type PutOut } from './control-plane.ts'
 import { startFeed } from './feed.ts'
+import { createForgetting, type Forgetting } from './forgetting.ts'
 import { recoverSessions, type Recovery } from './left-over.ts'
 import { controlLimits as limits } from './limits.ts'
 import { createLogins, type Logins } from './logins.ts'
@@ -21,6 +22,7 @@ import { createReports, type Reports } from './reports.ts'
 import { pause } from './retry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import type { GatewayOptions } from './settings.ts'
+import { createViews, type Views } from './views.ts'
 
 export type Inside = {
   readonly authority: Authority
@@ -49,6 +51,7 @@ type Parts = {
   readonly questions: Questions
   readonly logins: Logins
   readonly recorders: Recorders
+  readonly views: Views
 }
 
 export async function connectInside(deps: InsideDeps): Promise<Inside> {
@@ -64,13 +67,21 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
     reports,
     signal: stopping.signal,
   })
+  const forgetting = createForgetting({
+    dir: recordingsIn(options),
+    now: clock.now,
+    elapsedMs: clock.elapsedMs,
+    isInUse: (session) => sessions.has(session) || recovery.has(session),
+    reports,
+    log: options.log,
+  })
   const feed = startFeed({
     plane,
     clock,
     random,
     freshMs: options.openWithoutServerMs ?? limits.openWithoutServerMs,
     questions,
-    take: (answer) => obey(answer, { ...parts, recovery }),
+    take: (answer) => obey(answer, { ...parts, recovery, forgetting }),
     turned: () => logins.forgetOver(clock.now(), register.list()),
     log: options.log,
   })
@@ -88,7 +99,7 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
     }),
     opened: sessions.opened,
     first: feed.first.then((refused) => (refused === undefined ? undefined : refuse(options, gateway))),
-    stop: () => (stopped ??= stop(deps, parts, { feed, recovery, stopping })),
+    stop: () => (stopped ??= stop(deps, parts, { feed, recovery, forgetting, stopping })),
     lost,
   }
 }
@@ -107,11 +118,23 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
     most: { atOnce: gatewayLimits.reports, waiting: limits.reports },
   })
   const register = createRegister()
+  const sessions = createSessions({ now: clock.now, reports, left: marks.remove })
+  const waitMs = limits.viewRoomMs
   return {
     plane,
     marks,
     reports,
-    sessions: createSessions({ now: clock.now, reports, left: marks.remove }),
+    sessions,
+    views: createViews({
+      dir: recordingsIn(options),
+      send: async (sending) => {
+        const sent = plane.ask((client, call) => client.sendRecording({ ...sending, waitMs }, call), waitMs)
+        return (await sent).outcome
+      },
+      isOpen: sessions.has,
+      random,
+      log: options.log,
+    }),
     register,
     questions: createQuestions(clock.elapsedMs),
     logins: createLogins(async (id) =>
@@ -128,10 +151,11 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
 
 const recordingsIn = ({ dir }: GatewayOptions): string => join(dir, 'recordings')
 
-type Obeying = Parts & { readonly recovery: Recovery }
+type Obeying = Parts & { readonly recovery: Recovery; readonly forgetting: Forgetting }
 
 /** Does what the control plane says has changed. */
-function obey(answer: SyncAnswer, { register, logins, sessions, reports, recovery }: Obeying): void {
+function obey(answer: SyncAnswer, obeying: Obeying): void {
+  const { register, logins, sessions, reports, recovery, views, forgetting } = obeying
   const { ended, moved } = register.take(answer)
   for (const { grant, reason } of ended) {
     logins.forget(grant)
@@ -139,6 +163,8 @@ function obey(answer: SyncAnswer, { register, logins, sessions, reports, recover
   }
   for (const { facts, expiresAt } of moved) sessions.moveGrant(facts.grant, expiresAt)
   for (const told of answer.grants) sessions.endOthers(told, otherRules)
+  views.take(answer.views ?? [])
+  forgetting.take(answer.forget ?? [])
   for (const { session, reason } of answer.kill) {
     if (sessions.has(session)) sessions.end(session, reason)
     // It is told to end it until it has said that it is over.
@@ -156,11 +182,13 @@ function obey(answer: SyncAnswer, { register, logins, sessions, reports, recover
 }
 
 /** Whoever was put out lets nobody in and keeps nothing, and there is nobody to tell of it but those who are here. */
-async function lose({ register, questions, logins, sessions, reports }: Parts, end: PutOut): Promise<string> {
+async function lose(parts: Parts, end: PutOut): Promise<string> {
+  const { register, questions, logins, sessions, reports, views } = parts
   register.clear()
   questions.stop()
   logins.clear()
   reports.stop()
+  views.stop()
   await sessions.endAll('this gateway was put out of Tidegate')
   return `${end.message}: it was removed, or enrolled anew elsewhere`
 }
@@ -176,6 +204,7 @@ function refuse({ dir }: GatewayOptions, gateway: string): never {
 type Stopping = {
   readonly feed: { readonly stop: () => void }
   readonly recovery: Recovery
+  readonly forgetting: Forgetting
   readonly stopping: AbortController
 }
 
@@ -183,14 +212,17 @@ type Stopping = {
  * First nobody is led here any more. The way to the control plane stays open until it has been told the rest, or does
  * not want to know.
  */
-async function stop(deps: InsideDeps, parts: Parts, { feed, recovery, stopping }: Stopping): Promise<void> {
-  const { plane, questions, reports, recorders, marks } = parts
+async function stop(deps: InsideDeps, parts: Parts, stopped: Stopping): Promise<void> {
+  const { feed, recovery, forgetting, stopping } = stopped
+  const { plane, questions, reports, recorders, marks, views } = parts
   stopping.abort()
   questions.stop()
   await atMost(limits.signOffMs, signOff(deps, plane))
   await deps.stopListening('the gateway is stopping')
   await recovery.done
   await recorders.close()
+  views.stop()
+  await forgetting.stop()
   await atMost(limits.farewellMs, reports.drained())
   feed.stop()
   reports.stop()

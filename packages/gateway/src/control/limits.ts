@@ -34,4 +34,13 @@ export const controlLimits = {
   applicationLength: 64,
   usedTableLength: 300,
   usedKinds: 100,
+  verdictLength: 1_000,
+  /** A recording that could not be deleted is tried again so much later. */
+  forgetAgainMs: 60_000,
+  /** How often a recording that someone follows is looked at for more. */
+  viewLookEveryMs: 250,
+  /** How long a piece waits at the server for room. */
+  viewRoomMs: 10_000,
+  /** For whoever looks, a piece is sent again so often; then they are told nothing more. */
+  viewRetries: 8,
 } as const

@@ -3,6 +3,7 @@
 import { formatInstant } from '@tidegate/core'
 import type { Head } from './format/head.ts'
 import type { RecordingHeader } from './format/header.ts'
+import type { ArrivingItem } from './read/arriving.ts'
 import type { TooLong } from './read/events.ts'
 import { scanRecording } from './read/scan.ts'
 import { verdictOf } from './read/verify.ts'
@@ -20,10 +21,15 @@ export type ExportOptions = {
  */
 export async function* exportRecording(folder: string, options: ExportOptions = {}): AsyncGenerator<string> {
   for await (const item of scanRecording(folder, options)) {
-    if (item.item === 'header') yield line(headerForm(item.header))
-    else if (item.item === 'event') yield line(eventForm(item.event))
-    else yield line(verdictForm(await verdictOf(folder, item.outcome, { head: options.head })))
+    if (item.item !== 'over') yield lineOf(item)
+    else yield lineOf({ item: 'verdict', verdict: await verdictOf(folder, item.outcome, { head: options.head }) })
   }
+}
+
+/** One line of an export, with its newline. */
+export function lineOf(item: ArrivingItem): string {
+  if (item.item === 'header') return line(headerForm(item.header))
+  return line(item.item === 'event' ? eventForm(item.event) : verdictForm(item.verdict))
 }
 
 /** One event as a line has it: for `follow` and `watch` too. */

@@ -1,6 +1,6 @@
 /** Deletes recordings, or what opens their commitments, and leaves behind what proves that it was a deletion. */
 
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatInstant } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
@@ -36,6 +36,8 @@ export type ForgetOutcome = {
  */
 export async function forgetRecording(folder: string, options: ForgetOptions): Promise<ForgetOutcome> {
   const { what } = options
+  // Of what is not there a tombstone says that.
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   const earlier = await readTombstone(folder, what)
   const doomed = (await readdir(folder)).filter(
     (name) => isSaltsName(name) || (what === 'all' && segmentNumber(name) !== undefined),

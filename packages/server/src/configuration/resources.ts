@@ -84,6 +84,7 @@ function readResource(
     config: config.data,
     targetKey: `${kind.kind}:${kind.targetKey(config.data)}`,
     roles: roles.entries,
+    ...(declared.recording?.keepFor !== undefined && { keepRecordingsFor: declared.recording.keepFor }),
     ...(declared.description !== undefined && { description: declared.description }),
   }
   return { entry, problems }
@@ -123,12 +124,13 @@ function readRoles(
 type DeclaredRole = DeclaredResource['roles'][number]
 
 /** Its own, and those that it names. */
-function rulesOf({ recording }: DeclaredResource, role: DeclaredRole, sets: RuleSets): Rules {
+function rulesOf({ recording = usualRecording }: DeclaredResource, role: DeclaredRole, sets: RuleSets): Rules {
+  const { text, parameters, rows, whenItFails } = recording
   return {
     guards: [...own(role.guard), ...role.guards.map((name) => sets.guards.get(name))],
     masks: [...own(role.mask), ...role.masks.map((name) => sets.masks.get(name))],
     recording: strictest(
-      recording ?? usualRecording,
+      { text, parameters, rows, whenItFails },
       role.recordings.flatMap((name) => sets.recordings.get(name) ?? []),
     ),
   }

@@ -128,6 +128,11 @@ const recording = z.strictObject({
   whenItFails: z.enum(['end', 'go-on']).default('end'),
 })
 
+const keptRecording = recording.extend({
+  /** So long after its session ended a recording is deleted, with word of it in the log. Absent: it is kept. */
+  keepFor: duration.optional(),
+})
+
 const asksForNothing = { error: 'Leave it out: only what is stricter can be asked for.' }
 
 /** What is asked of a recording, over what its resource says. */
@@ -153,7 +158,7 @@ const resource = z.strictObject({
   /** `required`: nobody but a gateway gets the target's credentials. Absent: `none`. */
   gateway: z.enum(['none', 'required']).optional(),
   /** Absent: as if every field were. */
-  recording: recording.optional(),
+  recording: keptRecording.optional(),
   /** The connector's own words; checked by it. */
   connection: z.unknown(),
   roles: z.array(role).min(1, { error: 'A resource without roles gives nothing; add one or leave it out.' }),

@@ -1,7 +1,7 @@
 /** One version of the configuration, checked as a whole and ready to be asked. Immutable. */
 
 import type { ConnectorKind, RoleSpec } from '@tidegate/connectors'
-import type { Instant, PolicySet, Principal, PrincipalRef, Resource, Role, SignalName } from '@tidegate/core'
+import type { Instant, Millis, PolicySet, Principal, PrincipalRef, Resource, Role, SignalName } from '@tidegate/core'
 import type {
   DeclaredAgent,
   DeclaredGroup,
@@ -38,6 +38,8 @@ export type ResourceEntry = {
   /** Which name space of which target this is. */
   readonly targetKey: string
   readonly roles: ReadonlyMap<string, RoleEntry>
+  /** After the end of their sessions. Absent: for ever. */
+  readonly keepRecordingsFor?: Millis
 }
 
 /** What sessions are held to: by their role, and by obligations. */

@@ -63,7 +63,7 @@ test('a gateway hears of its resources and of its sessions, and of no others', (
   const memory = createMemory('a')
   const cursor = cursorOf(memory)
   put(memory, { grt_1: live('grt_1'), grt_2: live('grt_2', { resource: 'other-db' }) })
-  memory.putKills(new Map([['ses_1', { session: 'ses_1', gateway: 'gw-2', reason: 'why' }]]))
+  memory.putOrders(new Map([['kill ses_1', { gateway: 'gw-2', kill: { session: 'ses_1', reason: 'why' } }]]))
   expect(memory.since(cursor, only('other-db')).told.grants.map(({ grant }) => grant)).toEqual(['grt_2'])
   expect(memory.since(cursor, only('none')).isNews).toBe(false)
   expect(memory.since(undefined, only('none')).told).toMatchObject({ grants: [], kill: [] })

@@ -4,25 +4,27 @@
  */
 
 import type { GatewayRef } from '../identity/identity.ts'
-import type { GatewayGrant, Kill, News, Standing } from './feed-reads.ts'
+import type { GatewayGrant, News, Standing } from './feed-reads.ts'
+import type { Order, Orders } from './orders.ts'
+import { toldOrders } from './orders.ts'
 import { gatewayServerLimits } from './limits.ts'
 
 export type Change =
   | { readonly resource: string; readonly grant: GatewayGrant }
   | { readonly resource: string; readonly ended: News['ended'][number] }
-  | { readonly kill: Kill }
+  | { readonly order: Order }
 
 export type Told = Omit<News, 'now'>
 
 export const concerns = ({ id, resources }: GatewayRef, change: Change): boolean =>
-  'kill' in change ? change.kill.gateway === id : serves(resources, change.resource)
+  'order' in change ? change.order.gateway === id : serves(resources, change.resource)
 
 const serves = (resources: GatewayRef['resources'], resource: string): boolean => resources?.includes(resource) ?? true
 
 /** @param name not that of any other memory: where one is numbered says nothing about another */
 export function createMemory(name: string) {
   const live = new Map<string, Extract<Standing, { grant: unknown }>>()
-  let kills: ReadonlyMap<string, Kill> = new Map()
+  let orders: Orders = new Map()
   const changes: Change[] = []
   /** The number of the first change that is remembered. */
   let first = 0
@@ -36,8 +38,7 @@ export function createMemory(name: string) {
   }
 
   const cursor = (): string => `${name}.${first + changes.length}`
-  const killsOf = (gateway: string): News['kill'] =>
-    [...kills.values()].filter((kill) => kill.gateway === gateway).map(({ session, reason }) => ({ session, reason }))
+  const ordersOf = (gateway: string): ReturnType<typeof toldOrders> => toldOrders(orders.values(), gateway)
 
   const positionOf = (text: string): number | undefined => {
     const [of, number] = text.split('.')
@@ -50,12 +51,12 @@ export function createMemory(name: string) {
     whole: true,
     grants: [...live.values()].map(({ grant }) => grant).filter((grant) => serves(gateway.resources, grant.resource)),
     ended: [],
-    kill: killsOf(gateway.id),
+    ...ordersOf(gateway.id),
   })
 
   const changed = (position: number, gateway: GatewayRef) => {
     const mine = changes.slice(position - first).filter((change) => concerns(gateway, change))
-    const told = { cursor: cursor(), whole: false, ...lastOfEach(mine), kill: killsOf(gateway.id) }
+    const told = { cursor: cursor(), whole: false, ...lastOfEach(mine), ...ordersOf(gateway.id) }
     return { told, isNews: mine.length > 0 }
   }
 
@@ -79,10 +80,10 @@ export function createMemory(name: string) {
     ],
     putGrants: (ids: readonly string[], standings: ReadonlyMap<string, Standing>): readonly Change[] =>
       remember(ids.flatMap((id) => changeOf(id, standings.get(id)) ?? [])),
-    putKills(present: ReadonlyMap<string, Kill>): readonly Change[] {
-      const added = [...present.values()].filter(({ session }) => !kills.has(session))
-      kills = present
-      return remember(added.map((kill) => ({ kill })))
+    putOrders(present: Orders): readonly Change[] {
+      const added = [...present].filter(([key]) => !orders.has(key))
+      orders = present
+      return remember(added.map(([, order]) => ({ order })))
     },
     /** Everything there is, where the cursor is of another process or of too long ago. */
     since(text: string | undefined, gateway: GatewayRef): { readonly told: Told; readonly isNews: boolean } {

@@ -13,7 +13,6 @@ import { editionsIn } from './grant-rules.ts'
 
 export type News = Output<'syncGateway'>
 export type GatewayGrant = News['grants'][number]
-export type Kill = News['kill'][number] & { readonly gateway: string }
 
 /** Told, or over: with the words to tell it in. */
 export type Standing = { readonly grant: GatewayGrant; readonly mark: string } | { readonly ended: string }
@@ -85,17 +84,6 @@ function standingOf(row: Row, rules: string | undefined): Standing {
       rules,
     },
   }
-}
-
-/** Sessions that are to end and have not, as far as their gateway has said. Few at any time. */
-export async function readKills(db: Database): Promise<Map<string, Kill>> {
-  const rows = await db
-    .selectFrom('accessSession')
-    .select(['id', 'gateway', 'killReason'])
-    .where('killAskedAt', 'is not', null)
-    .where('endedAt', 'is', null)
-    .execute()
-  return new Map(rows.map(({ id, gateway, killReason }) => [id, { session: id, gateway, reason: killReason ?? '' }]))
 }
 
 /** When each that is enrolled was: one that was put out and enrolled anew is another. */

@@ -5,6 +5,7 @@
  */
 
 import { ApiError } from '@tidegate/api'
+import type { Instant } from '@tidegate/core'
 import type { GatewayRef } from '../identity/identity.ts'
 import type { Reading } from './feed-reads.ts'
 import type { Told } from './feed-memory.ts'
@@ -37,10 +38,11 @@ export const configurationChanged = 'configuration'
 type Config = Reading & {
   /** Like that of no other feed: cursors are by it. */
   readonly name: string
+  readonly now: () => Instant
   readonly lookEveryMs?: number
 }
 
-export function createFeed({ name, lookEveryMs = gatewayServerLimits.lookEveryMs, ...reading }: Config): Feed {
+export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEveryMs, ...reading }: Config): Feed {
   const memory = createMemory(name)
   /** Before anyone has asked there is nothing to keep up to date. */
   let begun = false
@@ -49,6 +51,7 @@ export function createFeed({ name, lookEveryMs = gatewayServerLimits.lookEveryMs
   const keeper = createKeeper({
     ...reading,
     memory,
+    now,
     changed: (changes) => waiting.release((gateway) => changes.some((change) => concerns(gateway, change))),
     enrolled: (enrolments) => waiting.keepOnly(enrolments),
     // Whoever waits finds out by itself that the store cannot be read.

@@ -6,17 +6,20 @@
 import type { Instant } from '@tidegate/core'
 import type { Change, Memory } from './feed-memory.ts'
 import type { Reading } from './feed-reads.ts'
-import { readEnrolments, readKills, readMarks, readStandings } from './feed-reads.ts'
+import { readEnrolments, readMarks, readStandings } from './feed-reads.ts'
+import { readOrders } from './orders.ts'
+import { closeViewsLeft } from './views.ts'
 
 type Config = Reading & {
   readonly memory: Memory
+  readonly now: () => Instant
   readonly changed: (changes: readonly Change[]) => void
   /** By gateway, when it enrolled. */
   readonly enrolled: (enrolments: ReadonlyMap<string, Instant>) => void
   readonly failed: () => void
 }
 
-export function createKeeper({ memory, changed, enrolled, failed, ...reading }: Config) {
+export function createKeeper({ memory, now, changed, enrolled, failed, ...reading }: Config) {
   const { db } = reading
   const told = new Set<string>()
   let lookWanted = true
@@ -27,13 +30,14 @@ export function createKeeper({ memory, changed, enrolled, failed, ...reading }: 
   const readGrants = async (ids: readonly string[]): Promise<void> => {
     if (ids.length > 0) changed(memory.putGrants(ids, await readStandings(reading, ids)))
   }
-  const readSessions = async (): Promise<void> => changed(memory.putKills(await readKills(db)))
+  const readAllOrders = async (): Promise<void> => changed(memory.putOrders(await readOrders(db, now())))
   const readGateways = async (): Promise<void> => enrolled(await readEnrolments(db))
 
   const lookOnce = async (): Promise<void> => {
     lookWanted = false
     await readGrants(memory.differing(await readMarks(reading)))
-    await readSessions()
+    await closeViewsLeft(db, now())
+    await readAllOrders()
     await readGateways()
     lookedAt = performance.now()
     failure = undefined
@@ -43,8 +47,8 @@ export function createKeeper({ memory, changed, enrolled, failed, ...reading }: 
     const about = [...told]
     told.clear()
     await readGrants(about.filter((id) => id.startsWith('grt_')))
-    if (about.some((id) => id.startsWith('ses_'))) await readSessions()
-    if (about.some((id) => !/^(grt|ses)_/.test(id))) await readGateways()
+    if (about.some((id) => /^(ses|viw)_/.test(id))) await readAllOrders()
+    if (about.some((id) => !/^(grt|ses|viw)_/.test(id))) await readGateways()
   }
 
   /** One read at a time, so that what was read first is never put over what was read later. */

@@ -15,6 +15,12 @@ export const gatewayServerLimits = {
   /** So long after its grant is over, a session whose end nobody has told counts as lost. */
   tellEndWithin: seconds(600),
   lostAtOnce: 500,
+  /** Recordings that a gateway is told to delete, at a time. */
+  forgetsTold: 200,
+  /** Recordings that have been kept for long enough are asked to be deleted, so many in one transaction. */
+  forgetsAtOnce: 500,
+  /** Whoever waits for a piece of a recording, or for room for one, looks this often, whatever they are told. */
+  viewLookEveryMs: 500,
   /** A report that was kept back while no server answered is not older than this. */
   oldestReport: days(30),
 } as const satisfies Record<string, Millis | number>

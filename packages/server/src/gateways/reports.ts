@@ -5,7 +5,7 @@
 
 import type { ParsedInput } from '@tidegate/api'
 import type { GrantId, Instant } from '@tidegate/core'
-import { earlier, instant, parseInstant, roleKey } from '@tidegate/core'
+import { earlier, formatInstant, instant, parseInstant, roleKey } from '@tidegate/core'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import { gatewayServerLimits } from './limits.ts'
@@ -14,6 +14,7 @@ export type Report = ParsedInput<'reportSessions'>['reports'][number]
 type Opened = Extract<Report, { what: 'opened' }>
 type Recorded = Extract<Report, { what: 'recorded' }>
 type Ended = Extract<Report, { what: 'ended' }>
+type Forgotten = Extract<Report, { what: 'forgotten' }>
 export type Head = Recorded['head']
 
 /** A grant that sessions are of. */
@@ -39,6 +40,13 @@ export type KnownSession = {
     readonly lost: boolean
     readonly told?: Pick<Ended, 'statements' | 'refused' | 'used'>
   }
+  /** Its recording was asked to be deleted. */
+  readonly deletion?: {
+    readonly askedAt: Instant
+    readonly by: string
+    readonly reason: string
+    readonly done?: { readonly at: Instant; readonly digest: string }
+  }
 }
 
 export type Folded = { readonly session: KnownSession; readonly entry?: EntryDraft } | { readonly refused: string }
@@ -57,7 +65,9 @@ export function foldReport(report: Report, situation: Situation): Folded {
   if (known && known.gateway !== gateway) return notOfThis
   if (report.what === 'opened') return opened(report, situation)
   if (!known) return notOfThis
-  return report.what === 'recorded' ? recorded(report, known, situation.now) : ended(report, known, situation.now)
+  const { now } = situation
+  if (report.what === 'recorded') return recorded(report, known, now)
+  return report.what === 'ended' ? ended(report, known, now) : forgotten(report, known, now)
 }
 
 const notOfThis: Folded = { refused: 'This gateway has opened no such session.' }
@@ -118,6 +128,33 @@ function ended(report: Ended, known: KnownSession, now: Instant): Folded {
   }
 }
 
+function forgotten(report: Forgotten, known: KnownSession, now: Instant): Folded {
+  const { id, gateway, grant, deletion, startedAt, end } = known
+  if (!deletion) return { refused: 'Nobody has asked for its recording to be deleted.' }
+  if (deletion.done) return { session: known }
+  const { digest, head, verdict, files, bytes } = report
+  const at = clamped(report, { from: deletion.askedAt, now })
+  const fields = {
+    session: id,
+    gateway,
+    digest,
+    head,
+    anchored: known.head,
+    verdict,
+    files,
+    bytes,
+    startedAt: formatInstant(startedAt),
+    endedAt: end && formatInstant(end.at),
+    principal: grant.principal,
+    by: deletion.by,
+    reason: deletion.reason,
+  }
+  return {
+    session: { ...known, deletion: { ...deletion, done: { at, digest } } },
+    entry: { type: 'recording.deleted', at, grant: grant.id, fields },
+  }
+}
+
 const roleOf = ({ resource, role }: Leased): string => roleKey({ resource, name: role })
 
 /** Neither later than it is told nor earlier than what it follows. */
@@ -126,7 +163,7 @@ function clamped({ at }: { readonly at: string }, { from, now }: { from: Instant
   return told < from ? earlier(from, now) : told
 }
 
-type Used = NonNullable<Ended['used']>
+export type Used = NonNullable<Ended['used']>
 
 /** As much as an entry has room for; `left` counts the tables that are not in it. */
 function shortened({ tables, left }: Used): Used {

@@ -130,6 +130,22 @@ export const entryTypes = {
     open: ['session', 'gateway'],
     personal: { principal: 'principal', by: 'by', note: 'by' },
   },
+  'recording.viewed': {
+    about: 'Someone was let see the recording of a session. Written before anything of it was shown.',
+    open: ['session', 'gateway', 'view', 'follow'],
+    personal: { principal: 'principal', by: 'by', reason: 'by' },
+  },
+  'recording.deletion-asked': {
+    about: 'The recording of a session is to be deleted: someone said so, or it was kept for as long as it is to be.',
+    open: ['session', 'gateway', 'keptSeconds'],
+    personal: { principal: 'principal', by: 'by', reason: 'by' },
+  },
+  'recording.deleted': {
+    about:
+      'The recording of a session was deleted. `digest` is that of the tombstone in its place, `head` is where it stood by its files, `anchored` by the log, and `verdict` says what verification found just before.',
+    open: ['session', 'gateway', 'digest', 'head', 'anchored', 'verdict', 'files', 'bytes', 'startedAt', 'endedAt'],
+    personal: { principal: 'principal', by: 'by', reason: 'by' },
+  },
   'gateway.invited': {
     about: 'A gateway may enrol, once; whoever had its name before is out.',
     open: ['gateway', 'resources', 'expiresAt'],

@@ -2,7 +2,7 @@ import { ApiError } from '@tidegate/api'
 import type { Output } from '@tidegate/api'
 import { formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
-import type { Gateways } from '../gateways/gateways.ts'
+import { gatewaysOf } from '../gateways/gateways.ts'
 import { editionOf, rulesOfGrant } from '../gateways/grant-rules.ts'
 import { enrolGateway, inviteGateway, removeGateway } from '../gateways/invitations.ts'
 import type { GatewayRow } from '../gateways/invitations.ts'
@@ -103,11 +103,6 @@ function gatewayView(row: GatewayRow, now: Instant): Output<'removeGateway'> {
     ...(enrolledAt !== null && { enrolledAt: formatInstant(enrolledAt) }),
     ...(lastSeenAt !== null && { lastSeenAt: formatInstant(lastSeenAt) }),
   }
-}
-
-function gatewaysOf({ gateways }: Services): Gateways {
-  if (!gateways) throw new ApiError('unavailable', { detail: 'This server has no gateways.' })
-  return gateways
 }
 
 async function sync({ services, caller, input: { cursor, waitMs, about } }: Call<'syncGateway'>) {

@@ -2,9 +2,11 @@ import { configurationHandlers } from './configuration.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
 import type { Handlers } from './handler.ts'
+import { recordingHandlers } from './recordings.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
 import { sessionHandlers } from './sessions.ts'
+import { usageHandlers } from './usage.ts'
 import { watchingHandlers } from './watching.ts'
 
 /** One for each operation of the API's table; the compiler says which is missing. */
@@ -16,4 +18,6 @@ export const handlers: Handlers = {
   ...configurationHandlers,
   ...gatewayHandlers,
   ...sessionHandlers,
+  ...recordingHandlers,
+  ...usageHandlers,
 }

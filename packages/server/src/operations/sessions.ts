@@ -2,6 +2,7 @@ import { ApiError } from '@tidegate/api'
 import type { Output } from '@tidegate/api'
 import { formatInstant, parsePrincipalKey, principalKey, roleKey } from '@tidegate/core'
 import type { GrantId } from '@tidegate/core'
+import type { KnownSession } from '../gateways/reports.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
@@ -96,8 +97,8 @@ async function killSession(
   return sessionView(row)
 }
 
-function sessionView(row: SessionRow): Output<'getSession'> {
-  const { id, grant, gateway, database, client, startedAt, head, end } = sessionFromRow(row)
+export function sessionView(row: SessionRow): Output<'getSession'> {
+  const { id, grant, gateway, database, client, startedAt, head, end, deletion } = sessionFromRow(row)
   return {
     id,
     grant: grant.id,
@@ -111,5 +112,14 @@ function sessionView(row: SessionRow): Output<'getSession'> {
     ...(end && { endedAt: formatInstant(end.at), endReason: end.reason }),
     ...(end?.lost && { lost: true }),
     ...(end?.told && { statements: end.told.statements, refused: end.told.refused }),
+    ...(end?.told?.used && { used: end.told.used }),
+    ...(deletion && { deletion: deletionView(deletion) }),
   }
 }
+
+const deletionView = ({ askedAt, by, reason, done }: NonNullable<KnownSession['deletion']>) => ({
+  askedAt: formatInstant(askedAt),
+  by,
+  reason,
+  ...(done && { at: formatInstant(done.at), digest: done.digest }),
+})

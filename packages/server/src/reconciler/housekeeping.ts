@@ -4,7 +4,9 @@ import { limits } from '@tidegate/api'
 import type { Millis } from '@tidegate/core'
 import { after, days, instant } from '@tidegate/core'
 import type { Configurations } from '../configuration/configurations.ts'
+import { forgetOverdue } from '../gateways/forgetting.ts'
 import { loseSilentSessions } from '../gateways/lost-sessions.ts'
+import { closeViewsLeft } from '../gateways/views.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import type { Runtime } from '../runtime.ts'
@@ -31,7 +33,9 @@ export async function housekeeping(deps: Deps): Promise<void> {
     .where('staleAt', '<', boundInstant(instant(now - staleSignalsKept)))
     .execute()
   await db.deleteFrom('gatewayToken').where('expiresAt', '<=', boundInstant(now)).execute()
+  await closeViewsLeft(db, now)
   await change(deps, loseSilentSessions)
+  await change(deps, (unit) => forgetOverdue(unit, deps.configurations))
   await change(deps, (unit) => warnOfLockout(unit, deps.configurations))
 }
 

@@ -159,7 +159,24 @@ export type Tables = {
     used: MaybeJson
     killAskedAt: MaybeTime
     killReason: string | null
+    forgetAskedAt: MaybeTime
+    forgetBy: string | null
+    forgetReason: string | null
+    forgottenAt: MaybeTime
+    forgottenDigest: string | null
   }
+  recordingView: {
+    id: string
+    session: string
+    gateway: string
+    viewer: string
+    follow: boolean
+    askedAt: Time
+    sender: string | null
+    sent: Generated<number>
+    isOver: Generated<boolean>
+  }
+  recordingPiece: { view: string; number: number; sealed: Buffer }
   targetState: {
     resource: string
     dueAt: Time

@@ -3,7 +3,7 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { GrantId } from '@tidegate/core'
-import type { Head, KnownSession, Leased } from '../gateways/reports.ts'
+import type { Head, KnownSession, Leased, Used } from '../gateways/reports.ts'
 import type { Reader, Tables, Tx } from './database.ts'
 import { instantParam, maybeInstantParam } from './database.ts'
 
@@ -29,17 +29,29 @@ export function sessionFromRow(row: SessionRow): KnownSession {
     client: { address, port, tls, application },
     ...(row.head !== null && { head: row.head as Head }),
     ...(row.endedAt !== null && { end: endFromRow(row, row.endedAt) }),
+    ...(row.forgetAskedAt !== null && { deletion: deletionFromRow(row, row.forgetAskedAt) }),
   }
 }
 
 const endFromRow = (
-  { endReason, lost, statements, refused }: SessionRow,
+  { endReason, lost, statements, refused, used }: SessionRow,
   at: NonNullable<SessionRow['endedAt']>,
 ): NonNullable<KnownSession['end']> => ({
   at,
   reason: endReason ?? '',
   lost,
-  ...(statements !== null && refused !== null && { told: { statements, refused } }),
+  ...(statements !== null &&
+    refused !== null && { told: { statements, refused, ...(used !== null && { used: used as Used }) } }),
+})
+
+const deletionFromRow = (
+  { forgetBy, forgetReason, forgottenAt, forgottenDigest }: SessionRow,
+  askedAt: NonNullable<SessionRow['forgetAskedAt']>,
+): NonNullable<KnownSession['deletion']> => ({
+  askedAt,
+  by: forgetBy ?? '',
+  reason: forgetReason ?? '',
+  ...(forgottenAt !== null && forgottenDigest !== null && { done: { at: forgottenAt, digest: forgottenDigest } }),
 })
 
 /** Locked until the transaction ends, in one order for all who lock several. */
@@ -92,7 +104,7 @@ const rowOf = ({ id, grant, gateway, database, client, startedAt, ...rest }: Kno
   ...toldColumns(rest),
 })
 
-const toldColumns = ({ head, end }: Pick<KnownSession, 'head' | 'end'>) => ({
+const toldColumns = ({ head, end, deletion }: Pick<KnownSession, 'head' | 'end' | 'deletion'>) => ({
   head: head ? JSON.stringify(head) : null,
   endedAt: maybeInstantParam(end?.at),
   endReason: end?.reason ?? null,
@@ -100,10 +112,11 @@ const toldColumns = ({ head, end }: Pick<KnownSession, 'head' | 'end'>) => ({
   statements: end?.told?.statements ?? null,
   refused: end?.told?.refused ?? null,
   used: end?.told?.used ? JSON.stringify(end.told.used) : null,
+  forgottenAt: maybeInstantParam(deletion?.done?.at),
+  forgottenDigest: deletion?.done?.digest ?? null,
 })
 
 export async function updateSession(tx: Tx, { id, ...rest }: KnownSession): Promise<void> {
-  // What it used is told with its end, and nothing is told after that.
   await tx.updateTable('accessSession').set(toldColumns(rest)).where('id', '=', id).execute()
 }
 

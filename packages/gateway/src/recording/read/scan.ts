@@ -15,8 +15,8 @@ import type { EventReader, TooLong } from './events.ts'
 import { createSaltsReader, noSalts } from './salts.ts'
 import type { SaltsReader } from './salts.ts'
 import type { RawRecord } from './segment.ts'
-import { walkRecords } from './walk.ts'
-import type { Stop, Wait } from './walk.ts'
+import { segmentsOf, walkRecords } from './walk.ts'
+import type { Segments, Stop, Wait } from './walk.ts'
 
 export type ScanItem =
   | { readonly item: 'header'; readonly header: RecordingHeader }
@@ -55,8 +55,9 @@ type State = {
 
 const inflate = promisify(inflateRaw)
 
-export async function* scanRecording(folder: string, options: ScanOptions = {}): AsyncGenerator<ScanItem> {
-  const salts = options.salts === true ? createSaltsReader(folder) : noSalts
+/** @param from its folder, or what of it comes from elsewhere, which has no salts */
+export async function* scanRecording(from: string | Segments, options: ScanOptions = {}): AsyncGenerator<ScanItem> {
+  const salts = options.salts === true && typeof from === 'string' ? createSaltsReader(from) : noSalts
   const reader = createEventReader(options.eventBytes ?? readerLimits.eventBytes)
   const state: State = {
     header: undefined,
@@ -67,7 +68,8 @@ export async function* scanRecording(folder: string, options: ScanOptions = {}):
   holdAgainst(state, options.head)
   let stop: Stop = { why: 'end' }
   try {
-    for await (const step of walkRecords(folder, options.wait)) {
+    const segments = typeof from === 'string' ? segmentsOf(from) : from
+    for await (const step of walkRecords(segments, options.wait)) {
       if (step.step === 'stop') ({ stop } = step)
       else yield* takeRecord(state, { ...step, reader, salts })
       if (step.step === 'record') holdAgainst(state, options.head)

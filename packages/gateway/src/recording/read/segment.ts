@@ -33,8 +33,10 @@ export type SegmentReader = {
 /** `undefined`: there is no such file. Rejects for what is there and cannot be read. */
 export async function openSegment(path: string): Promise<SegmentReader | undefined> {
   const handle = await openFile(path)
-  if (handle === undefined) return undefined
-  const view = createView(handle)
+  return handle && createSegmentReader(createView(handle), () => handle.close())
+}
+
+export function createSegmentReader(view: View, close: () => Promise<void>): SegmentReader {
   let position = 0
   return {
     async next(chain) {
@@ -50,14 +52,14 @@ export async function openSegment(path: string): Promise<SegmentReader | undefin
       position += bytes
       return { found: 'record', record: { ...found.record, bytes } }
     },
-    close: () => handle.close(),
+    close,
   }
 }
 
 const broken = (detail: string): Found => ({ found: 'broken', detail })
 
-/** Up to so many bytes from there; fewer where the file ends. */
-type View = (position: number, bytes: number) => Promise<Buffer>
+/** Up to so many bytes from there; fewer where the file ends. Positions never go back. */
+export type View = (position: number, bytes: number) => Promise<Buffer>
 
 async function readRecord(view: View, position: number, chain: Buffer): Promise<Found> {
   const frame = await view(position, frameBytes)

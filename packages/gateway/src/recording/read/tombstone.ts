@@ -38,9 +38,19 @@ export const tombstoneDigest = (tombstone: Tombstone): string =>
 export async function readTombstone(folder: string, what: Forgotten): Promise<Tombstone | undefined> {
   const bytes = await readWhole(join(folder, tombstoneName[what]))
   if (bytes === undefined) return undefined
-  const value = parseObject(bytes)
-  if (value?.['what'] !== what || !isTombstone(value)) throw new Error(`${tombstoneName[what]} is malformed`)
-  return value
+  const tombstone = parseTombstone(bytes, what)
+  if (tombstone === undefined) throw new Error(`${tombstoneName[what]} is malformed`)
+  return tombstone
+}
+
+/** As it stands there. `undefined`: nothing was deleted. */
+export const readTombstoneText = async (folder: string, what: Forgotten): Promise<string | undefined> =>
+  (await readWhole(join(folder, tombstoneName[what])))?.toString('utf8')
+
+/** `undefined`: it is not one of that. */
+export function parseTombstone(text: Buffer | string, what: Forgotten): Tombstone | undefined {
+  const value = parseObject(Buffer.from(text))
+  return value?.['what'] === what && isTombstone(value) ? value : undefined
 }
 
 async function readWhole(path: string): Promise<Buffer | undefined> {

@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises'
 import type { Head } from '../format/head.ts'
-import { sameHead } from '../format/head.ts'
+import { emptyHead, sameHead } from '../format/head.ts'
 import type { RecordingHeader } from '../format/header.ts'
 import { isSaltsName, segmentNumber } from '../format/place.ts'
 import { scanRecording } from './scan.ts'
@@ -169,12 +169,13 @@ async function saltsOf(folder: string, { commitments }: ScanOutcome): Promise<Sa
   return { state: (await namesIn(folder)).some(isSaltsName) ? 'kept' : 'missing' }
 }
 
-/** A deletion is believed where it tells of the recording that was anchored. */
-function judgeDeleted(
-  tombstone: Tombstone,
+/** A deletion is believed where it tells of the recording that was anchored. @param left files that are still there */
+export function judgeDeleted(
+  tombstone: Tombstone | undefined,
   { head, deletion }: { readonly head: Head | undefined; readonly deletion: string | undefined },
   left: number,
 ): RecordingVerdict {
+  if (tombstone === undefined) return problem('unreadable', 'its tombstone is malformed', head ?? emptyHead(''))
   if (deletion !== undefined && tombstoneDigest(tombstone) !== deletion) {
     return problem('rewritten', 'it was deleted, and the tombstone is not the one that was anchored', tombstone.head)
   }

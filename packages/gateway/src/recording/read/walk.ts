@@ -20,8 +20,20 @@ export type Stop =
 /** Called where there is nothing more for now: `true` looks again. */
 export type Wait = () => Promise<boolean>
 
-export async function* walkRecords(folder: string, wait?: Wait): AsyncGenerator<Step, undefined> {
-  const walk: Walk = { folder, wait, chain: firstChain() }
+/** Where the segments of a recording come from. */
+export type Segments = {
+  /** `undefined`: it is not there. */
+  readonly open: (segment: number) => Promise<SegmentReader | undefined>
+  readonly isThereAfter: (segment: number) => Promise<boolean>
+}
+
+export const segmentsOf = (folder: string): Segments => ({
+  open: (segment) => openSegment(join(folder, segmentName(segment))),
+  isThereAfter: async (segment) => (await segmentsIn(folder)).some((number) => number > segment),
+})
+
+export async function* walkRecords(segments: Segments, wait?: Wait): AsyncGenerator<Step, undefined> {
+  const walk: Walk = { segments, wait, chain: firstChain() }
   for (let segment = 1; ; segment++) {
     const reader = await openWhenThere(walk, segment)
     const stop = 'why' in reader ? reader : yield* walkSegment(walk, segment, reader)
@@ -31,7 +43,7 @@ export async function* walkRecords(folder: string, wait?: Wait): AsyncGenerator<
   }
 }
 
-type Walk = { readonly folder: string; wait: Wait | undefined; chain: Buffer }
+type Walk = { readonly segments: Segments; wait: Wait | undefined; chain: Buffer }
 
 /** Returns why the walk stops here, or `undefined` where it goes on in the next segment. */
 async function* walkSegment(
@@ -46,7 +58,7 @@ async function* walkSegment(
       if (found.found !== 'record') {
         if (found.found === 'broken' || found.found === 'unreadable') return { why: found.found, detail: found.detail }
         if (await walk.wait?.()) continue
-        if (!(await isThereLater(walk.folder, segment))) return stopAt(found)
+        if (!(await walk.segments.isThereAfter(segment))) return stopAt(found)
         // The writer may have gone on to the next one since this one was looked at. Once it has, this one says so.
         if (isSecondLook) return { why: 'broken', detail: `segment ${segment} was cut short` }
         isSecondLook = true
@@ -75,12 +87,12 @@ async function nextOf(reader: SegmentReader, chain: Buffer): Promise<Found | Unr
   }
 }
 
-async function openWhenThere({ folder, wait }: Walk, segment: number): Promise<SegmentReader | Stop> {
+async function openWhenThere({ segments, wait }: Walk, segment: number): Promise<SegmentReader | Stop> {
   try {
     for (;;) {
-      const reader = await openSegment(join(folder, segmentName(segment)))
+      const reader = await segments.open(segment)
       if (reader !== undefined) return reader
-      if (!(await wait?.())) return (await isThereLater(folder, segment)) ? lost(segment) : gone(segment)
+      if (!(await wait?.())) return (await segments.isThereAfter(segment)) ? lost(segment) : gone(segment)
     }
   } catch (error) {
     return { why: 'unreadable', detail: messageOf(error) }
@@ -95,10 +107,6 @@ const gone = (segment: number): Stop =>
 
 const stopAt = (found: Extract<Found, { found: 'end' | 'torn' }>): Stop =>
   found.found === 'end' ? { why: 'end' } : { why: 'torn', bytes: found.bytes }
-
-async function isThereLater(folder: string, segment: number): Promise<boolean> {
-  return (await segmentsIn(folder)).some((number) => number > segment)
-}
 
 /** Their numbers, in order. None where there is no such folder. */
 export async function segmentsIn(folder: string): Promise<readonly number[]> {

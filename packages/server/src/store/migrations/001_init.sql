@@ -268,13 +268,50 @@ create table access_session (
   used               jsonb,
   kill_asked_at      timestamptz,
   kill_reason        text,
+  -- Its recording is to be deleted, and was: the digest is that of the tombstone on the gateway's disk.
+  forget_asked_at    timestamptz,
+  forget_by          text,
+  forget_reason      text,
+  forgotten_at       timestamptz,
+  forgotten_digest   text,
   check ((ended_at is null) = (end_reason is null)),
   check (not lost or ended_at is not null),
-  check ((kill_asked_at is null) = (kill_reason is null))
+  check ((kill_asked_at is null) = (kill_reason is null)),
+  check ((forget_asked_at is null) = (forget_by is null) and (forget_asked_at is null) = (forget_reason is null)),
+  check (forget_asked_at is null or ended_at is not null),
+  -- Nothing is gone that nobody has asked to be.
+  check (forgotten_at is null or forget_asked_at is not null),
+  check ((forgotten_at is null) = (forgotten_digest is null))
 );
 create index access_session_grant on access_session (grant_id, id);
 create index access_session_open on access_session (gateway) where ended_at is null;
 create index access_session_kill on access_session (id) where kill_asked_at is not null and ended_at is null;
+create index access_session_forget on access_session (id) where forget_asked_at is not null and forgotten_at is null;
+create index access_session_kept on access_session (ended_at) where head is not null and forget_asked_at is null;
+create index access_session_ended on access_session (ended_at) where ended_at is not null;
+
+-- Somebody reads a recording from afar, for as long as they ask for more. What its gateway has sent waits here, sealed,
+-- until they have it.
+create table recording_view (
+  id       text primary key,
+  session  text not null references access_session,
+  gateway  text not null references gateway,
+  viewer   text not null,
+  follow   boolean not null,
+  asked_at timestamptz not null,
+  -- Who sends: a gateway that began anew is another.
+  sender   text,
+  sent     integer not null default 0 check (sent >= 0),
+  is_over  boolean not null default false
+);
+create index recording_view_gateway on recording_view (gateway);
+
+create table recording_piece (
+  view   text not null references recording_view on delete cascade,
+  number integer not null check (number >= 1),
+  sealed bytea not null,
+  primary key (view, number)
+);
 
 create table finding (
   id           text primary key,
