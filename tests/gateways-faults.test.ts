@@ -122,6 +122,36 @@ const kinds: Readonly<Record<string, () => Promise<Prepared>>> = {
       again: 'done',
     }
   },
+  'a recording that someone asks to see': async () => {
+    const { session, reports } = await reported()
+    await gateway.client.reportSessions({ reports: [reports.opened()] })
+    await gateway.client.syncGateway({ waitMs: 0 })
+    return {
+      act: () => world.as('bob').viewRecording({ id: session, reason: 'Case 17' }),
+      sight: () => rowsOf('select id from recording_view where session = $1 order by id', session),
+    }
+  },
+  'a piece of a recording': async () => {
+    const { session, reports } = await reported()
+    await gateway.client.reportSessions({ reports: [reports.opened()] })
+    await gateway.client.syncGateway({ waitMs: 0 })
+    const { view } = await world.as('sam').viewRecording({ id: session, reason: 'Case 17' })
+    const piece = { what: 'over', why: 'all' } as const
+    return {
+      act: () => gateway.client.sendRecording({ id: view, sender: 'sender-one', number: 1, piece, waitMs: 0 }),
+      sight: () => rowsOf('select sent from recording_view where id = $1', view),
+      again: 'done',
+    }
+  },
+  'a recording that someone has deleted': async () => {
+    const { session, reports } = await reported()
+    await gateway.client.reportSessions({ reports: [reports.opened(), reports.ended()] })
+    return {
+      act: () => world.as('sam').forgetRecording({ id: session, reason: 'Erasure request 12' }),
+      sight: () => rowsOf('select forget_asked_at from access_session where id = $1', session),
+      again: 'done',
+    }
+  },
 }
 
 /** The store is lost before it is told to commit. */
