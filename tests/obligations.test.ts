@@ -32,20 +32,20 @@ recordings:
 `
 
 /** Who is in this group is in `engineers` as well, which opens by itself. */
-const contractors = (annotations: string): string => `
+const contractors = (annotations: string, condition = ''): string => `
 @id("contractors-are-held-to-more") @approvers("team-leads") @max_duration("10m") ${annotations}
-permit (principal in Group::"contractors", action == Action::"access", resource in Label::"env=production");
+permit (principal in Group::"contractors", action == Action::"access", resource in Label::"env=production") ${condition};
 `
 
 const filesWith =
-  (annotations: string) =>
+  (annotations: string, condition?: string) =>
   (parts: Parts): Files => {
     const people = edited(defaultFiles(parts), 'people.yaml', [
       'groups:\n',
       'groups:\n  - { id: contractors, members: [alice] }\n',
     ])
     const all = withFile(people, 'sets.yaml', sets)
-    return withFile(all, 'contractors.cedar', contractors(annotations))
+    return withFile(all, 'contractors.cedar', contractors(annotations, condition))
   }
 
 const obliged = async (annotations: string, options: WorldOptions = {}): Promise<World> =>
@@ -54,8 +54,9 @@ const obliged = async (annotations: string, options: WorldOptions = {}): Promise
 type Gated = { readonly world: World; readonly dir: string; readonly gateway: RunningGateway }
 
 /** With a gateway that leads somewhere. */
-async function gated(annotations: string): Promise<Gated> {
-  const world = await obliged(annotations, { background: true, time: 'system' })
+async function gated(annotations: string, condition?: string): Promise<Gated> {
+  const files = filesWith(annotations, condition)
+  const world = await obliged(annotations, { background: true, time: 'system', files })
   const dir = await mkdtemp(join(tmpdir(), 'tidegate-gateway-'))
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const { enrolmentToken } = await world.server.inviteGateway('gw-1')
@@ -166,6 +167,31 @@ test('a recording that policy asks to commit to holds neither a statement nor a 
   for (const file of await readdir(folder))
     expect(await readFile(join(folder, file), 'latin1')).not.toContain('private')
 })
+
+test('when a fact changes what policy asks for, the open session ends with the reason, and the next is held to it', async () => {
+  const { world } = await gated('@mask("pii")', 'when { context has device && !context.device.managed }')
+  const { grant, credential } = await opened(world.as('alice'))
+  const { client, ended } = await connected(credential)
+  expect((await client.query(ada)).rows).toEqual([{ email: 'ada@example.com' }])
+  await world.as('device-manager').putSignal({
+    name: 'device',
+    subject: 'user:alice',
+    value: { compliant: true, managed: false },
+    observedAt: new Date(world.clock.now()).toISOString(),
+  })
+  expect(await ended).toBe(`the rules of this access have changed; connect again (grant ${grant.id})`)
+  const next = await connected(credential)
+  expect((await next.client.query(ada)).rows).toEqual([{ email: '***' }])
+  expect((await world.as('alice').getGrant({ id: grant.id })).obligations).toMatchObject([{ name: 'pii' }])
+})
+
+async function connected(credential: Credential): Promise<{ client: pg.Client; ended: Promise<string> }> {
+  const client = new pg.Client(connectionOf(credential))
+  const ended = new Promise<string>((resolve) => client.on('error', ({ message }) => resolve(message)))
+  await client.connect()
+  onTestFinished(() => client.end().catch(() => undefined))
+  return { client, ended }
+}
 
 const connectionOf = ({ host, port, user, secret, databases }: Credential) => ({
   host,

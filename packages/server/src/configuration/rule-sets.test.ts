@@ -139,6 +139,12 @@ test.each([
   ).toEqual(expected)
 })
 
+test('what becomes of a session that cannot be recorded is for policy to say, where it is stricter', () => {
+  const policy = { ...usualRecording, whenItFails: 'go-on' } as const
+  expect(strictest(policy, [{ id: 'a', whenItFails: 'end' }]).whenItFails).toBe('end')
+  expect(strictest(policy, [{ id: 'a', text: 'commit' }]).whenItFails).toBe('go-on')
+})
+
 test('where no gateway is required nothing may be asked of sessions by name', () => {
   const resource = ''
   expect(problemsOf({ resource, role: '        masks: [pii]\n' })).toMatchObject([
