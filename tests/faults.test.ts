@@ -103,6 +103,15 @@ const kinds: Readonly<Record<string, Kind>> = {
       again: 'done',
     }
   },
+  'an extension that policy permits': async ({ as }) => {
+    const { grant } = await opened(as('alice'))
+    const options = { idempotencyKey: uniqueName('key') }
+    return {
+      act: () => as('alice').extendGrant({ id: grant.id, duration: '2h', reason: 'Not done' }, options),
+      sight: async () => (await as('alice').getGrant({ id: grant.id })).expiresAt,
+      again: 'done',
+    }
+  },
   'an end that its holder says': async ({ as }) => {
     const { grant } = await opened(as('alice'))
     return {

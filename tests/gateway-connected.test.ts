@@ -99,6 +99,28 @@ test('with no server left, a session ends at its deadline, and no other opens', 
   expect(notices).toEqual([expect.stringContaining('access ends in')])
 })
 
+test('a grant that is extended keeps its session past the first end, is warned of the second, and is cut at that', async () => {
+  const clock = createTestClock(Date.now())
+  const { world } = await connectedWorld({ clock })
+  const { grant, credential } = await opened(world.as('alice'), { duration: '30m' })
+  const { client, ended, notices } = await logIn(credential)
+  const { grant: longer } = await world
+    .as('alice')
+    .extendGrant({ id: grant.id, duration: '1h', reason: 'Not done with order 7' })
+  const extended = `access was extended: it ends at ${longer.expiresAt} (grant ${grant.id})`
+  await vi.waitFor(() => expect(notices).toEqual([extended]), { timeout: 10_000 })
+  // What was told is kept without anyone to ask.
+  await world.server.stop()
+  clock.advance(31 * 60_000)
+  expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  expect(notices).toEqual([extended])
+  clock.advance(27 * 60_000 + 30_000)
+  expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  expect(notices).toEqual([extended, expect.stringContaining('access ends in')])
+  clock.advance(2 * 60_000)
+  expect(await ended).toContain('access has ended: its time is over')
+})
+
 test('a gateway that is started again has its identity, and its grants', async () => {
   const { world, gateway, options } = await connectedWorld()
   const { credential } = await opened(world.as('alice'))

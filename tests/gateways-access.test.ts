@@ -29,7 +29,7 @@ test('the credential leads to the gateway, the gateway gets to the target, and t
       databases: [world.target.database],
       verifier: expect.stringMatching(/^SCRAM-SHA-256\$4096:/),
       expiresAt: grant.expiresAt,
-      warnBeforeSeconds: gatewayLimits.warnBeforeSeconds,
+      warnBeforeSeconds: 120,
       rules: expect.any(String),
     },
   ])

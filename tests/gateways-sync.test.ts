@@ -9,12 +9,13 @@ import { createFeed } from '../packages/server/src/gateways/feed.ts'
 import { listenForHints } from '../packages/server/src/store/hints.ts'
 import { opened } from './support/access.ts'
 import { clusterOf } from './support/databases.ts'
-import { applyEdited } from './support/edit.ts'
+import { applyEdited, edited } from './support/edit.ts'
 import { createGatewayWorld, databaseOf, joined } from './support/gateways.ts'
 import type { News } from './support/gateways.ts'
 import { startProxyForTest } from './support/proxy.ts'
 import { inStore } from './support/story.ts'
 import type { World } from './support/tidegate.ts'
+import { defaultFiles } from './support/tidegate.ts'
 
 const idsOf = ({ grants }: News): string[] => grants.map(({ grant }) => grant)
 const wait = 20_000
@@ -91,6 +92,22 @@ test.each([
     expect((await next).ended).toEqual([{ grant: grant.id, reason }])
   },
 )
+
+test('a grant that is extended is told with its new end, and how long before it to warn stands in the settings', async () => {
+  const world = await createGatewayWorld({
+    files: (parts) =>
+      edited(defaultFiles(parts), 'people.yaml', ['auditors: security', 'auditors: security, warnBefore: 5m']),
+  })
+  const gateway = await joined(world)
+  const { grant } = await opened(world.as('alice'), { duration: '30m' })
+  const { cursor, grants } = await gateway.client.syncGateway({ waitMs: 0 })
+  expect(grants).toMatchObject([{ grant: grant.id, expiresAt: grant.expiresAt, warnBeforeSeconds: 300 }])
+  const told = gateway.client.syncGateway({ cursor, waitMs: 20_000 })
+  const { grant: longer } = await world
+    .as('alice')
+    .extendGrant({ id: grant.id, duration: '1h', reason: 'Not done with order 7' })
+  expect((await told).grants).toMatchObject([{ grant: grant.id, expiresAt: longer.expiresAt, warnBeforeSeconds: 300 }])
+})
 
 test('a grant that policy makes shorter is told with its new end', async () => {
   const world = await createGatewayWorld()

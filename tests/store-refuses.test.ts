@@ -83,13 +83,38 @@ test('a request goes from status to status as the table in the code says, and in
 })
 
 test.each([
-  ['made longer', `update access_grant set expires_at = expires_at + interval '1 second'`, /does not get longer/],
+  ['made longer', `update access_grant set expires_at = expires_at + interval '1 second'`, /by an approved request/],
+  [
+    'made longer by the request that it came from',
+    `update access_grant set extension = request, extended_at = activated_at, expires_at = expires_at + interval '1 second'`,
+    /by an approved request/,
+  ],
   ['given to another', `update access_grant set principal = 'user:bob'`, /never change/],
   ['moved to another role', `update access_grant set role = 'maintainer'`, /never change/],
   ['given an end before its beginning', `update access_grant set expires_at = activated_at`, /check constraint/],
   ['forgotten while it is live', 'update access_grant set due_at = null', /check constraint/],
 ])('a live grant is not %s', async (_how, statement, words) => {
   await expect(inStore(world.store, `${statement} where id = $1`, [grant])).rejects.toThrow(words)
+})
+
+test('a grant ends later by the approved request that asked for it, by no more than that, and never once it is over', async () => {
+  const alice = world.as('alice')
+  const { grant: own } = await opened(alice, { duration: '10m' })
+  const { request } = await alice.extendGrant({ id: own.id, duration: '20m', reason: 'Not done' })
+  const { request: refused } = await alice.extendGrant({ id: own.id, duration: '9h', reason: 'Not done' })
+  const { grant: other } = await opened(alice, { duration: '10m' })
+  const set = (id: string, request: string, minutes: number): Promise<unknown> =>
+    inStore(
+      world.store,
+      `update access_grant set extension = $2, extended_at = activated_at,
+         expires_at = activated_at + $3 * interval '1 minute' where id = $1`,
+      [id, request, minutes],
+    )
+  await expect(set(other.id, request.id, 20)).rejects.toThrow(/by an approved request/)
+  await expect(set(own.id, refused.id, 60)).rejects.toThrow(/by an approved request/)
+  await expect(set(own.id, request.id, 21)).rejects.toThrow(/by an approved request/)
+  await alice.endGrant({ id: own.id })
+  await expect(set(own.id, request.id, 19)).rejects.toThrow(/is over does not get longer/)
 })
 
 test('there is no grant without a request that was approved, nor one that begins in use', async () => {

@@ -1,6 +1,13 @@
 /** docs/reference/states.md */
 
-import { endReasons, grantStates, grantTransitions, requestStatuses, requestTransitions } from '@tidegate/core'
+import {
+  endMoves,
+  endReasons,
+  grantStates,
+  grantTransitions,
+  requestStatuses,
+  requestTransitions,
+} from '@tidegate/core'
 import { code, generatedFrom, page, table } from './markdown.ts'
 
 type Transition = { readonly from: string; readonly to: string; readonly when: string }
@@ -37,6 +44,11 @@ export const statesPage = (): string =>
     'What a request and a grant can be, and how they get there. The database refuses every step that is not listed.',
     ...machineParts(request),
     ...machineParts(grant),
+    '## How the end of an open grant moves',
+    table(
+      ['entry', 'to', 'when'],
+      endMoves.map(({ entry, to, when }) => [code(entry), to, when]),
+    ),
     '## Why grants end',
     table(
       ['reason', 'meaning'],

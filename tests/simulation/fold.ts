@@ -40,6 +40,15 @@ const grantRules: Readonly<
     from: ['provisioning', 'active'],
     make: (state, entry) => ({ ...state, expiresAt: at(entry, 'expiresAt') }),
   },
+  'grant.extended': {
+    from: ['active'],
+    make: (state, entry) => ({
+      ...state,
+      expiresAt: at(entry, 'expiresAt'),
+      extension: entry['request'],
+      extendedAt: at(entry),
+    }),
+  },
   'grant.ending': {
     from: ['provisioning', 'active'],
     make: (state, entry) => ({ ...state, state: 'ending', endReason: entry['reason'], endAt: at(entry) }),
@@ -56,7 +65,17 @@ const grantRules: Readonly<
   },
 }
 
-const blank = { attempt: 0, unsure: 0, activatedAt: null, expiresAt: null, endReason: null, endAt: null, endedAt: null }
+const blank = {
+  attempt: 0,
+  unsure: 0,
+  activatedAt: null,
+  expiresAt: null,
+  extension: null,
+  extendedAt: null,
+  endReason: null,
+  endAt: null,
+  endedAt: null,
+}
 
 export function foldGrant(row: GrantRow, entries: readonly Entry[]): string[] {
   let state: State = { state: 'nothing' }
@@ -73,6 +92,8 @@ export function foldGrant(row: GrantRow, entries: readonly Entry[]): string[] {
     unsure: row.unsure_attempts,
     activatedAt: row.activated_at,
     expiresAt: row.expires_at,
+    extension: row.extension,
+    extendedAt: row.extended_at,
     endReason: row.end_reason,
     endAt: row.end_at,
     endedAt: row.ended_at,

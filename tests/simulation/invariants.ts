@@ -55,6 +55,11 @@ export const invariants = {
     about: 'A grant lasts no longer than was asked for, and its end never moves away once a credential is out.',
     check: ({ now, before }) => tooLong(now, before),
   },
+  'longer-only-by-asking': {
+    about:
+      'What ends later than it did was open then, and its holder asked for that, was approved, and got no more than that.',
+    check: ({ now, before }) => longerUnasked(now, before),
+  },
   'entries-tell-the-state': {
     about: 'The entries of a grant, a request or a finding, one after the other, give the row that is there.',
     check: ({ now, entriesOf }) => [
@@ -127,6 +132,8 @@ export const invariants = {
 export const judgements = {
   'credential-only-while-live': 'A credential is handed out only while its grant is active, and says its end.',
   'facts-end-grants': 'Whoever is known to have a bad device has nothing open once that was answered.',
+  'the-target-hears-first':
+    'Whoever is told that a grant ends later is told so when its target knows, or that it does not yet.',
   'reading-changes-nothing': 'What only reads leaves grants, requests, findings and entries as they were.',
   'pass-leaves-nothing-due': 'After an undisturbed pass nothing is due by the clock of whoever passed.',
   'tending-leaves-no-orphans': 'After an undisturbed tending its target has no login without a grant.',
@@ -275,13 +282,34 @@ function takenBack({ told }: World, now: Sight): string[] {
 
 function tooLong(now: Sight, before: Sight): string[] {
   return [...now.grants.values()].flatMap((row) => {
-    const asked = now.requests.get(row.request)?.duration_ms ?? 0
+    const asked = now.requests.get(row.extension ?? row.request)?.duration_ms ?? 0
     const found: string[] = []
-    if (row.expires_at !== null && row.expires_at - (row.activated_at ?? 0) > asked)
+    if (row.expires_at !== null && row.expires_at - (row.extended_at ?? row.activated_at ?? 0) > asked)
       found.push(`${row.id} lasts longer than was asked for`)
     const was = before.grants.get(row.id)
     const handedOut = was?.state === 'active' || was?.state === 'ending'
-    if (handedOut && (row.expires_at ?? 0) > (was?.expires_at ?? 0)) found.push(`the end of ${row.id} moved away`)
+    const extended = row.extension !== (was?.extension ?? null)
+    if (handedOut && !extended && (row.expires_at ?? 0) > (was?.expires_at ?? 0))
+      found.push(`the end of ${row.id} moved away`)
+    return found
+  })
+}
+
+/** A request of its own for each extension, approved, and by a decision that lets that be. */
+function longerUnasked(now: Sight, before: Sight): string[] {
+  return [...now.grants.values()].flatMap((row) => {
+    const was = before.grants.get(row.id)
+    if (row.extension === null || row.extension === was?.extension) return []
+    const found: string[] = []
+    const open = was?.state === 'active' || was?.state === 'provisioning'
+    if (!open) found.push(`${row.id} was ${was?.state ?? 'not there'}, and was extended`)
+    if ((was?.expires_at ?? Infinity) <= (row.extended_at ?? 0)) found.push(`${row.id} was over, and was extended`)
+    const asked = now.requests.get(row.extension)
+    if (asked?.extends !== row.id || asked.status !== 'approved' || asked.principal !== row.principal)
+      return [...found, `${row.id} was extended by ${row.extension}, which is no approved request for that`]
+    const outcome = now.decisions.get(asked.decision)?.outcome
+    if (outcome !== 'permit' && outcome !== 'approve')
+      found.push(`${row.id} was extended, and the answer was ${outcome ?? 'not asked for'}`)
     return found
   })
 }

@@ -1,5 +1,6 @@
 /** What follows from an answer that a client got, or from work that was done undisturbed. */
 
+import type { GrantId } from '@tidegate/core'
 import { minutesOf } from './time.ts'
 import type { GrantRow, Sight } from './look.ts'
 import type { Answer, Call } from './process.ts'
@@ -36,7 +37,7 @@ function judgeCall(world: World, called: Called): void {
   const answer = outcome.value as Answer
   world.log(`        ${strand.number} ${answer.status} ${summary(answer)}`)
   judgeStatus(world, called, answer)
-  if (!call.path.endsWith('/activate'))
+  if (!call.path.endsWith('/activate') && call.path !== '/v1/access')
     for (const what of secretsIn(world, JSON.stringify(answer.body), `the answer to ${name}`))
       world.fail('secrets-stay-out', what)
   if (call.method === 'GET') judgeReading(world, called)
@@ -71,10 +72,14 @@ function judgeStatus(world: World, { strand, name, call }: Called, { status, bod
   if (status === 503 && code === 'target-unavailable' && !disturbed && !world.everDown)
     world.fail('nothing-unexpected', because)
   if (status === 401) world.fail('nothing-unexpected', because)
-  // A start that is over by the time it is looked at is refused, rightly.
-  const refusable = isLockout(call) || (call.body && 'startAt' in call.body)
+  // A start that is over by the time it is looked at is refused, rightly, and so is a later end that is none.
+  const refusable =
+    isLockout(call) || (call.body && 'startAt' in call.body) || (call.path.endsWith('/extend') && asksForLess(body))
   if (status === 400 && !refusable) world.fail('nothing-unexpected', because)
 }
+
+const asksForLess = ({ problems }: Answer['body']): boolean =>
+  (problems as readonly { field: string }[] | undefined)?.[0]?.field === 'duration'
 
 /** Nothing else was under way: whatever is different was changed by the reading. */
 function judgeReading(world: World, { strand, name, begun }: Called): void {
@@ -104,6 +109,8 @@ const answers: readonly [RegExp, (world: World, heard: Heard) => void][] = [
   ],
   [/^\/v1\/requests\/[^/]+\/cancel$/, (world, { id }) => void world.told.cancelled.add(id)],
   [/^\/v1\/grants\/[^/]+\/activate$/, handedOver],
+  [/^\/v1\/access$/, openedAtOnce],
+  [/^\/v1\/grants\/[^/]+\/extend$/, extendedNow],
   [
     /^\/v1\/grants\/[^/]+\/(done|revoke)$/,
     (world, { answer, id, name }) => {
@@ -133,8 +140,35 @@ function handedOver(world: World, { answer, id, strand, begun }: Heard): void {
   // Its end may pass while the last statement is under way; the target refuses it then.
   if ((row.expires_at ?? 0) <= clock && begun.step === world.steps)
     fail(`${clock - (row.expires_at ?? 0)} ms after its end`)
-  if (expiresAt !== row.expires_at && !world.shortened.has(id))
+  const moved = expiresAt > (row.expires_at ?? 0) ? world.shortened.has(id) : row.extension !== null
+  if (expiresAt !== row.expires_at && !moved)
     fail(`that says it lasts ${minutesOf(expiresAt - (row.expires_at ?? 0))} longer than its grant`)
+}
+
+function openedAtOnce(world: World, heard: Heard): void {
+  const { body } = heard.answer
+  const [request, grant] = [body['request'], body['grant']] as { id: string; principal: string }[]
+  const { reason } = heard.call.body as { reason: string }
+  world.told.requests.set(String(request?.id), { key: reason, by: String(request?.principal) })
+  if (grant) handedOver(world, { ...heard, id: grant.id })
+}
+
+type Extended = {
+  readonly request: { readonly id: string; readonly principal: string; readonly status: string }
+  readonly grant: { readonly expiresAt: string }
+  readonly targetKnows?: boolean
+}
+
+function extendedNow(world: World, { answer, call, id, strand, begun }: Heard): void {
+  const { request, grant, targetKnows } = answer.body as Extended
+  world.told.requests.set(request.id, { key: (call.body as { reason: string }).reason, by: request.principal })
+  const row = world.sight.grants.get(id)
+  const undisturbed = untouched(strand) && begun.step === world.steps
+  if (request.status !== 'approved' || targetKnows !== true || !undisturbed || row?.state !== 'active') return
+  const until = Date.parse(grant.expiresAt)
+  const login = world.targetOf(row.resource, row.configuration ?? 0)?.memory.logins.get(id as GrantId)
+  if (login && login.expiresAt !== until)
+    world.fail('the-target-hears-first', `${id}: its holder was told a later end, and its target was not`)
 }
 
 /** Who is known to have a bad device has nothing open, once that has been answered. */

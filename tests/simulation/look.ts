@@ -15,6 +15,8 @@ export type GrantRow = {
   readonly activate_by: number
   readonly activated_at: number | null
   readonly expires_at: number | null
+  readonly extension: string | null
+  readonly extended_at: number | null
   readonly attempt: number
   readonly unsure_attempts: number
   readonly end_reason: string | null
@@ -36,6 +38,7 @@ export type RequestRow = {
   readonly decision: string
   readonly pending_until: number
   readonly settled_at: number | null
+  readonly extends: string | null
   readonly grant_id: string | null
 }
 
@@ -98,10 +101,10 @@ export type Sight = {
 export type Look = (quiet: boolean) => Promise<Sight>
 
 const text = `
-  select id, request, principal, resource, role, state, duration_ms, start_at, activate_by, activated_at, expires_at, attempt,
-         unsure_attempts, end_reason, end_at, ended_at, configuration, due_at from access_grant order by id;
-  select id, principal, resource, role, duration_ms, reason, ticket, status, decision, pending_until, settled_at, grant_id
-    from access_request order by id;
+  select id, request, principal, resource, role, state, duration_ms, start_at, activate_by, activated_at, expires_at, extension,
+         extended_at, attempt, unsure_attempts, end_reason, end_at, ended_at, configuration, due_at from access_grant order by id;
+  select id, principal, resource, role, duration_ms, reason, ticket, status, decision, pending_until, settled_at, extends,
+         grant_id from access_request order by id;
   select id, request, approver, verdict, as_specs from approval order by serial;
   select id, kind, subject, closed_at from finding order by id;
   select id, outcome, policy_version from decision order by id;

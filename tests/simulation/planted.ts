@@ -2,12 +2,13 @@
 
 import { ApiError } from '@tidegate/api'
 import type { CloseOutcome, Connector, Credential } from '@tidegate/connectors'
-import { after, hours, instant, makeId } from '@tidegate/core'
+import { after, formatInstant, hours, instant, makeId, principalKey } from '@tidegate/core'
 import type { GrantId, Principal } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Snapshot } from '../../packages/server/src/configuration/snapshot.ts'
 import { credentialView, grantView } from '../../packages/server/src/operations/views.ts'
 import type { Tx } from '../../packages/server/src/store/database.ts'
+import { saveGrant } from '../../packages/server/src/lifecycle/save.ts'
 import { findGrant, lockGrant } from '../../packages/server/src/store/grants.ts'
 import { hashOfFiles } from './configuration.ts'
 import type { History } from './history.ts'
@@ -182,6 +183,63 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
             await tx.updateTable('accessGrant').set({ expiresAt }).where('id', '=', output.grant.id).execute()
           })
           return output
+        },
+      },
+    }),
+  },
+  'an extension that asks nobody': {
+    caughtBy: 'longer-only-by-asking',
+    seed: 1,
+    more: { extend: 3, activate: 2 },
+    handlers: (real) => ({
+      ...real,
+      extendGrant: {
+        kind: 'change',
+        async run({ input: { id } }, unit) {
+          const grant = await lockGrant(unit.tx, id)
+          if (grant?.state !== 'active') throw new ApiError('grant-ended')
+          await unguarded(unit.tx)
+          const longer = { duration: hours(1), expiresAt: after(unit.now, hours(1)) }
+          const event = { type: 'grant.extended', at: unit.now, request: grant.request, ...longer } as const
+          await saveGrant(unit, grant, { events: [event] })
+          const request = { id: grant.request, principal: principalKey(grant.principal), status: 'approved' }
+          return { request, grant: { expiresAt: formatInstant(longer.expiresAt) } } as never
+        },
+      },
+    }),
+  },
+  'an extension that revives what is ending': {
+    caughtBy: 'longer-only-by-asking',
+    seed: 1,
+    more: { extend: 4, activate: 2, revoke: 3, pass: 0.3 },
+    handlers: (real) => ({
+      ...real,
+      extendGrant: {
+        ...real.extendGrant,
+        kind: 'change',
+        async run(call, unit) {
+          await unguarded(unit.tx)
+          await unit.tx
+            .updateTable('accessGrant')
+            .set({ state: 'active', endReason: null, endAt: null })
+            .where('id', '=', call.input.id)
+            .where('state', '=', 'ending')
+            .execute()
+          return real.extendGrant.run(call, unit)
+        },
+      },
+    }),
+  },
+  'an extension that is told before its target knows': {
+    caughtBy: 'the-target-hears-first',
+    seed: 1,
+    more: { extend: 3, activate: 2 },
+    handlers: (real) => ({
+      ...real,
+      extendGrant: {
+        kind: 'change',
+        async run(call, unit) {
+          return { ...(await real.extendGrant.run(call, unit)), targetKnows: true }
         },
       },
     }),
@@ -400,6 +458,22 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
     seed: 2,
     tamper: tamperWith(/update "finding" set "closed_at"/, leftOut),
   },
+  'a policy after which nobody asks again': {
+    caughtBy: 'quiet-policy-holds',
+    seed: 1,
+    more: {
+      apply: 8,
+      activate: 3,
+      open: 3,
+      done: 0,
+      revoke: 0,
+      signal: 0,
+      longJump: 0,
+      passAtTheEnd: 0,
+      advanceToDeadline: 0,
+    },
+    tamper: tamperWith(/from "access_grant" where "state" in/, noRows),
+  },
   'a closing that nobody comes back to': {
     caughtBy: 'quiet-everything-in-order',
     seed: 2,
@@ -437,10 +511,13 @@ export const rareBugs = {
 
 const count = 80
 
+/** Left out of a history unless its bug is about them: what it takes to show then comes sooner. */
+const besides: Emphasis = { open: 0, extend: 0 }
+
 /** The first history, from the seed that the bug names on, in which its invariant tells of it. */
 export async function findPlanted(bench: Bench, bug: PlantedBug, most = 15): Promise<History | undefined> {
   for (let seed = bug.seed; seed < bug.seed + most; seed++) {
-    const wanted = { seed: String(seed), count, ...(bug.more && { more: bug.more }) }
+    const wanted = { seed: String(seed), count, more: { ...besides, ...bug.more } }
     const history = await runHistory(bench, wanted, { planted: bug })
     if (history.problems.some(({ invariant }) => invariant === bug.caughtBy)) return history
   }

@@ -137,7 +137,8 @@ function hasItsLogin(world: World, { id, resource, role, configuration, expires_
   if (login && (login.role !== role || login.shut))
     fail(`the login of ${id} on ${target?.name} is not as its grant says`)
   if (login && missing) fail(`the login of ${id} is there, and is said to be missing`)
-  if (login && login.expiresAt > (expires_at ?? 0)) fail(`the login of ${id} lasts longer than its grant`)
+  if (login && login.expiresAt !== expires_at)
+    fail(`the login of ${id} lasts ${login.expiresAt > (expires_at ?? 0) ? 'longer' : 'less long'} than its grant`)
 }
 
 /** A finding says that something is so: it is open only while it is. What was an orphan waits for a human. */
@@ -157,7 +158,7 @@ function policyHolds(world: World): void {
   const variant = fullVariant(world.variantOf(world.version()))
   const fail = (what: string): void => world.fail('quiet-policy-holds', what)
   for (const grant of world.sight.grants.values()) {
-    const { id, state, principal, resource, role, activated_at, expires_at } = grant
+    const { id, state, principal, resource, role, activated_at, extended_at, expires_at } = grant
     if (state !== 'active') continue
     for (const fact of factsAgainst(world, grant)) fail(`${id} is active, and ${fact}`)
     const member = principal.startsWith('user:') ? principal.slice('user:'.length) : principal
@@ -168,13 +169,13 @@ function policyHolds(world: World): void {
     if (resource === 'orders' && !variant.ordersRoles.includes(role)) fail(`${id} is active, and orders has no ${role}`)
     if (role === 'write' && variant.noWriting) fail(`${id} is active, and nobody may write`)
     const most = { read: variant.readMinutes, write: variant.writeMinutes, admin: adminMinutes }[role] ?? 0
-    const lasts = (expires_at ?? 0) - (activated_at ?? 0)
+    const lasts = (expires_at ?? 0) - (extended_at ?? activated_at ?? 0)
     if (lasts > most * 60_000) fail(`${id} lasts ${lasts} ms, and ${role} is given for ${most} minutes`)
   }
 }
 
 /** By the clock of the process that asked again last. What has gone stale counts as not known. */
-function factsAgainst(world: World, { principal, role, request }: GrantRow): string[] {
+function factsAgainst(world: World, { principal, role, request, extension }: GrantRow): string[] {
   const known = (kind: string, about: string) =>
     world.sight.signals.find(
       ({ name, subject, stale_at }) => name === kind && subject === about && world.clock(0) < stale_at,
@@ -183,7 +184,7 @@ function factsAgainst(world: World, { principal, role, request }: GrantRow): str
   const bad = devices
     .filter((one) => known('device', one)?.['compliant'] === false)
     .map((one) => `the device of ${one} is bad`)
-  const ticket = world.sight.requests.get(request)?.ticket ?? 'none'
+  const ticket = world.sight.requests.get(extension ?? request)?.ticket ?? 'none'
   const closed = role === 'admin' && known('ticket', `ticket:${ticket}`)?.['open'] !== true
   return closed ? [...bad, `its ticket ${ticket} is not known to be open`] : bad
 }

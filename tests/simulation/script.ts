@@ -61,4 +61,6 @@ export const strikeNext = (faults: Fault[], { passed }: Strand, how: FaultKind):
 
 export const post = (as: string, path: string, body: object = {}): Call => callAs(as, { method: 'POST', path, body })
 export const activate = (grant: string): Call => post('user:alice', `/v1/grants/${grant}/activate`)
+export const extend = (grant: string): Call =>
+  post('user:alice', `/v1/grants/${grant}/extend`, { duration: '10m', reason: `${grant} goes on` })
 export const revoke = (grant: string): Call => post('user:dora', `/v1/grants/${grant}/revoke`, { reason: 'found' })

@@ -57,6 +57,35 @@ export const stepTable = {
       return ask(turn, { principal, key, body: { role, duration, reason: key, ...ticket, ...startAt } })
     },
   },
+  open: {
+    // Asked for and opened in one call, which is not sent again: its answer holds a secret.
+    weight: 5,
+    take: (turn) => {
+      const { random } = turn
+      const principal = random.pick(askers) as string
+      const role = random.pick(['orders/read', 'ledger/read', 'ledger/read', 'orders/write']) as string
+      const body = { role, duration: random.pick(['30s', '5m', '10m']), reason: `opened ${turn.step.salt}` }
+      const call = callAs(principal, { method: 'POST', path: '/v1/access', body })
+      return operate(turn, `open ${principal} ${JSON.stringify(body)}`, call)
+    },
+  },
+  extend: {
+    weight: 8,
+    take: async (turn) => {
+      const { random, world } = turn
+      const grant = pickOpen(turn)
+      if (!grant) return undefined
+      const by = random.chance(0.95) ? grant.principal : (random.pick(askers) as string)
+      const duration = random.pick(['30s', '5m', '10m', '20m', '40m']) as string
+      // Most ask when it is about to end, some at the very last moment, by the clock of whom they ask.
+      const left = (grant.expires_at ?? 0) - world.clock(turn.step.process)
+      const late = random.chance(0.5) && left > 2_000 ? `${await advance(world, left - random.below(2_000) + 2)}; ` : ''
+      const key = `extended-${turn.step.salt}`
+      const path = `/v1/grants/${grant.id}/extend`
+      const call = callAs(by, { method: 'POST', path, body: { duration, reason: key }, key })
+      return `${late}${await operate(turn, `extend ${brief(grant)} by ${duration}`, call)}`
+    },
+  },
   askAgain: {
     // A client that did not hear the answer sends the same again, with the same key.
     weight: 6,

@@ -6,7 +6,7 @@ import { checkOf } from './history.ts'
 import type { Process } from './process.ts'
 import { settleDown } from './quiet.ts'
 import type { Script } from './script.ts'
-import { activate, post, revoke, scriptOf } from './script.ts'
+import { activate, extend, post, revoke, scriptOf } from './script.ts'
 import type { Fault, FaultKind } from './strands.ts'
 import type { Bench, Problem, World } from './world.ts'
 import { applyBody, callAs, createWorld, lockoutBodies } from './world.ts'
@@ -29,6 +29,18 @@ async function opened({ call, permitted }: Script, role = 'orders/read'): Promis
 }
 
 const answer = (by: string, request: string, verb = 'approve') => post(by, `/v1/requests/${request}/${verb}`)
+
+/** A grant that two people let be, a minute before its end. */
+async function waitingToBeExtended(script: Script, world: World): Promise<{ grant: string; extension: string }> {
+  const request = await pending(script)
+  await script.call(answer('user:erin', request))
+  const { body } = await script.call(answer('user:dora', request))
+  const grant = String(body['grant'])
+  await script.call(activate(grant))
+  await world.advance(9 * minute)
+  const asked = await script.call(extend(grant))
+  return { grant, extension: (asked.body['request'] as { id: string }).id }
+}
 
 const signal = (compliant: boolean) =>
   callAs('service:watch', {
@@ -82,6 +94,28 @@ export const scenes: Readonly<Record<string, Scene>> = {
     const grant = await script.permitted('ledger/read')
     world.targets.named('ledger').down = true
     return (process) => process.call(activate(grant))
+  },
+  'asking and opening in one': async () => (process) =>
+    process.call(post('user:alice', '/v1/access', { role: 'orders/read', duration: '10m', reason: 'swept' })),
+  'an extension': async (script, world) => {
+    const grant = await opened(script)
+    await world.advance(9 * minute)
+    return (process) => process.call(extend(grant))
+  },
+  'an extension whose target is down': async (script, world) => {
+    const grant = await opened(script)
+    await world.advance(9 * minute)
+    world.targets.named('orders').down = true
+    return (process) => process.call(extend(grant))
+  },
+  'the last of two answers to an extension': async (script, world) => {
+    const { extension } = await waitingToBeExtended(script, world)
+    await script.call(answer('user:erin', extension))
+    return (process) => process.call(answer('user:dora', extension))
+  },
+  'a revoke of a grant that waits to be extended': async (script, world) => {
+    const { grant } = await waitingToBeExtended(script, world)
+    return (process) => process.call(revoke(grant))
   },
   'a revoke': async (script) => {
     const grant = await opened(script)

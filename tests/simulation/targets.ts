@@ -108,8 +108,8 @@ export function createTargets({ names, disguise }: Config): SimulatedTargets {
   const behindContact = (connector: Connector, target: SimulatedTarget): Connector => ({
     ...connector,
     open: async (lease) => ((await contact(target, 'open')) === 'refused' ? unreachable : connector.open(lease)),
-    shorten: async (lease) =>
-      (await contact(target, 'shorten')) === 'refused' ? unreachable : connector.shorten(lease),
+    moveEnd: async (lease) =>
+      (await contact(target, 'move the end')) === 'refused' ? unreachable : connector.moveEnd(lease),
     close: async (grant) => ((await contact(target, 'close')) === 'refused' ? unreachable : connector.close(grant)),
     align: async () => ((await contact(target, 'align')) === 'refused' ? unreachable : connector.align()),
   })

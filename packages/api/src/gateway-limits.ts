@@ -13,8 +13,6 @@ export const gatewayLimits = {
   signInSkewSeconds: 60,
   /** Not heard of for longer than this, a gateway is not connected, and nobody is sent to it. */
   goneAfterSeconds: 30,
-  /** Clients are told this long before the end of their grant. */
-  warnBeforeSeconds: 120,
   /** Of a recording that is read from afar: in one piece, and how many wait for whoever reads. */
   pieceBytes: 256 * 1024,
   piecesWaiting: 8,

@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
 import { gatewayOperations } from './gateway.ts'
+import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
 import * as s from './schemas.ts'
 
@@ -195,72 +196,7 @@ export const operations = {
     output: s.accessRequest,
     errors: ['not-found', 'request-settled'],
   },
-  listGrants: {
-    method: 'GET',
-    path: '/v1/grants',
-    auth: 'principal',
-    summary: 'Grants: the caller’s own, or all for administrators and auditors',
-    input: z.strictObject({
-      state: s.grant.shape.state.optional(),
-      /** `true`: only grants that have not ended. */
-      open: z.enum(['true', 'false']).optional(),
-      principal: s.principalText.optional(),
-      role: s.roleText.optional(),
-      resource: s.idText.optional(),
-      ...s.paging,
-    }),
-    output: s.page(s.grant),
-    errors: [],
-  },
-  getGrant: {
-    method: 'GET',
-    path: '/v1/grants/{id}',
-    auth: 'principal',
-    summary: 'One grant',
-    input: z.strictObject(byId),
-    output: s.grant,
-    errors: ['not-found'],
-  },
-  activateGrant: {
-    method: 'POST',
-    path: '/v1/grants/{id}/activate',
-    auth: 'principal',
-    summary: 'Open one’s own grant and get its credential; on an active grant, a new credential with the same end',
-    input: z.strictObject(byId),
-    output: z.object({ grant: s.grant, credential: s.credential }),
-    errors: [
-      'not-found',
-      'grant-ended',
-      'grant-not-started',
-      'grant-lapsed',
-      'grant-busy',
-      'policy-refuses',
-      'target-unavailable',
-      'no-gateway',
-    ],
-  },
-  endGrant: {
-    method: 'POST',
-    path: '/v1/grants/{id}/done',
-    auth: 'principal',
-    summary: 'Say that one is done: the grant ends now, live sessions included',
-    input: z.strictObject({
-      ...byId,
-      because: z.enum(['done', 'task-ended']).default('done'),
-      note: s.commentText.optional(),
-    }),
-    output: s.grant,
-    errors: ['not-found'],
-  },
-  revokeGrant: {
-    method: 'POST',
-    path: '/v1/grants/{id}/revoke',
-    auth: 'person',
-    summary: 'End someone’s grant now (administrators and owners of the resource)',
-    input: z.strictObject({ ...byId, reason: s.reasonText }),
-    output: s.grant,
-    errors: ['not-found', 'forbidden'],
-  },
+  ...grantOperations,
   whoHadAccess: {
     method: 'GET',
     path: '/v1/access',

@@ -152,6 +152,9 @@ export const accessRequest = z
     filedAt: instant,
     pendingUntil: instant,
     settledAt: instant.optional(),
+    /** That this grant end later. Absent: a grant of its own. */
+    extends: z.string().optional(),
+    /** Once approved: the grant that came of it, or that it extended. */
     grant: z.string().optional(),
     decision,
     approvals: z.array(approval),
@@ -179,6 +182,8 @@ export const grant = z
     activateBy: instant,
     activatedAt: instant.optional(),
     expiresAt: instant.optional(),
+    /** The latest request that made it end later, and when: its duration counts from there. */
+    extension: z.object({ request: z.string(), at: instant }).optional(),
     end: grantEnd.optional(),
     endedAt: instant.optional(),
     obligations,

@@ -18,6 +18,7 @@ import { demo } from './commands/demo.ts'
 import { deny } from './commands/deny.ts'
 import { done } from './commands/done.ts'
 import { exec } from './commands/exec.ts'
+import { extend } from './commands/extend.ts'
 import { findingsClose } from './commands/findings-close.ts'
 import { findings } from './commands/findings.ts'
 import { gateway } from './commands/gateway.ts'
@@ -58,6 +59,7 @@ export const commands: readonly CommandEntry[] = [
   connect,
   exec,
   grants,
+  extend,
   done,
   requests,
   requestsShow,

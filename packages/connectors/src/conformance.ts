@@ -144,19 +144,40 @@ function testOpening(given: Given): void {
       const credential = await opened(given(), lease)
       const session = await probe.openSession(credential)
       const earlier = { ...lease, expiresAt: instant(lease.expiresAt - 60_000) }
-      expect(await connector.shorten(earlier)).toEqual({ outcome: 'shortened' })
+      expect(await connector.moveEnd(earlier)).toEqual({ outcome: 'moved' })
       expect((await connector.find())[0]).toMatchObject({ grant: lease.grant, expiresAt: earlier.expiresAt })
       expect(await probe.reach(credential)).toBe('narrow')
-      await connector.shorten({ ...lease, expiresAt: instant(Math.trunc(now()) - 1_000) })
+      await connector.moveEnd({ ...lease, expiresAt: instant(Math.trunc(now()) - 1_000) })
       expect(await probe.reach(credential)).toBe('nothing')
       expect(await session.alive()).toBe(true)
       await session.end()
       await closed(given(), lease.grant)
     })
 
-    test('is not made by shortening what was never opened', async () => {
+    test('is extended: the same secret lets in past the first end, and running sessions go on', async () => {
+      const { connector, probe, now } = given()
+      const over = { ...newLease(given()), expiresAt: instant(Math.trunc(now()) - 1_000) }
+      const credential = await opened(given(), over)
+      expect(await probe.reach(credential)).toBe('nothing')
+      const later = { ...over, expiresAt: instant(Math.trunc(now()) + hour) }
+      expect(await connector.moveEnd(later)).toEqual({ outcome: 'moved' })
+      expect((await connector.find())[0]).toMatchObject({ grant: over.grant, expiresAt: later.expiresAt })
+      const session = await probe.openSession(credential)
+      const latest = { ...over, expiresAt: instant(later.expiresAt + hour) }
+      expect(await connector.moveEnd(latest)).toEqual({ outcome: 'moved' })
+      expect(await session.alive()).toBe(true)
+      expect(await probe.reach(credential)).toBe('narrow')
+      await session.end()
+      await closed(given(), over.grant)
+    })
+
+    test('is not made by moving the end of what was never opened, or is closed', async () => {
       const lease = newLease(given())
-      expect(await given().connector.shorten(lease)).toEqual({ outcome: 'shortened' })
+      expect(await given().connector.moveEnd(lease)).toEqual({ outcome: 'moved' })
+      expect(await given().probe.exists(lease.grant)).toBe(false)
+      await opened(given(), lease)
+      await closed(given(), lease.grant)
+      expect(await given().connector.moveEnd(lease)).toEqual({ outcome: 'moved' })
       expect(await given().probe.exists(lease.grant)).toBe(false)
     })
 
@@ -356,6 +377,34 @@ function testFaults(given: Given): void {
         const { connector, probe } = given()
         const lease = newLease(given())
         const struck = await breakOn(given(), { fault, grant: lease.grant }, () => connector.open(lease))
+        await closed(given(), lease.grant)
+        expect(await probe.exists(lease.grant)).toBe(false)
+        return struck
+      }))
+
+    test('moving the end tells, and arrives when called again', () =>
+      atEachFault(when, async (fault) => {
+        const { connector, probe } = given()
+        const lease = newLease(given())
+        const credential = await opened(given(), lease)
+        const later = { ...lease, expiresAt: instant(lease.expiresAt + hour) }
+        const struck = await breakOn(given(), { fault, grant: lease.grant }, () => connector.moveEnd(later))
+        expect(await connector.moveEnd(later)).toEqual({ outcome: 'moved' })
+        expect((await connector.find())[0]).toMatchObject({ grant: lease.grant, expiresAt: later.expiresAt })
+        expect(await probe.reach(credential)).toBe('narrow')
+        await closed(given(), lease.grant)
+        return struck
+      }))
+
+    test('moving the end of what is being closed opens nothing again', () =>
+      atEachFault(when, async (fault) => {
+        const { connector, probe } = given()
+        const lease = newLease(given())
+        const credential = await opened(given(), lease)
+        const { struck } = await broken(given(), fault, () => connector.close(lease.grant))
+        const shut = (await probe.reach(credential)) === 'nothing'
+        await connector.moveEnd({ ...lease, expiresAt: instant(lease.expiresAt + hour) })
+        if (shut) expect(await probe.reach(credential)).toBe('nothing')
         await closed(given(), lease.grant)
         expect(await probe.exists(lease.grant)).toBe(false)
         return struck

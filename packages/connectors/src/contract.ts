@@ -81,10 +81,11 @@ export interface Connector {
   open(lease: Lease): Promise<OpenOutcome>
 
   /**
-   * Makes the target refuse new logins from another time on than it was told at `open`: a grant was shortened. Sessions
-   * go on. A lease without a login has nothing to be told.
+   * Makes the target refuse new logins from another time on than it was told before, sooner or later: a grant was
+   * shortened or extended. Sessions and the secret stay. A lease without a login has nothing to be told, and one that
+   * is being closed stays shut.
    */
-  shorten(lease: Pick<Lease, 'grant' | 'expiresAt'>): Promise<ShortenOutcome>
+  moveEnd(lease: Pick<Lease, 'grant' | 'expiresAt'>): Promise<MoveEndOutcome>
 
   /**
    * Takes away what `open` made for this grant: no new session from the first moment, then the running ones are
@@ -126,7 +127,7 @@ export type AlignOutcome = { readonly outcome: 'aligned'; readonly changes: read
 
 export type OpenOutcome = { readonly outcome: 'opened'; readonly credential: Credential } | Failure
 
-export type ShortenOutcome = { readonly outcome: 'shortened' } | Failure
+export type MoveEndOutcome = { readonly outcome: 'moved' } | Failure
 
 export type CloseOutcome =
   | {

@@ -94,6 +94,7 @@ async function findRequest(client: Client, { principal, wish }: Search): Promise
 /** What the wish leaves open may be anything. */
 const asksFor = (request: AccessRequest, { duration, reason, ticket }: Wish): boolean =>
   request.startAt === undefined &&
+  request.extends === undefined &&
   (duration === undefined || request.durationSeconds * 1_000 === duration.length) &&
   (reason === undefined || request.reason === reason.trim()) &&
   (ticket === undefined || request.ticket === ticket.trim())

@@ -36,6 +36,8 @@ const finding = {
   lastSeenAt: '2026-11-21T11:59:30Z',
 } as const
 
+const extension = { request: requestOf({ extends: 'grt_1' }), grant: activeGrant() }
+
 const rows: Readonly<Record<string, Row>> = {
   whoami: { argv: ['whoami'], handlers: { whoami: () => me }, sends: {}, prints: 'user:alice\ngroups  engineers' },
   resources: {
@@ -102,6 +104,36 @@ const rows: Readonly<Record<string, Row>> = {
     handlers: { listGrants: () => ({ items: [endedGrant({ endedAt: '2026-11-21T11:10:00Z' })] }) },
     sends: { resource: 'orders-db', limit: 100 },
     prints: 'ended 50m ago: its holder was done',
+  },
+  'an extension of a grant by its id': {
+    argv: ['extend', 'grt_1', '--for', '30m', '--reason', 'Not done', '--ticket', 'OPS-17'],
+    handlers: { extendGrant: () => ({ ...extension, targetKnows: true }) },
+    sends: { id: 'grt_1', duration: '30m', reason: 'Not done', ticket: 'OPS-17' },
+    prints:
+      'Granted: orders-db/readonly for 30m, by policy readers-may-read.\n  Grant grt_1 goes on, with its sessions and its credential as they are.\n  It ends 2026-11-21 12:30',
+  },
+  'an extension of what one holds, the one that ends first': {
+    argv: ['extend', 'orders-db/readonly', '--for', '30m', '--reason', 'Not done'],
+    handlers: {
+      whoami: () => me,
+      listGrants: () => ({
+        items: [
+          activeGrant({ id: 'grt_later', expiresAt: '2026-11-21T13:00:00Z' }),
+          activeGrant(),
+          activeGrant({ id: 'grt_over', expiresAt: '2026-11-21T11:59:00Z' }),
+        ],
+      }),
+      extendGrant: () => extension,
+    },
+    sends: { id: 'grt_1', duration: '30m', reason: 'Not done' },
+    prints: 'Grant grt_1 goes on',
+  },
+  'an extension that waits for people': {
+    argv: ['extend', 'grt_1', '--for', '30m', '--reason', 'Not done'],
+    handlers: { extendGrant: () => ({ request: pendingRequest({ extends: 'grt_1' }), grant: activeGrant() }) },
+    sends: { id: 'grt_1', duration: '30m', reason: 'Not done' },
+    prints: 'Waiting for the requester’s manager or team-leads: request req_1',
+    code: 4,
   },
   done: {
     argv: ['done', 'grt_1', '--note', 'fixed'],
@@ -301,6 +333,38 @@ describe('a signal', () => {
     expect(await run('signal', ...args)).toBe(2)
     expect(stderr()).toMatch(message)
     expect(server.calls).toEqual([])
+  })
+})
+
+describe('an extension', () => {
+  const asking = ['extend', 'orders-db/readonly', '--for', '30m', '--reason', 'Not done'] as const
+
+  it('of what one does not hold is not asked for, and says how to open it', async () => {
+    const { run, server, stderr } = await harnessWithServer({ whoami: () => me, listGrants: () => ({ items: [] }) })
+    expect(await run(...asking)).toBe(6)
+    expect(stderr()).toContain('You have no open grant of orders-db/readonly.')
+    expect(stderr()).toContain('tidegate connect orders-db/readonly')
+    expect(server.callsOf('extendGrant')).toEqual([])
+  })
+
+  it('that the target has not heard of says so', async () => {
+    const { run, stdout, stderr } = await harnessWithServer({
+      extendGrant: () => ({ ...extension, targetKnows: false }),
+    })
+    expect(await run('extend', 'grt_1', '--for', '30m', '--reason', 'Not done')).toBe(0)
+    expect(stderr()).toContain('The target could not be told yet')
+    expect(stdout()).toContain('Granted')
+  })
+
+  it('that is waited for ends with what people answered', async () => {
+    const waiting = { request: pendingRequest({ extends: 'grt_1' }), grant: activeGrant() }
+    const { run, stdout } = await harnessWithServer({
+      extendGrant: () => waiting,
+      getRequest: () => requestOf({ extends: 'grt_1' }),
+      getGrant: () => activeGrant({ expiresAt: '2026-11-21T13:00:00Z' }),
+    })
+    expect(await run('extend', 'grt_1', '--for', '1h', '--reason', 'Not done', '--wait')).toBe(0)
+    expect(stdout()).toContain('It ends 2026-11-21 13:00')
   })
 })
 

@@ -37,7 +37,9 @@ export function outcomeLines(clock: Clock, request: AccessRequest): readonly Lin
       return [
         [
           styled('red', 'Expired'),
-          `: no one answered request ${request.id} in time. Ask again, and tell ${askedWords(request)}.`,
+          request.extends === undefined
+            ? `: no one answered request ${request.id} in time. Ask again, and tell ${askedWords(request)}.`
+            : `: no one answered request ${request.id} before grant ${request.extends} was over. Request access again.`,
         ],
       ]
     case 'failed':
@@ -56,16 +58,17 @@ function approvedLines(request: AccessRequest): readonly Line[] {
   const what = `: ${request.role} for ${lasting(request.durationSeconds)}`
   const approvers = request.approvals.filter(({ verdict }) => verdict === 'approve').map(({ approver }) => approver)
   const by = approvers.length > 0 ? listed(approvers, 'and') : policyWords(request.decision.policies)
+  return [[styled('green', 'Granted'), `${what}, by ${by}.`], ...nextLines(request)]
+}
+
+function nextLines({ grant, role, startAt, extends: extended }: AccessRequest): readonly Line[] {
+  if (grant === undefined) return []
+  if (extended !== undefined) return [`  Grant ${grant} goes on, with its sessions and its credential as they are.`]
   return [
-    [styled('green', 'Granted'), `${what}, by ${by}.`],
-    ...(request.grant === undefined
-      ? []
-      : [
-          request.startAt === undefined
-            ? `  Grant ${request.grant} is ready; its time starts when it is opened.`
-            : `  Grant ${request.grant} can be opened from its start time on.`,
-          ['  Open it: ', command(`tidegate connect ${request.role}`)] as const,
-        ]),
+    startAt === undefined
+      ? `  Grant ${grant} is ready; its time starts when it is opened.`
+      : `  Grant ${grant} can be opened from its start time on.`,
+    ['  Open it: ', command(`tidegate connect ${role}`)],
   ]
 }
 
@@ -112,6 +115,7 @@ export function requestDetails(clock: Clock, request: AccessRequest): readonly L
     ['filed', when(clock, request.filedAt)],
     ['status', request.status],
     ['held to', heldToWords(request.decision)],
+    ['extends', request.extends],
     ['grant', request.grant],
   ]
   return [

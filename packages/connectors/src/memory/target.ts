@@ -77,10 +77,10 @@ function connectMemory(memory: MemoryTarget, { target, faults }: Wiring): Connec
       }
       return orLost(async () => ({ outcome: 'opened', credential: await makeLogin(memory, { lease, target, send }) }))
     },
-    shorten: (lease) =>
+    moveEnd: (lease) =>
       orLost(async () => {
-        await send(() => shorten(memory, lease))
-        return { outcome: 'shortened' }
+        await send(() => moveEnd(memory, lease))
+        return { outcome: 'moved' }
       }),
     close: (grant) => orLost(() => takeAway(memory, { grant, send })),
     find: async () =>
@@ -161,7 +161,7 @@ function shut({ logins }: MemoryTarget, grant: GrantId): boolean {
   return login !== undefined
 }
 
-function shorten({ logins }: MemoryTarget, { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>): void {
+function moveEnd({ logins }: MemoryTarget, { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>): void {
   const login = logins.get(grant)
   if (login !== undefined) logins.set(grant, { ...login, expiresAt })
 }

@@ -6,10 +6,10 @@ import type { OpenClient } from './client.ts'
 import { createClose } from './close.ts'
 import type { PostgresConfig } from './config.ts'
 import { find } from './find.ts'
+import { moveEnd } from './move-end.ts'
 import { createOpen } from './open.ts'
 import { createPool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
-import { shorten } from './shorten.ts'
 import { survey } from './survey.ts'
 
 /** @param openClient how connections are made; tests cut them here */
@@ -18,7 +18,7 @@ export function createPostgresConnector(target: Target<PostgresConfig, Privilege
   return {
     align: () => align(target, pool),
     open: createOpen(target, pool),
-    shorten: (lease) => shorten(target, pool, lease),
+    moveEnd: (lease) => moveEnd(target, pool, lease),
     close: createClose(target, pool),
     find: () => find(target, pool),
     survey: () => survey(target, pool),

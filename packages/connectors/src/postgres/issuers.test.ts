@@ -68,7 +68,7 @@ test('a login that the admin itself made, as before there were issuers, is close
   }
   await admin.end()
   expect(await target.connector.open(first)).toMatchObject({ outcome: 'opened' })
-  expect(await target.connector.shorten(second)).toEqual({ outcome: 'shortened' })
+  expect(await target.connector.moveEnd(second)).toEqual({ outcome: 'moved' })
   const third = newLease('narrow')
   expect(await target.connector.open(third)).toMatchObject({ outcome: 'opened' })
   const closing = [first, second, third].map(({ grant }) => target.connector.close(grant))

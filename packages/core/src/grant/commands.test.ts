@@ -7,6 +7,7 @@ import {
   closed,
   dueAt,
   end,
+  extend,
   givesAccess,
   hasExpired,
   oblige,
@@ -16,7 +17,7 @@ import {
   timePassed,
 } from './commands.ts'
 import type { Grant, GrantEvent } from './grant.ts'
-import { evolveGrant } from './grant.ts'
+import { evolveGrant, restsOn } from './grant.ts'
 
 const filed = instant(Date.UTC(2026, 0, 5, 9))
 const provisioningTimeout = seconds(30)
@@ -226,6 +227,48 @@ test('policy that gives less ends the grant earlier, counted from its activation
   expect(typesOf(shorten(active, { now, allowed: hours(9) }))).toEqual([])
   const past = then(active, shorten(active, { now, allowed: minutes(10) }))
   expect(givesAccess(past, now)).toBe(false)
+})
+
+const extension = (now: Instant, duration = hours(1)) => ({ now, request: 'req_2', duration }) as const
+
+test('what is extended lasts so long from then on, rests on that request, and is due at its new end', () => {
+  const now = after(started, minutes(50))
+  const longer = then(active, extend(active, extension(now)))
+  expect(longer).toMatchObject({
+    state: 'active',
+    activatedAt: started,
+    duration: hours(1),
+    expiresAt: after(now, hours(1)),
+    extension: { request: 'req_2', at: now },
+  })
+  expect([restsOn(active), restsOn(longer)]).toEqual(['req_1', 'req_2'])
+  expect(dueAt(longer, { now, provisioningTimeout })).toBe(after(now, hours(1)))
+  expect(givesAccess(longer, active.expiresAt!)).toBe(true)
+})
+
+test('policy that gives less than an extension shortens what is counted from that', () => {
+  const now = after(started, minutes(50))
+  const longer = then(active, extend(active, extension(now)))
+  const shorter = then(longer, shorten(longer, { now, allowed: minutes(20) }))
+  expect(shorter.expiresAt).toBe(after(now, minutes(20)))
+  expect(typesOf(shorten(longer, { now, allowed: hours(1) }))).toEqual([])
+})
+
+test('nothing is extended that lasts that long already', () => {
+  expect(typesOf(extend(active, extension(started)))).toEqual([])
+  expect(typesOf(extend(active, extension(after(started, minutes(1)), minutes(59))))).toEqual([])
+  expect(typesOf(extend(active, extension(after(started, minutes(1)), minutes(60))))).toEqual(['grant.extended'])
+})
+
+test('only what is open and not over is extended', () => {
+  for (const grant of [scheduled, ready, opening])
+    expect(extend(grant, extension(started))).toEqual({ refused: 'wrong-state', state: grant.state })
+  for (const grant of [ending, ended])
+    expect(extend(grant, extension(started))).toEqual({ refused: 'grant-ended', end: ending.end })
+  const last = instant(active.expiresAt! - 1)
+  expect(typesOf(extend(active, extension(last)))).toEqual(['grant.extended'])
+  const end = { reason: 'expired', at: active.expiresAt! }
+  expect(extend(active, extension(active.expiresAt!))).toEqual({ refused: 'grant-ended', end })
 })
 
 test('what has not started or is over is not shortened', () => {

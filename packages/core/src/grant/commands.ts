@@ -5,8 +5,9 @@
 
 import type { Obligation } from '../obligation.ts'
 import { holdToTheSame } from '../obligation.ts'
+import type { RequestId } from '../ids.ts'
 import type { Instant, Millis } from '../time.ts'
-import { after, earlier } from '../time.ts'
+import { after, earlier, instant } from '../time.ts'
 import type { Grant, GrantEffect, GrantEnd, GrantEvent } from './grant.ts'
 import type { GrantState } from './transitions.ts'
 
@@ -107,8 +108,9 @@ export function closed(grant: Grant, { now, sessionsEnded }: { now: Instant; ses
 /** Policy gives less than it did: the grant ends earlier, never later. */
 export function shorten(grant: Grant, { now, allowed }: { now: Instant; allowed: Millis }): GrantOutcome {
   const running = grant.state === 'provisioning' || grant.state === 'active'
-  if (!running || grant.activatedAt === undefined || grant.expiresAt === undefined) return events([])
-  const expiresAt = after(grant.activatedAt, allowed)
+  const from = grant.extension?.at ?? grant.activatedAt
+  if (!running || from === undefined || grant.expiresAt === undefined) return events([])
+  const expiresAt = after(from, allowed)
   return expiresAt < grant.expiresAt ? events([{ type: 'grant.shortened', at: now, expiresAt }]) : events([])
 }
 
@@ -121,6 +123,29 @@ export function oblige(
   if (holdToTheSame(grant.obligations, obligations)) return events([])
   return events([{ type: 'grant.obliged', at: now, obligations }])
 }
+
+/** @property duration what was asked for anew and is permitted, counted from now */
+type Extension = { readonly now: Instant; readonly request: RequestId; readonly duration: Millis }
+
+/**
+ * It ends later than it would have: only while it gives access, and by a request of its own. Nothing happens to what
+ * lasts that long already.
+ */
+export function extend(grant: Grant, { now, request, duration }: Extension): GrantOutcome {
+  if (grant.state === 'ending' || grant.state === 'ended') return { refused: 'grant-ended', end: grant.end }
+  if (grant.state !== 'active') return { refused: 'wrong-state', state: grant.state }
+  if (hasExpired(grant, now)) return { refused: 'grant-ended', end: { reason: 'expired', at: now } }
+  // A clock that is behind the one that activated it counts from there.
+  const at = instant(Math.max(now, grant.activatedAt ?? now))
+  const expiresAt = after(at, duration)
+  return lastsUntil(grant, expiresAt)
+    ? events([])
+    : events([{ type: 'grant.extended', at, request, duration, expiresAt }])
+}
+
+/** Without being extended. */
+export const lastsUntil = ({ expiresAt }: Pick<Grant, 'expiresAt'>, at: Instant): boolean =>
+  expiresAt !== undefined && at <= expiresAt
 
 /**
  * What time alone asks of a grant: called by the reconciler with a grant that is due, and with its clock.

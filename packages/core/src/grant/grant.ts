@@ -13,7 +13,7 @@ export type Grant = {
   readonly resource: string
   readonly role: string
   readonly state: GrantState
-  /** How long it lasts once activated. */
+  /** How long it lasts: from its activation, or from where it was last extended. */
   readonly duration: Millis
   /** Not to be activated before. Absent: at once. */
   readonly startAt?: Instant
@@ -23,8 +23,10 @@ export type Grant = {
   readonly activatedAt?: Instant
   /** When the target first said that the credential works. Absent: no credential of it was ever handed out. */
   readonly openedAt?: Instant
-  /** Always after `activatedAt`. The target holds this instant, or the later one from before the grant was shortened. */
+  /** Always after `activatedAt`. The target holds this instant, or the one from before it was moved. */
   readonly expiresAt?: Instant
+  /** The latest request that made it end later, and when. Absent: it was never extended. */
+  readonly extension?: { readonly request: RequestId; readonly at: Instant }
   /** How often opening was tried. A result of an older attempt than the latest is ignored. */
   readonly attempt: number
   /**
@@ -57,6 +59,13 @@ export type GrantEvent =
   | { readonly type: 'grant.open-failed'; readonly at: Instant; readonly cause: string; readonly leftNothing: boolean }
   | { readonly type: 'grant.shortened'; readonly at: Instant; readonly expiresAt: Instant }
   | { readonly type: 'grant.obliged'; readonly at: Instant; readonly obligations: readonly Obligation[] }
+  | {
+      readonly type: 'grant.extended'
+      readonly at: Instant
+      readonly request: RequestId
+      readonly duration: Millis
+      readonly expiresAt: Instant
+    }
   | { readonly type: 'grant.ending'; readonly at: Instant; readonly end: GrantEnd }
   | {
       readonly type: 'grant.ended'
@@ -65,6 +74,10 @@ export type GrantEvent =
       /** Absent: nothing had been opened, so there was nothing to read back. */
       readonly closed?: { readonly sessionsEnded: number }
     }
+
+/** The request that it rests on: with its duration, its ticket and its approvals the question is asked again. */
+export const restsOn = ({ request, extension }: Pick<Grant, 'request' | 'extension'>): RequestId =>
+  extension?.request ?? request
 
 /** What the caller has to see to, after the state is committed. */
 export type GrantEffect = 'open' | 'close'
@@ -97,6 +110,13 @@ export function evolveGrant(grant: Grant, event: GrantEvent): Grant {
       return { ...grant, expiresAt: event.expiresAt }
     case 'grant.obliged':
       return { ...grant, obligations: event.obligations }
+    case 'grant.extended':
+      return {
+        ...grant,
+        duration: event.duration,
+        expiresAt: event.expiresAt,
+        extension: { request: event.request, at: event.at },
+      }
     case 'grant.ending':
       return { ...grant, state: 'ending', end: event.end }
     case 'grant.ended':

@@ -5,7 +5,18 @@ import { expect, test } from 'vitest'
 import { after, hours, instant, minutes, seconds } from '../time.ts'
 import type { Instant, Millis } from '../time.ts'
 import type { GrantOutcome } from './commands.ts'
-import { activate, closed, dueAt, end, givesAccess, openFailed, opened, shorten, timePassed } from './commands.ts'
+import {
+  activate,
+  closed,
+  dueAt,
+  end,
+  extend,
+  givesAccess,
+  openFailed,
+  opened,
+  shorten,
+  timePassed,
+} from './commands.ts'
 import type { Grant, GrantEvent } from './grant.ts'
 import { evolveGrant } from './grant.ts'
 import type { EndReason } from './transitions.ts'
@@ -35,7 +46,7 @@ const first: fc.Arbitrary<Grant> = fc.constantFrom(fresh, {
 })
 
 type Step = {
-  readonly do: 'activate' | 'opened' | 'openFailed' | 'end' | 'closed' | 'shorten' | 'timePassed'
+  readonly do: 'activate' | 'opened' | 'openFailed' | 'end' | 'closed' | 'shorten' | 'extend' | 'timePassed'
   /** How far this clock is from the one before. */
   readonly passes: number
   readonly allowed: Millis
@@ -51,7 +62,7 @@ const length = fc.integer({ min: 1, max: minutes(15) }) as unknown as fc.Arbitra
 const step: fc.Arbitrary<Step> = fc.record({
   do: fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom('activate' as const, 'opened' as const, 'timePassed' as const) },
-    { weight: 2, arbitrary: fc.constantFrom('openFailed' as const, 'shorten' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('openFailed' as const, 'shorten' as const, 'extend' as const) },
     { weight: 1, arbitrary: fc.constantFrom('end' as const, 'closed' as const) },
   ),
   passes: fc.oneof(
@@ -92,6 +103,8 @@ function run(world: World, one: Step): GrantOutcome | undefined {
       return closed(grant, { now, sessionsEnded: 0 })
     case 'shorten':
       return shorten(grant, { now, allowed: one.allowed })
+    case 'extend':
+      return extend(grant, { now, request: 'req_2', duration: one.allowed })
     case 'timePassed':
       return timePassed(grant, { now, provisioningTimeout })
   }
@@ -142,10 +155,20 @@ test('a clock that runs has an end after its start, and one that does not run ha
   })
 })
 
-test('the end of an active grant never moves away, and no grant lasts longer than was asked for', () => {
-  always(({ before, after }) => {
-    if (before.state === 'active') expect(after.expiresAt).toBeLessThanOrEqual(before.expiresAt!)
-    if (after.expiresAt !== undefined) expect(after.expiresAt - after.activatedAt!).toBeLessThanOrEqual(fresh.duration)
+test('the end of an active grant moves away by an extension alone, and no grant lasts longer than was asked for', () => {
+  always(({ before, event, after: { expiresAt, activatedAt, extension, duration } }) => {
+    if (before.state === 'active' && event.type !== 'grant.extended')
+      expect(expiresAt).toBeLessThanOrEqual(before.expiresAt!)
+    if (event.type === 'grant.extended') expect(expiresAt).toBeGreaterThan(before.expiresAt!)
+    if (extension === undefined) expect(duration).toBeLessThanOrEqual(fresh.duration)
+    if (expiresAt !== undefined) expect(expiresAt - (extension?.at ?? activatedAt!)).toBeLessThanOrEqual(duration)
+  })
+})
+
+test('what is extended was active, and stays so', () => {
+  always(({ before, event, after }) => {
+    if (event.type === 'grant.extended') expect([before.state, after.state]).toEqual(['active', 'active'])
+    else expect(after.extension).toBe(before.extension)
   })
 })
 

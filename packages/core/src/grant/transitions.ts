@@ -33,6 +33,16 @@ export const grantMayGo = (from: GrantState, to: GrantState): boolean => allowed
 export const isLive = (state: GrantState): boolean =>
   state === 'provisioning' || state === 'active' || state === 'ending'
 
+/** How the end of a grant that is open moves, by the entry that says so. Its state stays. */
+export const endMoves = [
+  { entry: 'grant.shortened', to: 'sooner', when: 'policy gives less than it did, for what the grant rests on' },
+  {
+    entry: 'grant.extended',
+    to: 'later',
+    when: 'its holder asked for that anew, and it was approved; counted from then',
+  },
+] as const
+
 /** Why grants end. `lapsed` and `open-failed` never had a usable credential. */
 export const endReasons = {
   expired: 'its time was up',

@@ -26,7 +26,9 @@ export type AccessRequest = {
   /** An unanswered request expires here. */
   readonly pendingUntil: Instant
   readonly settledAt?: Instant
-  /** Set once approved. */
+  /** That this grant, which is open, end later. Absent: a grant of its own. */
+  readonly extends?: GrantId
+  /** Set once approved: the grant that came of it, or that it extended. */
   readonly grant?: GrantId
 }
 

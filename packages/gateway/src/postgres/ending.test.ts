@@ -37,9 +37,13 @@ describe('time', () => {
     const world = await startGatewayForTest({ ports: { clock } })
     const line = await dial(world.connection)
     clock.advance(3_600_000 - 120_000)
-    expect(readError(await line.next())?.message).toBe(
-      `access ends in 2m, at 2026-01-05T10:00:00.000Z (grant ${testGrant})`,
-    )
+    const warning = await line.next()
+    expect(warning.buffer.toString()).toContain(`To stay longer: tidegate extend ${testGrant} --for 30m`)
+    expect(readError(warning)).toEqual({
+      severity: 'NOTICE',
+      sqlstate: '00000',
+      message: `access ends in 2m, at 2026-01-05T10:00:00.000Z (grant ${testGrant})`,
+    })
     clock.advance(119_999)
     line.send(words.query('select 1'))
     expect(await line.types()).toBe('TDCZ')
@@ -55,7 +59,7 @@ describe('time', () => {
     await backendsGone(world)
   })
 
-  test('can be moved while a session is open, either way, and warns again when it is far', async () => {
+  test('can be moved while a session is open, either way: a later end is told, and warned of again', async () => {
     const clock = createTestClock()
     const world = await startGatewayForTest({ ports: { clock } })
     const line = await dial(world.connection)
@@ -63,6 +67,9 @@ describe('time', () => {
     clock.advance(3_500_000)
     expect((await line.next()).type).toBe('N')
     session!.setDeadline(after(clock.now(), 600_000 as Millis))
+    expect(readError(await line.next())?.message).toBe(
+      `access was extended: it ends at 2026-01-05T10:08:20.000Z (grant ${testGrant})`,
+    )
     clock.advance(479_999)
     line.send(words.query('select 1'))
     expect(await line.types()).toBe('TDCZ')

@@ -83,10 +83,11 @@ function thingsOf(snapshot: Snapshot): Things {
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
   const { settings, users, services, agents, groups, guards, masks, recordings, resources } = snapshot.declared
   if (snapshot.version > 0 || snapshot.files.length > 0) {
-    const { requestTimeout, activationWindow } = settings
+    const { requestTimeout, activationWindow, warnBefore } = settings
     const lengths = {
       requestTimeout: formatDuration(requestTimeout),
       activationWindow: formatDuration(activationWindow),
+      warnBefore: formatDuration(warnBefore),
     }
     add('settings', 'settings', { ...settings, ...lengths })
   }

@@ -71,6 +71,8 @@ const settings = z.strictObject({
   requestTimeout: duration.default((24 * 3_600_000) as Millis),
   /** A grant nobody activates lapses after this. */
   activationWindow: duration.default((24 * 3_600_000) as Millis),
+  /** Whoever has a session open through a gateway is told this long before it ends. */
+  warnBefore: duration.default(120_000 as Millis),
 })
 
 const user = z.strictObject({

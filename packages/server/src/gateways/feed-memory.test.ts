@@ -18,7 +18,6 @@ const live = (grant: string, { mark = '1', resource = 'orders-db' } = {}): Stand
     databases: ['orders'],
     verifier: `SCRAM-SHA-256$${mark}`,
     expiresAt: '2026-01-05T09:00:00Z',
-    warnBeforeSeconds: 120,
     rules: 'r1',
   },
 })

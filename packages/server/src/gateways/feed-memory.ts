@@ -14,7 +14,7 @@ export type Change =
   | { readonly resource: string; readonly ended: News['ended'][number] }
   | { readonly order: Order }
 
-export type Told = Omit<News, 'now'>
+export type Told = Omit<News, 'now' | 'grants'> & { readonly grants: GatewayGrant[] }
 
 export const concerns = ({ id, resources }: GatewayRef, change: Change): boolean =>
   'order' in change ? change.order.gateway === id : serves(resources, change.resource)
@@ -96,7 +96,7 @@ export function createMemory(name: string) {
 export type Memory = ReturnType<typeof createMemory>
 
 /** Of each grant the last that happened. */
-function lastOfEach(changes: readonly Change[]): Pick<News, 'grants' | 'ended'> {
+function lastOfEach(changes: readonly Change[]): Pick<Told, 'grants' | 'ended'> {
   const grants = new Map<string, GatewayGrant>()
   const ended = new Map<string, News['ended'][number]>()
   for (const change of changes) {

@@ -1,7 +1,6 @@
 /** What the feed reads of the store. Nothing secret is in it: a verifier checks a password and does not tell it. */
 
 import type { Output } from '@tidegate/api'
-import { gatewayLimits } from '@tidegate/api'
 import type { Instant } from '@tidegate/core'
 import { formatInstant, roleKey } from '@tidegate/core'
 import { sql } from 'kysely'
@@ -12,7 +11,8 @@ import type { Held } from './grant-rules.ts'
 import { editionsIn } from './grant-rules.ts'
 
 export type News = Output<'syncGateway'>
-export type GatewayGrant = News['grants'][number]
+/** Without what is the same for all, and stands with the configuration in force. */
+export type GatewayGrant = Omit<News['grants'][number], 'warnBeforeSeconds'>
 
 /** Told, or over: with the words to tell it in. */
 export type Standing = { readonly grant: GatewayGrant; readonly mark: string } | { readonly ended: string }
@@ -80,7 +80,6 @@ function standingOf(row: Row, rules: string | undefined): Standing {
       databases,
       verifier,
       expiresAt: formatInstant(expiresAt),
-      warnBeforeSeconds: gatewayLimits.warnBeforeSeconds,
       rules,
     },
   }

@@ -98,8 +98,7 @@ async function carryOut(
     const principal = principalKey(call.caller.principal)
     return once(unit, { ...keyed, principal, input: call.input }, () => handler.run(call, unit))
   })
-  await handler.after?.(call, output)
-  return output
+  return handler.after ? handler.after(call, output) : output
 }
 
 /** One rule per word of the table, for principals. */

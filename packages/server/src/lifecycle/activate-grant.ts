@@ -31,7 +31,7 @@ import { lifecycleLimits } from './limits.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
 import { hasMoved } from './moved.ts'
-import { isBeyondObliging, obligingEvents } from './obliged.ts'
+import { beyondObliging, isBeyondObliging, obligingEvents } from './obliged.ts'
 import { saveGrant } from './save.ts'
 
 export type Activation = Lifecycle & {
@@ -114,12 +114,7 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (allowed === undefined) {
     throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
   }
-  if (grant.state === 'active' && isBeyondObliging(grant, decision)) {
-    throw new ApiError('policy-refuses', {
-      detail: 'It was opened without a gateway, which policy asks for by now, and is ending. Request access again.',
-      decision,
-    })
-  }
+  if (grant.state === 'active' && isBeyondObliging(grant, decision)) throw beyondObliging(decision)
   const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
   const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
@@ -195,7 +190,7 @@ async function openTarget(deps: Activation, unit: Unit, begun: Begun): Promise<A
   // Whatever ended it since we have the lock has seen to its closing, which waits for it.
   if ('refused' in opened) return { refusal: activationRefusal(opened) }
   const saved = await saveGrant({ ...unit, now }, grant, { events: opened.events })
-  // It was shortened meanwhile, and the target was told what was so before.
+  // Its end was moved meanwhile, and the target was told what was so before.
   if (begun.grant.expiresAt !== saved.expiresAt) await scheduleTendingSoon(unit, grant.resource)
   const credential = credentialOf(unit, saved, { target: outcome.credential, way: begun.way, password })
   return { grant: { ...grant, ...saved }, credential }

@@ -2,7 +2,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { AccessRequest, Approval, ApprovalPath, Decision, Principal, Verdict } from '@tidegate/core'
-import { eligibility, openSpecs, requestCommands } from '@tidegate/core'
+import { eligibility, grantCommands, openSpecs, requestCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import { tokenAuthentication } from '../identity/tokens.ts'
@@ -10,8 +10,10 @@ import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import type { Tx } from '../store/database.ts'
 import { approvalsOfRequests, findDecisions, insertDecision, lockRequest } from '../store/requests.ts'
+import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
 import type { Lifecycle } from './context.ts'
-import { createGrant } from './file-request.ts'
+import { giveApproved } from './file-request.ts'
+import { lockExtended } from './move-end.ts'
 import { ask, askedFor } from './question.ts'
 import { saveRequest } from './save.ts'
 
@@ -25,11 +27,13 @@ type Answer = {
 
 export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: Answer): Promise<AccessRequest> {
   const { tx, now, runtime } = unit
+  const extended = await lockExtended(unit, answer.id)
   const request = await lockRequest(tx, answer.id)
   if (!request) throw new ApiError('not-found')
   const snapshot = await lifecycle.configurations.current(tx)
   const requester = lifecycle.findPrincipal(snapshot, request.principal)
   if (request.status !== 'pending') throw settled(request)
+  if (extended && !grantCommands.givesAccess(extended, now)) throw settled({ ...request, status: 'expired' })
   if (answer.version !== undefined && answer.version !== request.version) {
     throw new ApiError('request-changed', {
       detail: `It is at version ${request.version}, and the answer was given for ${answer.version}.`,
@@ -60,12 +64,15 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
     at: now,
     ...(answer.comment !== undefined && { comment: answer.comment }),
   }
-  const outcome = requestCommands.answer(request, { approval, earlier, decision, grant: newId(runtime, 'grant') })
+  const grant = extended?.id ?? newId(runtime, 'grant')
+  const outcome = requestCommands.answer(request, { approval, earlier, decision, grant })
   if ('refused' in outcome) throw refusal(outcome, request)
   unit.send(insertDecision(tx, question, decision))
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: outcome.events, decision })
-  if (saved.status === 'approved') await createGrant(unit, saved, { snapshot })
+  if (saved.status !== 'approved') return saved
+  await giveApproved(unit, saved, { snapshot, decision, extended })
+  if (extended) await scheduleTendingSoon(unit, extended.resource)
   return saved
 }
 

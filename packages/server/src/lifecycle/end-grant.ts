@@ -5,7 +5,8 @@ import { grantCommands } from '@tidegate/core'
 import type { Unit } from '../store/change.ts'
 import type { StoredGrant } from '../store/grants.ts'
 import { findGrant, lockGrant } from '../store/grants.ts'
-import { saveGrant } from './save.ts'
+import { pendingExtensions } from '../store/requests.ts'
+import { saveGrant, saveRequest } from './save.ts'
 
 /**
  * Ends it, and says how it stands. What is ending or over stays as it is: its first end is the one that counts.
@@ -22,5 +23,13 @@ export async function endGrant(
   const outcome = grantCommands.end(grant, end)
   if ('refused' in outcome) return grant
   const saved: Grant = await saveGrant(unit, grant, { events: outcome.events, decision })
+  await expireExtensions(unit, saved)
   return { ...grant, ...saved }
+}
+
+/** Nobody is asked any more whether it may end later. What ends by its time has no extension pending beyond that. */
+async function expireExtensions(unit: Unit, { id }: Grant): Promise<void> {
+  for (const request of await pendingExtensions(unit.tx, id)) {
+    await saveRequest(unit, request, { events: [{ type: 'request.expired', at: unit.now }] })
+  }
 }

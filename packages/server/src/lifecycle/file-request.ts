@@ -2,18 +2,20 @@
 
 import { ApiError } from '@tidegate/api'
 import type { AccessRequest, Decision, Grant, Instant, Millis } from '@tidegate/core'
-import { after, formatDuration, requestCommands } from '@tidegate/core'
+import { after, earlier, formatDuration, requestCommands } from '@tidegate/core'
 import { findRole } from '../configuration/snapshot.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
+import type { StoredGrant } from '../store/grants.ts'
 import { insertGrant } from '../store/grants.ts'
 import { insertDecision } from '../store/requests.ts'
 import type { Lifecycle } from './context.ts'
 import { lifecycleLimits } from './limits.ts'
 import type { Answered } from './question.ts'
 import { ask, askWith, readSignals, signalSubjects } from './question.ts'
+import { moveEnd } from './move-end.ts'
 import { saveNewRequest } from './save.ts'
 
 export type Wish = {
@@ -24,7 +26,12 @@ export type Wish = {
   readonly task?: string
 }
 
-export type Filing = Wish & { readonly reason: string; readonly startAt?: Instant }
+export type Filing = Wish & {
+  readonly reason: string
+  readonly startAt?: Instant
+  /** Locked, and open: it is to end later. Absent: a grant of its own. */
+  readonly extends?: StoredGrant
+}
 
 export type Filed = {
   readonly request: AccessRequest
@@ -46,7 +53,7 @@ export async function askOnly(
   return decision
 }
 
-/** Files the request with policy's answer. A permitted one becomes a grant in the same transaction. */
+/** Files the request with policy's answer. A permitted one becomes a grant, or extends one, in the same transaction. */
 export async function fileRequest(
   lifecycle: Lifecycle,
   unit: Unit,
@@ -61,6 +68,8 @@ export async function fileRequest(
   const asked = parties(snapshot, caller, filing.role)
   const { question, decision } = askWith({ ...filing, ...asked }, { snapshot, now, runtime, signals })
   unit.send(insertDecision(tx, question, decision))
+  const extended = filing.extends
+  const pendingUntil = after(now, snapshot.declared.settings.requestTimeout)
   const request: AccessRequest = {
     id: newId(runtime, 'request'),
     principal: { kind: caller.principal.kind, id: caller.principal.id },
@@ -72,14 +81,16 @@ export async function fileRequest(
     version: 1,
     decision: decision.id,
     filedAt: now,
-    pendingUntil: after(now, snapshot.declared.settings.requestTimeout),
+    // What is over cannot end later.
+    pendingUntil: earlier(pendingUntil, extended?.expiresAt ?? pendingUntil),
     ...(filing.ticket !== undefined && { ticket: filing.ticket }),
     ...(filing.task !== undefined && { task: filing.task }),
     ...(filing.startAt !== undefined && { startAt: filing.startAt }),
+    ...(extended && { extends: extended.id }),
   }
-  const events = requestCommands.file(decision, { now, grant: newId(runtime, 'grant') })
+  const events = requestCommands.file(decision, { now, grant: extended?.id ?? newId(runtime, 'grant') })
   const settled = await saveNewRequest(unit, request, { events, decision })
-  const grant = settled.grant && (await createGrant(unit, settled, { snapshot }))
+  const grant = settled.grant && (await giveApproved(unit, settled, { snapshot, decision, extended }))
   return { request: settled, decision, snapshot, ...(grant && { grant }) }
 }
 
@@ -118,12 +129,23 @@ function checkStart(startAt: Instant | undefined, now: Instant): void {
   }
 }
 
-/** The grant of an approved request. It can be activated from its start on, for as long as the activation window. */
-export async function createGrant(
+type Approved = {
+  readonly snapshot: Snapshot
+  readonly decision: Decision
+  /** Locked, and open. Absent: it asks for a grant of its own. */
+  readonly extended: StoredGrant | undefined
+}
+
+/** What an approved request makes: a grant, or a later end of one. */
+export const giveApproved = (
   unit: Unit,
   request: AccessRequest,
-  { snapshot }: { snapshot: Snapshot },
-): Promise<Grant> {
+  { snapshot, decision, extended }: Approved,
+): Promise<Grant> =>
+  extended ? moveEnd(unit, extended, { request, decision }) : createGrant(unit, request, { snapshot })
+
+/** The grant of an approved request. It can be activated from its start on, for as long as the activation window. */
+async function createGrant(unit: Unit, request: AccessRequest, { snapshot }: { snapshot: Snapshot }): Promise<Grant> {
   const { now } = unit
   if (request.grant === undefined) throw new Error(`Request ${request.id} is approved without a grant id.`)
   const later = request.startAt !== undefined && request.startAt > now ? request.startAt : undefined

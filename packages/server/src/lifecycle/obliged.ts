@@ -1,5 +1,6 @@
 /** What policy asks of a grant's sessions now, and whether anybody can hold them to it. */
 
+import { ApiError } from '@tidegate/api'
 import type { Decision, GrantEvent, Instant } from '@tidegate/core'
 import { grantCommands, obligationsOf } from '@tidegate/core'
 import type { StoredGrant } from '../store/grants.ts'
@@ -13,6 +14,12 @@ export function obligingEvents(
   const outcome = grantCommands.oblige(grant, { now, obligations: obligationsOf(decision) })
   return 'events' in outcome ? outcome.events : []
 }
+
+export const beyondObliging = (decision: Decision): ApiError =>
+  new ApiError('policy-refuses', {
+    detail: 'It was opened without a gateway, which policy asks for by now, and is ending. Request access again.',
+    decision,
+  })
 
 /** Its holder has, or is about to get, the target's own credentials: no gateway is there to hold sessions to anything. */
 export function isBeyondObliging(

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
-import { earlier, grantCommands } from '@tidegate/core'
+import { earlier, grantCommands, restsOn } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import { tokenAuthentication } from '../identity/tokens.ts'
 import { newId } from '../runtime.ts'
@@ -16,7 +16,8 @@ import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
-import { createGrant } from './file-request.ts'
+import { giveApproved } from './file-request.ts'
+import { lockExtended } from './move-end.ts'
 import { hasMoved } from './moved.ts'
 import { isBeyondObliging, obligingEvents } from './obliged.ts'
 import type { Answered, Asked } from './question.ts'
@@ -127,7 +128,7 @@ type Facts = {
 }
 
 async function readFacts(lifecycle: Lifecycle, reader: Reader, grants: readonly StoredGrant[]): Promise<Facts> {
-  const ids = grants.map(({ request }) => request)
+  const ids = grants.map(restsOn)
   const [snapshot, requests, approvals] = await Promise.all([
     lifecycle.configurations.current(reader),
     findRequests(reader, ids),
@@ -184,7 +185,7 @@ function consequenceOf(
       note: 'The resource was removed, or points to another target.',
     }
   }
-  const request = facts.requests.get(grant.request)
+  const request = facts.requests.get(restsOn(grant))
   // It may have been activated since this was begun, or by a server whose clock is ahead: not in the future, to policy.
   const authentication = tokenAuthentication(earlier(grant.activatedAt ?? now, now))
   const asked = request && askedFor(request, { snapshot, findPrincipal, authentication })
@@ -192,7 +193,7 @@ function consequenceOf(
     return { becomes: 'ended', reason: 'policy-changed', note: 'The principal or the role is no longer there.' }
   // Not in use: it is asked about again when it is activated, and facts may have come back by then.
   if (grant.state === 'scheduled' || grant.state === 'ready') return { becomes: 'kept' }
-  const approvals = facts.approvals.get(grant.request) ?? []
+  const approvals = facts.approvals.get(restsOn(grant)) ?? []
   const signals = signalSubjects(asked).flatMap((subject) => facts.signals.get(subject) ?? [])
   const askOnce = (one: Asked) => askWith(one, { snapshot, now, runtime, signals })
   const { allowed, ...answered } = mostAllowed(asked, { snapshot, approvals, askOnce })
@@ -224,17 +225,22 @@ export async function reassessRequests(lifecycle: Lifecycle): Promise<number> {
 
 async function reassessRequest(lifecycle: Lifecycle, unit: Unit, id: string): Promise<boolean> {
   const { tx, now, runtime } = unit
+  const extended = await lockExtended(unit, id)
+  if (extended && !grantCommands.givesAccess(extended, now)) return false
   const request = await lockRequest(tx, id)
   if (!request || request.status !== 'pending' || now >= request.pendingUntil) return false
   const snapshot = await lifecycle.configurations.current(tx)
   const answered = await askAbout(lifecycle, tx, { request, snapshot })
   if (answered?.decision.outcome !== 'permit') return false
   const { question, decision } = answered
+  if (extended && isBeyondObliging(extended, decision)) return false
   unit.send(insertDecision(tx, question, decision))
-  const approved = { type: 'request.approved', at: now, by: 'policy', grant: newId(runtime, 'grant') } as const
+  const grant = extended?.id ?? newId(runtime, 'grant')
+  const approved = { type: 'request.approved', at: now, by: 'policy', grant } as const
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: [approved], decision })
-  await createGrant(unit, saved, { snapshot })
+  await giveApproved(unit, saved, { snapshot, decision, extended })
+  if (extended) await scheduleTendingSoon(unit, extended.resource)
   return true
 }
 

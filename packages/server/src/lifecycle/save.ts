@@ -105,7 +105,8 @@ const obligationWords = (obligations: readonly Obligation[]): string[] =>
 
 function grantEntry(grant: Grant, event: GrantEvent, decision: Decision | undefined): EntryDraft {
   const fields = grantFields(grant, event, decision)
-  return { type: event.type, at: event.at, request: grant.request, grant: grant.id, fields }
+  const request = event.type === 'grant.extended' ? event.request : grant.request
+  return { type: event.type, at: event.at, request, grant: grant.id, fields }
 }
 
 function grantFields(grant: Grant, event: GrantEvent, decision: Decision | undefined): Fields {
@@ -133,6 +134,14 @@ function grantFields(grant: Grant, event: GrantEvent, decision: Decision | undef
       return { expiresAt: formatInstant(event.expiresAt), decision: decision?.id }
     case 'grant.obliged':
       return { role, obligations: obligationWords(event.obligations), decision: decision?.id }
+    case 'grant.extended':
+      return {
+        role,
+        principal,
+        durationSeconds: event.duration / 1_000,
+        expiresAt: formatInstant(event.expiresAt),
+        ...decisionFields(decision),
+      }
     case 'grant.ending':
       return { reason: event.end.reason, by: event.end.by, note: event.end.note, decision: decision?.id }
     case 'grant.ended':
@@ -151,8 +160,8 @@ function grantFields(grant: Grant, event: GrantEvent, decision: Decision | undef
 
 function requestEntry(request: AccessRequest, event: RequestEvent, decision: Decision | undefined): EntryDraft {
   const fields = requestFields(request, event, decision)
-  const grant = request.grant === undefined ? {} : { grant: request.grant }
-  return { type: event.type, at: event.at, request: request.id, ...grant, fields }
+  const grant = request.grant ?? request.extends
+  return { type: event.type, at: event.at, request: request.id, ...(grant !== undefined && { grant }), fields }
 }
 
 function requestFields(request: AccessRequest, event: RequestEvent, decision: Decision | undefined): Fields {

@@ -28,7 +28,7 @@ export const entryTypes = {
     personal: { by: 'by' },
   },
   'request.filed': {
-    about: 'Someone asked, and policy answered.',
+    about: 'Someone asked, and policy answered. With a grant: that this one end later.',
     open: [
       'role',
       'durationSeconds',
@@ -54,7 +54,11 @@ export const entryTypes = {
   },
   'request.denied': { about: 'The request was denied.', open: ['by', 'decision', 'cause'], personal: {} },
   'request.cancelled': { about: 'The requester took it back.', open: [], personal: {} },
-  'request.expired': { about: 'No one answered in time.', open: [], personal: {} },
+  'request.expired': {
+    about: 'No one answered in time, or before the grant that it would extend was over.',
+    open: [],
+    personal: {},
+  },
   'request.failed': { about: 'It was approved and the target could not be opened.', open: ['cause'], personal: {} },
   'grant.created': {
     about: 'An approved request became a grant.',
@@ -94,6 +98,21 @@ export const entryTypes = {
     about: 'Policy asks something else of its sessions than it did: this, from here on, beside what its role says.',
     open: ['role', 'obligations', 'decision'],
     personal: {},
+  },
+  'grant.extended': {
+    about: 'Its holder asked anew, and it ends later: by `request`, and by no more than that asked for.',
+    open: [
+      'role',
+      'durationSeconds',
+      'expiresAt',
+      'decision',
+      'outcome',
+      'policies',
+      'obligations',
+      'policyVersion',
+      'signals',
+    ],
+    personal: { principal: 'principal' },
   },
   'grant.ending': {
     about: 'It ends: no new session from here on, and the running ones are cut.',
@@ -159,6 +178,11 @@ export const entryTypes = {
   'gateway.removed': { about: 'A gateway was put out.', open: ['gateway'], personal: { by: 'by' } },
   'login.shortened': {
     about: 'A target was told that the login of a grant ends earlier than it was told before.',
+    open: ['resource', 'expiresAt'],
+    personal: {},
+  },
+  'login.extended': {
+    about: 'A target was told that the login of a grant ends later than it was told before.',
     open: ['resource', 'expiresAt'],
     personal: {},
   },

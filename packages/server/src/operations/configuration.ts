@@ -24,7 +24,7 @@ export const configurationHandlers: HandlersOf<
     kind: 'change',
     run: ({ services, caller, input: { files, base } }, unit) =>
       applyConfiguration(services, unit, { caller, files, ...(base !== undefined && { base }) }),
-    after: ({ services }, output) => settleDown(services, output),
+    after: ({ services }, output) => settleDown(services, output).then(() => output),
   },
   listChanges: {
     kind: 'plain',
@@ -49,7 +49,7 @@ export const configurationHandlers: HandlersOf<
   approveChange: {
     kind: 'change',
     run: ({ services, caller, input }, unit) => approveChange(services, unit, { caller, id: input.id }),
-    after: ({ services }, output) => settleDown(services, output),
+    after: ({ services }, output) => settleDown(services, output).then(() => output),
   },
   rejectChange: { kind: 'change', run: ({ caller, input }, unit) => rejectChange(unit, { caller, id: input.id }) },
 }

@@ -110,7 +110,9 @@ async function sync({ services, caller, input: { cursor, waitMs, about } }: Call
   const { db, feed } = gatewaysOf(services)
   await markSeen({ db, runtime: services.runtime }, caller)
   const told = await feed.sync({ gateway, cursor, waitMs, ...(about && { about }) })
-  return { ...told, now: formatInstant(services.runtime.now()) }
+  const { warnBefore } = (await services.configurations.current(db)).declared.settings
+  const grants = told.grants.map((grant) => ({ ...grant, warnBeforeSeconds: warnBefore / 1_000 }))
+  return { ...told, grants, now: formatInstant(services.runtime.now()) }
 }
 
 async function markSeen(

@@ -1,7 +1,10 @@
 import { ApiError } from '@tidegate/api'
-import { principalKey } from '@tidegate/core'
+import { parseDuration, principalKey } from '@tidegate/core'
+import type { Millis } from '@tidegate/core'
 import { activateGrant } from '../lifecycle/activate-grant.ts'
 import { endGrant } from '../lifecycle/end-grant.ts'
+import { extendGrant } from '../lifecycle/extend-grant.ts'
+import { tellTarget } from '../lifecycle/move-end.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
@@ -10,9 +13,11 @@ import { isSelf, ownedResources, ownsResource } from './access-rules.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Call, HandlersOf, Services } from './handler.ts'
 import { pageOf } from './pages.ts'
-import { credentialView, grantView } from './views.ts'
+import { credentialView, grantView, requestView } from './views.ts'
 
-export const grantHandlers: HandlersOf<'listGrants' | 'getGrant' | 'activateGrant' | 'endGrant' | 'revokeGrant'> = {
+export const grantHandlers: HandlersOf<
+  'listGrants' | 'getGrant' | 'activateGrant' | 'extendGrant' | 'endGrant' | 'revokeGrant'
+> = {
   listGrants: { kind: 'plain', run: listGrants },
   getGrant: {
     kind: 'plain',
@@ -24,6 +29,20 @@ export const grantHandlers: HandlersOf<'listGrants' | 'getGrant' | 'activateGran
     async run({ services, caller, input }) {
       const { grant, credential } = await activateGrant(services, { caller, id: input.id })
       return { grant: grantView(grant), credential: credentialView(credential) }
+    },
+  },
+  extendGrant: {
+    kind: 'change',
+    async run({ services, caller, input: { id, duration, reason, ticket, task } }, unit) {
+      const said = { reason, ...(ticket !== undefined && { ticket }), ...(task !== undefined && { task }) }
+      const extending = { caller, id, duration: parseDuration(duration) as Millis, ...said }
+      const { filed, grant } = await extendGrant(services, unit, extending)
+      return { request: requestView({ ...filed, approvals: [] }), grant: grantView(grant) }
+    },
+    // Only then is it told that it may stay. A key that is sent again has it told again.
+    async after({ services }, output) {
+      if (output.request.status !== 'approved') return output
+      return { ...output, targetKnows: await tellTarget(services, output.grant.id) }
     },
   },
   endGrant: {

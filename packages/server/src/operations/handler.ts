@@ -35,11 +35,14 @@ export type Call<Op extends OperationId> = {
 export type Handler<Op extends OperationId> =
   /** Changes nothing, or sees to its own transactions. */
   | { readonly kind: 'plain'; readonly run: (call: Call<Op>) => Promise<Output<Op>> }
-  /** One transaction, idempotency included. `after` runs once it is committed, and only then. */
+  /**
+   * One transaction, idempotency included. `after` runs once it is committed, and only then; its answer is what the
+   * caller is told.
+   */
   | {
       readonly kind: 'change'
       readonly run: (call: Call<Op>, unit: Unit) => Promise<Output<Op>>
-      readonly after?: (call: Call<Op>, output: Output<Op>) => Promise<void>
+      readonly after?: (call: Call<Op>, output: Output<Op>) => Promise<Output<Op>>
     }
 
 export type Handlers = { readonly [Op in OperationId]: Handler<Op> }

@@ -100,6 +100,7 @@ export function requestView({ request, decision, approvals }: Settled): Output<'
     ...(request.task !== undefined && { task: request.task }),
     ...(request.startAt !== undefined && { startAt: formatInstant(request.startAt) }),
     ...(request.settledAt !== undefined && { settledAt: formatInstant(request.settledAt) }),
+    ...(request.extends !== undefined && { extends: request.extends }),
     ...(request.grant !== undefined && { grant: request.grant }),
   }
 }
@@ -114,7 +115,7 @@ const approvalView = ({ id, approver, verdict, as, comment, at }: Approval) => (
 })
 
 export function grantView(grant: StoredGrant): Output<'getGrant'> {
-  const { end, closing } = grant
+  const { end, closing, extension } = grant
   return {
     id: grant.id,
     request: grant.request,
@@ -127,6 +128,7 @@ export function grantView(grant: StoredGrant): Output<'getGrant'> {
     ...(grant.startAt !== undefined && { startAt: formatInstant(grant.startAt) }),
     ...(grant.activatedAt !== undefined && { activatedAt: formatInstant(grant.activatedAt) }),
     ...(grant.expiresAt !== undefined && { expiresAt: formatInstant(grant.expiresAt) }),
+    ...(extension && { extension: { request: extension.request, at: formatInstant(extension.at) } }),
     ...(grant.endedAt !== undefined && { endedAt: formatInstant(grant.endedAt) }),
     ...(end && { end: { ...end, at: formatInstant(end.at) } }),
     ...(grant.state === 'ending' && { closing }),

@@ -118,10 +118,7 @@ async function whoHadAccess({ services, caller, input }: Call<'whoHadAccess'>) {
     .limit(input.limit + 1)
     .execute()
   if (rows.length === 0 && !entry && !(await everExisted(services, input.resource))) throw new ApiError('not-found')
-  const approvers = await approversOf(
-    services,
-    rows.map(({ request }) => request),
-  )
+  const approvers = await approversOf(services, rows)
   const page = pageOf(rows, input.limit, (row) => ({
     grant: row.id,
     request: row.request,
@@ -129,7 +126,7 @@ async function whoHadAccess({ services, caller, input }: Call<'whoHadAccess'>) {
     role: `${row.resource}/${row.role}`,
     reason: row.reason,
     from: formatInstant(row.openedAt as Instant),
-    approvers: approvers.get(row.request) ?? [],
+    approvers: [...(approvers.get(row.id) ?? [])],
     ...(row.endedAt !== null && { to: formatInstant(row.endedAt) }),
     ...(row.endReason !== null && { endReason: row.endReason }),
   }))
@@ -143,21 +140,25 @@ async function everExisted({ db }: Call<'whoHadAccess'>['services'], resource: s
   )
 }
 
+type Held = { readonly id: string; readonly request: string }
+
+/** By grant, of the request it came from and of those that extended it. */
 async function approversOf(
   { db }: Call<'whoHadAccess'>['services'],
-  requests: readonly string[],
-): Promise<Map<string, string[]>> {
-  const approvers = new Map<string, string[]>()
-  if (requests.length === 0) return approvers
+  grants: readonly Held[],
+): Promise<Map<string, Set<string>>> {
+  const approvers = new Map(grants.map(({ id }) => [id, new Set<string>()]))
+  if (grants.length === 0) return approvers
+  const [ids, requests] = [grants.map(({ id }) => id), grants.map(({ request }) => request)]
   const rows = await db
     .selectFrom('approval')
-    .select(['request', 'approver'])
-    .where('request', 'in', requests)
-    .where('verdict', '=', 'approve')
-    .orderBy('serial')
+    .innerJoin('accessRequest', 'accessRequest.id', 'approval.request')
+    .select(['accessRequest.grantId', 'approval.approver'])
+    .where((eb) => eb.or([eb('accessRequest.id', 'in', requests), eb('accessRequest.extends', 'in', ids)]))
+    .where('approval.verdict', '=', 'approve')
+    .orderBy('approval.serial')
     .execute()
-  for (const { request, approver } of rows)
-    approvers.set(request, [...(approvers.get(request) ?? []), `user:${approver}`])
+  for (const { grantId, approver } of rows) approvers.get(grantId ?? '')?.add(`user:${approver}`)
   return approvers
 }
 

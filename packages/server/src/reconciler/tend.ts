@@ -85,7 +85,7 @@ async function tend(deps: Activation, unit: Unit, entry: ResourceEntry): Promise
   }
 }
 
-type Tending = Pick<Connector, 'align' | 'find' | 'shorten' | 'close'>
+type Tending = Pick<Connector, 'align' | 'find' | 'moveEnd' | 'close'>
 type Target = { readonly resource: string; readonly connector: Tending }
 
 const brokenWord: Failure = { outcome: 'failed', notDone: false, cause: 'fault', message: 'The connector failed.' }
@@ -97,7 +97,7 @@ const keepingItsWord = (connector: Connector): Tending => ({
     connector.find().catch((error: unknown) => {
       throw isTargetFault(error) ? error : targetFault(brokenWord)
     }),
-  shorten: (lease) => connector.shorten(lease).catch(() => brokenWord),
+  moveEnd: (lease) => connector.moveEnd(lease).catch(() => brokenWord),
   close: (grant) => connector.close(grant).catch(() => brokenWord),
 })
 
@@ -117,8 +117,8 @@ async function compareLogins(unit: Unit, { resource, connector }: Target): Promi
       failures.push(error)
     })
   for (const login of strangers) await orFailure(closeOrphan(unit, { resource, connector, login }))
-  for (const login of found.filter((one) => outlasts(one, live)))
-    await orFailure(shortenLogin(unit, { resource, connector, login }))
+  for (const login of found.filter((one) => endsOtherwise(one, live)))
+    await orFailure(tellEnd(unit, { resource, connector, login }))
   await compareActive(unit, { resource, found, active: live.active, before })
   if (failures.length > 0) throw failures[0]
 }
@@ -182,28 +182,28 @@ async function liveGrants(tx: Tx, resource: string, found: readonly FoundLogin[]
   return { known: new Set(rows.map(({ id }) => id)), active }
 }
 
-/** Its grant was shortened, or someone told the target another end. */
-const outlasts = (login: FoundLogin, { active }: Live): boolean =>
-  active.some(
-    ({ id, expiresAt }) => id === login.grant && (login.expiresAt === undefined || login.expiresAt > expiresAt),
-  )
+/** Its grant was shortened or extended, or someone told the target another end. */
+const endsOtherwise = (login: FoundLogin, { active }: Live): boolean =>
+  active.some(({ id, expiresAt }) => id === login.grant && login.expiresAt !== expiresAt)
 
-type Outlasting = Target & { readonly login: FoundLogin }
+type Differing = Target & { readonly login: FoundLogin }
 
 /** Under the grant's lock: whoever opens it anew tells the target an end too. */
-async function shortenLogin(unit: Unit, { resource, connector, login }: Outlasting): Promise<void> {
+async function tellEnd(unit: Unit, { resource, connector, login }: Differing): Promise<void> {
   if (!(await tryGrantLock(unit.tx, login.grant))) return
   const live = await liveGrants(unit.tx, resource, [login])
   const grant = live.active.find(({ id }) => id === login.grant)
-  if (!grant || !outlasts(login, live)) return
+  if (!grant || !endsOtherwise(login, live)) return
   const { expiresAt } = grant
-  const shortened = await connector.shorten({ grant: login.grant, expiresAt })
-  if (shortened.outcome === 'failed') {
-    const message = `${login.login} on ${resource} is let in for longer than its grant lasts: ${shortened.message}`
-    throw targetFault({ ...shortened, message })
+  const sooner = login.expiresAt !== undefined && login.expiresAt < expiresAt
+  const moved = await connector.moveEnd({ grant: login.grant, expiresAt })
+  if (moved.outcome === 'failed') {
+    const length = sooner ? 'less long' : 'longer'
+    const message = `${login.login} on ${resource} is let in for ${length} than its grant lasts: ${moved.message}`
+    throw targetFault({ ...moved, message })
   }
-  const fields = { resource, expiresAt: formatInstant(expiresAt) }
-  unit.record({ type: 'login.shortened', at: unit.now, grant: login.grant, fields })
+  const type = sooner ? 'login.extended' : 'login.shortened'
+  unit.record({ type, at: unit.now, grant: login.grant, fields: { resource, expiresAt: formatInstant(expiresAt) } })
 }
 
 type Orphan = Target & { readonly login: FoundLogin }

@@ -83,6 +83,7 @@ export type Tables = {
     filedAt: Time
     pendingUntil: Time
     settledAt: MaybeTime
+    extends: string | null
     grantId: string | null
     version: number
   }
@@ -109,6 +110,8 @@ export type Tables = {
     activatedAt: MaybeTime
     openedAt: MaybeTime
     expiresAt: MaybeTime
+    extension: string | null
+    extendedAt: MaybeTime
     attempt: Generated<number>
     unsureAttempts: Generated<number>
     endReason: string | null

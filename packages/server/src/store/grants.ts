@@ -38,6 +38,8 @@ export function grantFromRow(row: GrantRow): StoredGrant {
     ...(row.activatedAt !== null && { activatedAt: row.activatedAt }),
     ...(row.openedAt !== null && { openedAt: row.openedAt }),
     ...(row.expiresAt !== null && { expiresAt: row.expiresAt }),
+    ...(row.extension !== null &&
+      row.extendedAt !== null && { extension: { request: row.extension as RequestId, at: row.extendedAt } }),
     ...(row.endReason !== null && row.endAt !== null && { end: endFromRow(row, row.endAt) }),
     ...(row.endedAt !== null && { endedAt: row.endedAt }),
     ...(row.configuration !== null && { configuration: row.configuration }),
@@ -62,6 +64,8 @@ const columns = (grant: Grant) => ({
   activatedAt: maybeInstantParam(grant.activatedAt),
   openedAt: maybeInstantParam(grant.openedAt),
   expiresAt: maybeInstantParam(grant.expiresAt),
+  extension: grant.extension?.request ?? null,
+  extendedAt: maybeInstantParam(grant.extension?.at),
   attempt: grant.attempt,
   unsureAttempts: grant.unsureAttempts,
   obligations: JSON.stringify(grant.obligations),
@@ -126,12 +130,23 @@ export async function lockGrant(tx: Tx, id: string): Promise<StoredGrant | undef
   return row && grantFromRow(row)
 }
 
+/** The grant that the request would extend; `undefined`: it asks for one of its own. */
+export async function findExtended(reader: Reader, request: string): Promise<StoredGrant | undefined> {
+  const row = await reader
+    .selectFrom('accessGrant')
+    .selectAll('accessGrant')
+    .innerJoin('accessRequest', 'accessRequest.extends', 'accessGrant.id')
+    .where('accessRequest.id', '=', request)
+    .executeTakeFirst()
+  return row && grantFromRow(row)
+}
+
 export async function findGrant(reader: Reader, id: string): Promise<StoredGrant | undefined> {
   const row = await reader.selectFrom('accessGrant').selectAll().where('id', '=', id).executeTakeFirst()
   return row && grantFromRow(row)
 }
 
-/** Whose grants: by principal key, resource, or the ticket that the request named. Absent: everyone's. */
+/** Whose grants: by principal key, resource, or the ticket of the request that they rest on. Absent: everyone's. */
 export type GrantFilter = {
   readonly principals?: readonly string[]
   readonly resource?: string
@@ -163,8 +178,10 @@ function openGrantsQuery(reader: Reader, { principals, resource, ticket }: Grant
   if (principals) query = query.where('principal', 'in', principals)
   if (resource !== undefined) query = query.where('resource', '=', resource)
   if (ticket !== undefined) {
-    query = query.where('request', 'in', (eb) =>
-      eb.selectFrom('accessRequest').select('id').where('ticket', '=', ticket),
+    query = query.where(
+      (eb) => eb.fn.coalesce('extension', 'request'),
+      'in',
+      (eb) => eb.selectFrom('accessRequest').select('id').where('ticket', '=', ticket),
     )
   }
   return query.orderBy('id')

@@ -16,6 +16,7 @@ import type {
 } from '@tidegate/core'
 import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { Selectable } from 'kysely'
+import { sql } from 'kysely'
 import type { Reader, Tables, Tx } from './database.ts'
 import { boundInstant, instantParam, maybeInstantParam } from './database.ts'
 
@@ -38,6 +39,7 @@ export function requestFromRow(row: Selectable<Tables['accessRequest']>): Access
     ...(row.task !== null && { task: row.task }),
     ...(row.startAt !== null && { startAt: row.startAt }),
     ...(row.settledAt !== null && { settledAt: row.settledAt }),
+    ...(row.extends !== null && { extends: row.extends as GrantId }),
     ...(row.grantId !== null && { grant: row.grantId as GrantId }),
   }
 }
@@ -61,6 +63,7 @@ export async function insertRequest(tx: Tx, request: AccessRequest): Promise<voi
       filedAt: instantParam(request.filedAt),
       pendingUntil: instantParam(request.pendingUntil),
       settledAt: maybeInstantParam(request.settledAt),
+      extends: request.extends ?? null,
       grantId: request.grant ?? null,
     })
     .execute()
@@ -110,9 +113,26 @@ export async function pendingRequests(reader: Reader): Promise<AccessRequest[]> 
   return rows.map(requestFromRow)
 }
 
+/** The request that the grant rests on: the one it came from, or the latest that extended it. */
 export async function findRequestOfGrant(reader: Reader, grant: string): Promise<AccessRequest | undefined> {
-  const row = await reader.selectFrom('accessRequest').selectAll().where('grantId', '=', grant).executeTakeFirst()
+  const row = await reader.selectFrom('accessRequest').selectAll().where('id', '=', requestOf(grant)).executeTakeFirst()
   return row && requestFromRow(row)
+}
+
+const requestOf = (grant: string) =>
+  sql<string>`(select coalesce(extension, request) from access_grant where id = ${grant})`
+
+/** Those that nobody has answered, and that ask for this grant to end later. Locks them. */
+export async function pendingExtensions(tx: Tx, grant: string): Promise<AccessRequest[]> {
+  const rows = await tx
+    .selectFrom('accessRequest')
+    .selectAll()
+    .where('extends', '=', grant)
+    .where('status', '=', 'pending')
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return rows.map(requestFromRow)
 }
 
 export async function insertApproval(tx: Tx, approval: Approval): Promise<void> {
@@ -137,12 +157,12 @@ export async function approvalsOfRequests(reader: Reader, ids: readonly string[]
   return rows.map(approvalFromRow)
 }
 
-/** Likewise, of the request that the grant came from. */
+/** Likewise, of the request that the grant rests on. */
 export async function approvalsOfGrant(reader: Reader, grant: string): Promise<Approval[]> {
   const rows = await reader
     .selectFrom('approval')
     .selectAll()
-    .where('request', '=', (eb) => eb.selectFrom('accessGrant').select('request').where('id', '=', grant))
+    .where('request', '=', requestOf(grant))
     .orderBy('serial')
     .execute()
   return rows.map(approvalFromRow)

@@ -8,7 +8,7 @@ import type { Budget } from '../wire/framer.ts'
 import { noticeResponse, type Report } from '../wire/write.ts'
 import { type Approvals, createApprovals } from './approval.ts'
 import type { Clock } from './clock.ts'
-import { createDeadline } from './deadline.ts'
+import { createDeadline, type Deadline } from './deadline.ts'
 import type { Departures } from './departures.ts'
 import { sayFarewell } from './farewell.ts'
 import type { Admission, ClientFacts, Login, PostgresSession, Reason } from './ports.ts'
@@ -99,7 +99,7 @@ export function openSession(config: SessionConfig): OpenSession {
     ...factsOf(config),
     deadline: deadline.at,
     setDeadline(at) {
-      if (!ending) deadline.move(at)
+      if (!ending) moveDeadline(admission, { deadline, relay, to: at })
     },
     async end(reason) {
       endBecause('57P01', reason)
@@ -141,7 +141,16 @@ function warning({ grant }: Admission, at: Instant, now: Instant): Buffer {
     severity: 'NOTICE',
     sqlstate: '00000',
     message: `access ends in ${left}, at ${formatInstant(at)} (grant ${grant})`,
+    hint: `To stay longer: tidegate extend ${grant} --for 30m --reason "…"`,
   })
+}
+
+type Moving = { readonly deadline: Deadline; readonly relay: Pick<Relay, 'tell'>; readonly to: Instant }
+
+function moveDeadline({ grant }: Admission, { deadline, relay, to }: Moving): void {
+  const message = `access was extended: it ends at ${formatInstant(to)} (grant ${grant})`
+  if (to > deadline.at()) relay.tell(noticeResponse({ severity: 'NOTICE', sqlstate: '00000', message }))
+  deadline.move(to)
 }
 
 const closing = (socket: Socket): Promise<void> =>

@@ -90,11 +90,17 @@ create table access_request (
   filed_at      timestamptz not null,
   pending_until timestamptz not null,
   settled_at    timestamptz,
-  grant_id      text unique,
+  -- That this grant end later. Null: a grant of its own.
+  extends       text,
+  -- The grant that came of it, or that it extended.
+  grant_id      text,
   version       integer not null check (version >= 1),
   check ((status = 'pending') = (settled_at is null)),
-  check (grant_id is null or status in ('approved', 'failed'))
+  check (grant_id is null or status in ('approved', 'failed')),
+  check (extends is null or (start_at is null and (grant_id = extends) is not false))
 );
+create unique index access_request_grant on access_request (grant_id) where extends is null;
+create index access_request_extends on access_request (extends) where extends is not null;
 create index access_request_principal on access_request (principal, id);
 create index access_request_resource on access_request (resource, id);
 create index access_request_due on access_request (pending_until) where status = 'pending';
@@ -138,6 +144,9 @@ create table access_grant (
   activated_at    timestamptz,
   opened_at       timestamptz,
   expires_at      timestamptz,
+  -- The latest request that made it end later, and when: its duration counts from there.
+  extension       text unique references access_request,
+  extended_at     timestamptz,
   attempt         integer not null default 0,
   unsure_attempts integer not null default 0 check (unsure_attempts >= 0),
   end_reason      text,
@@ -161,6 +170,8 @@ create table access_grant (
   check ((login_sealed is null) = (login_verifier is null) and (login_sealed is null) = (login_databases is null)),
   check (login_sealed is null or state = 'active'),
   check (expires_at > activated_at),
+  check ((extension is null) = (extended_at is null)),
+  check (extension is null or state in ('active', 'ending', 'ended')),
   check (state not in ('provisioning', 'active') or (activated_at is not null and expires_at is not null and configuration is not null)),
   check (state not in ('ending', 'ended') or (end_reason is not null and end_at is not null)),
   check ((state = 'ended') = (ended_at is not null)),
@@ -174,6 +185,7 @@ create index access_grant_gateways on access_grant (id) where login_verifier is 
 create index access_grant_open on access_grant (resource) where state in ('provisioning', 'active', 'ending');
 
 alter table access_request add foreign key (grant_id) references access_grant deferrable initially deferred;
+alter table access_request add foreign key (extends) references access_grant;
 
 create function refuse_illegal_request() returns trigger language plpgsql as $$
 begin
@@ -181,12 +193,22 @@ begin
      and not exists (select from request_transition where from_status = old.status and to_status = new.status) then
     raise exception 'a request does not go from % to %', old.status, new.status using errcode = 'check_violation';
   end if;
-  if (old.principal, old.resource, old.role) is distinct from (new.principal, new.resource, new.role) then
+  if (old.principal, old.resource, old.role, old.extends)
+     is distinct from (new.principal, new.resource, new.role, new.extends) then
     raise exception 'who a request is for and what it asks for never change' using errcode = 'check_violation';
   end if;
   return new;
 end $$;
 create trigger legal before update on access_request for each row execute function refuse_illegal_request();
+
+create function may_extend(before access_grant, after access_grant) returns boolean language sql stable as $$
+  select after.state = 'active' and after.extension is distinct from before.extension and exists (
+    select from access_request as request
+    where request.id = after.extension and request.extends = after.id and request.status = 'approved'
+      and (request.principal, request.resource, request.role) = (after.principal, after.resource, after.role)
+      and after.expires_at <= after.extended_at + request.duration_ms * interval '1 millisecond'
+  )
+$$;
 
 create function refuse_illegal_grant() returns trigger language plpgsql as $$
 begin
@@ -206,8 +228,12 @@ begin
   if (old.request, old.principal, old.resource, old.role) is distinct from (new.request, new.principal, new.resource, new.role) then
     raise exception 'who a grant is for and what it gives never change' using errcode = 'check_violation';
   end if;
-  if old.state = 'active' and new.state = 'active' and new.expires_at > old.expires_at then
-    raise exception 'an active grant does not get longer' using errcode = 'check_violation';
+  if old.state in ('ending', 'ended') and new.expires_at is distinct from old.expires_at then
+    raise exception 'a grant that is over does not get longer' using errcode = 'check_violation';
+  end if;
+  if old.state = 'active' and (new.expires_at > old.expires_at or new.extension is distinct from old.extension)
+     and not may_extend(old, new) then
+    raise exception 'an active grant gets longer by an approved request for that, and by no more than that' using errcode = 'check_violation';
   end if;
   return new;
 end $$;

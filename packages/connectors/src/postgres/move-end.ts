@@ -1,7 +1,7 @@
-/** The verb `shorten`. */
+/** The verb `moveEnd`. */
 
 import { formatInstant } from '@tidegate/core'
-import type { Lease, ShortenOutcome, Target } from '../contract.ts'
+import type { Lease, MoveEndOutcome, Target } from '../contract.ts'
 import { attempt } from './attempt.ts'
 import { type PostgresConfig, primaryDatabase } from './config.ts'
 import { hasState, states } from './failure.ts'
@@ -11,16 +11,16 @@ import type { Pool } from './pool.ts'
 import type { Privileges } from './privileges.ts'
 import { sqlFile } from './sql-file.ts'
 
-const shortenSql = sqlFile('shorten.sql')
+const moveEndSql = sqlFile('move-end.sql')
 
-export const shorten = (
+export const moveEnd = (
   { config, limits }: Target<PostgresConfig, Privileges>,
   pool: Pool,
   { grant, expiresAt }: Pick<Lease, 'grant' | 'expiresAt'>,
-): Promise<ShortenOutcome> =>
-  attempt({ pool, timeoutMs: limits.operationTimeoutMs, urgent: true }, async (run): Promise<ShortenOutcome> => {
+): Promise<MoveEndOutcome> =>
+  attempt({ pool, timeoutMs: limits.operationTimeoutMs, urgent: true }, async (run): Promise<MoveEndOutcome> => {
     const login = loginName(config, grant)
-    const text = shortenSql({ login, expires_at: formatInstant(expiresAt) })
+    const text = moveEndSql({ login, expires_at: formatInstant(expiresAt) })
     try {
       await run.on(primaryDatabase(config), async (session) =>
         session.write((await asIssuerOf(session, config, login)) + text),
@@ -28,5 +28,5 @@ export const shorten = (
     } catch (error) {
       if (!hasState(error, states.undefinedObject)) throw error
     }
-    return { outcome: 'shortened' }
+    return { outcome: 'moved' }
   })
