@@ -6,7 +6,7 @@ import type { Bind, Named, Parse } from '../wire/client-messages.ts'
 import { ask, type Candidate, judge, refuse } from './judging.ts'
 import { mayBeOther, preparedResultsOf, resultsOf } from './masking.ts'
 import type { Message } from './message.ts'
-import type { Naming } from './outstanding.ts'
+import { blank, type Naming } from './outstanding.ts'
 import { type Portal, type Prepared, preparedOf } from './prepared.ts'
 import { recordStatement } from './recording.ts'
 import { failingParse, type Refusal } from './refusal.ts'
@@ -37,7 +37,7 @@ function prepare(state: State, { name, text: { text } }: Parse, ruling: Prepared
   const results = preparedResultsOf(state, text)
   const naming: Naming = { of: 'statement', change: { name, value: preparedOf(text, { ask: ruling, results }), batch } }
   propose(state, naming)
-  expectAnswer(state, { kind: 'parse', naming, text, results })
+  expectAnswer(state, { ...blank, kind: 'parse', naming, text, results })
   return forward
 }
 
@@ -52,16 +52,13 @@ export function onBind(state: State, message: Message): Verdict {
   const { mask, recorder } = state.ports
   // Who looks at values has to know in which form they come; whoever passes them on need not.
   const formats = mask !== undefined || recorder.keepsRows ? readResultFormats(message) : undefined
-  if (resolved.state === 'known' && !mayBeOther(state, bind.statement)) {
-    return use(state, { ...bind, formats }, resolved.value)
-  }
+  const isKnown = resolved.state === 'known' && !mayBeOther(state, bind.statement)
   // Made by an SQL statement, which was judged and recorded with all that it prepares; this is what uses it.
-  return use(state, { ...bind, formats }, unseen(state, `EXECUTE ${quoted(bind.statement)}`))
+  const prepared = isKnown ? resolved.value : unseen(state, `EXECUTE ${quoted(bind.statement)}`)
+  return use(state, bind, { prepared, formats })
 }
 
-type Use = Bind & Pick<Portal, 'formats'>
-
-function use(state: State, { portal, parameters, formats }: Use, prepared: Prepared): Verdict {
+function use(state: State, { portal, parameters }: Bind, { prepared, formats }: Omit<Portal, 'statement'>): Verdict {
   const { text } = prepared
   if (prepared.ask === undefined) {
     return bindTo(
@@ -84,14 +81,14 @@ function bindTo(state: State, value: Portal, name: string): Verdict {
   const naming: Naming = { of: 'portal', change: { name, value, batch: state.batch } }
   propose(state, naming)
   const { text, results } = value.prepared
-  expectAnswer(state, { kind: 'bind', naming, statement: value.statement, text, results })
+  expectAnswer(state, { ...blank, kind: 'bind', naming, statement: value.statement, text, results })
   return forward
 }
 
 /** The rest of the batch is skipped by the target as well; there is no need to show it. */
 function fail(state: State, statement: number, refusal: Refusal): Verdict {
   state.skipping = true
-  expectAnswer(state, { kind: 'parse', statement, refusal })
+  expectAnswer(state, { ...blank, kind: 'parse', statement, refusal })
   return { do: 'replace', bytes: failingParse }
 }
 
@@ -108,7 +105,7 @@ export function onExecute(state: State, message: Message): Verdict {
     state.settled = false
     state.batchMayChangeReading = true
   }
-  expectAnswer(state, { kind: 'execute', statement, results: prepared.results, formats })
+  expectAnswer(state, { ...blank, kind: 'execute', statement, results: prepared.results, formats })
   return forward
 }
 
@@ -128,7 +125,7 @@ export function onDescribe(state: State, message: Message): Verdict {
   if (named === undefined) return clientViolation('a malformed Describe')
   const results = state.ports.mask === undefined ? undefined : describedBy(state, named)
   if (results === 'wait') return wait
-  expectAnswer(state, { kind: 'describe', results })
+  expectAnswer(state, { ...blank, kind: 'describe', results })
   return forward
 }
 
@@ -147,7 +144,7 @@ export function onClose(state: State, message: Message): Verdict {
   const { what, name } = named
   const naming: Naming = { of: what, change: { name, value: undefined, batch: state.batch } }
   propose(state, naming)
-  expectAnswer(state, { kind: 'close', naming })
+  expectAnswer(state, { ...blank, kind: 'close', naming })
   return forward
 }
 
@@ -157,7 +154,7 @@ export function onSync(state: State): Verdict {
   if (state.copyIn) return forward
   state.batch++
   state.batchMayChangeReading = false
-  expectAnswer(state, { kind: 'sync' })
+  expectAnswer(state, { ...blank, kind: 'sync' })
   return forward
 }
 

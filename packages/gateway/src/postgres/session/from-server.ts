@@ -8,7 +8,17 @@ import { forgetColumns, keepCopyRow, keepRow, noteColumns, noteCopyForm, recordR
 import { maskCopyRow, maskReport, maskRow, noteCopy, noteDescription } from './masking.ts'
 import { mayChangeNames, readingProblem } from './reading.ts'
 import { recordResult, recordStatement } from './recording.ts'
-import { capped, confirm, discard, end, forward, type State, targetViolation, type Verdict } from './state.ts'
+import {
+  capped,
+  type CommandTag,
+  confirm,
+  discard,
+  end,
+  forward,
+  type State,
+  targetViolation,
+  type Verdict,
+} from './state.ts'
 
 type Handler = (state: State, message: Message) => Verdict
 
@@ -57,16 +67,25 @@ const onDescription: Handler = (state, message) => {
 const isRows = ({ type }: Message): boolean => type === 0x54
 
 const onComplete: Handler = (state, message) => {
-  const tag = readTag(message)
-  if (tag === undefined) return malformed('CommandComplete')
-  if (mayChangeNames(tag)) state.statements.forget()
-  state.tag = tag
-  state.rows += rowsOf(tag) ?? state.dataRows
-  const objection = changesRows.test(tag) ? state.ports.caps?.changed(rowsOf(tag) ?? 0) : undefined
+  const text = readTag(message)
+  if (text === undefined) return malformed('CommandComplete')
+  const tag = state.lastTag?.text === text ? state.lastTag : tagOf(text)
+  state.lastTag = tag
+  if (tag.mayChangeNames) state.statements.forget()
+  state.tag = text
+  state.rows += tag.rows ?? state.dataRows
+  const objection = tag.changesRows ? state.ports.caps?.changed(tag.rows ?? 0) : undefined
   if (objection !== undefined) return capped(objection)
   state.dataRows = 0
   return finishExecution(state)
 }
+
+const tagOf = (text: string): CommandTag => ({
+  text,
+  rows: rowsOf(text),
+  changesRows: changesRows.test(text),
+  mayChangeNames: mayChangeNames(text),
+})
 
 const changesRows = /^(?:INSERT|UPDATE|DELETE|MERGE)/
 

@@ -13,7 +13,8 @@ export type Operation = {
   readonly statement: number
   /** Of a Parse, which is recorded if it fails before any use; and of a Bind, which is a use. */
   readonly text: string | undefined
-  readonly sentMs: number
+  /** Set when it is sent. */
+  sentMs: number
   /** Sent in the place of something that was refused: it fails, and what is said of that is this. */
   readonly refusal: Refusal | undefined
   /** What it gives a name to, or takes one from. */
@@ -22,6 +23,18 @@ export type Operation = {
   readonly results: Results | undefined
   /** Of an Execute, as its Bind has them. */
   readonly formats: Formats
+}
+
+/** Operations are this with some fields changed, so that all have one shape: there are several for each statement. */
+export const blank: Operation = {
+  kind: 'sync',
+  statement: 0,
+  text: undefined,
+  sentMs: 0,
+  refusal: undefined,
+  naming: undefined,
+  results: undefined,
+  formats: undefined,
 }
 
 export type Naming =

@@ -31,6 +31,14 @@ export type Caps = {
   readonly reset: () => void
 }
 
+/** Of a CommandComplete. */
+export type CommandTag = {
+  readonly text: string
+  readonly rows: number | undefined
+  readonly changesRows: boolean
+  readonly mayChangeNames: boolean
+}
+
 export type State = {
   readonly ports: DialoguePorts
   readonly outstanding: Outstanding
@@ -53,6 +61,8 @@ export type State = {
   dataRows: number
   bytes: number
   tag: string | undefined
+  /** What was read of the last one: most are as the one before. */
+  lastTag: CommandTag | undefined
   error: { readonly sqlstate: string; readonly message: string } | undefined
   /** The last one that was answered: an error at a Sync is its. */
   lastStatement: number
@@ -76,6 +86,7 @@ export const createState = (ports: DialoguePorts): State => ({
   dataRows: 0,
   bytes: 0,
   tag: undefined,
+  lastTag: undefined,
   error: undefined,
   lastStatement: 0,
   fatal: false,
@@ -125,13 +136,10 @@ export const clientViolation = (what: string): Verdict => end('08P01', `the clie
 /** The target did. */
 export const targetViolation = (what: string): Verdict => end('08P01', `the target sent ${what}`)
 
-type Expected = Pick<Operation, 'kind'> & Partial<Operation>
-
 /** It was sent, or is about to be. */
-export function expectAnswer(state: State, expected: Expected): void {
-  const { kind, statement = 0, text, refusal, naming, results, formats } = expected
-  const sentMs = state.ports.elapsedMs()
-  state.outstanding.push({ kind, statement, text, sentMs, refusal, naming, results, formats })
+export function expectAnswer({ ports, outstanding }: State, operation: Operation): void {
+  operation.sentMs = ports.elapsedMs()
+  outstanding.push(operation)
 }
 
 export function propose({ statements, portals }: State, naming: Naming): void {
