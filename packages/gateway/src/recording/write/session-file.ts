@@ -112,6 +112,12 @@ async function leave(full: SegmentFile): Promise<Buffer> {
   return full.chain()
 }
 
-/** The lowest level: what is recorded is repetitive enough for it, and the sessions have better use of the processor. */
-const pack = (content: Buffer): Promise<Buffer> =>
-  compress(content, { level: 1, chunkSize: Math.max(1_024, content.length >> 1) })
+/**
+ * The lowest level: what is recorded is repetitive enough for it, and the sessions have better use of the processor. A
+ * window and tables of the size of the content: for a block of a few kB, to set up the largest costs more than to use it.
+ */
+function pack(content: Buffer): Promise<Buffer> {
+  const windowBits = Math.min(15, Math.max(9, Math.ceil(Math.log2(content.length))))
+  const chunkSize = Math.max(1_024, content.length >> 1)
+  return compress(content, { level: 1, windowBits, memLevel: windowBits - 7, chunkSize })
+}
