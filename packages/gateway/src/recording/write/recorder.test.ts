@@ -74,6 +74,19 @@ describe('what is recorded', () => {
     expect(unnumbered(await readAll(folder(), { head: recorder.head() }))).toEqual([statement, result])
   })
 
+  test('is on disk as well when it came while the disk was busy with what was before', async () => {
+    const files = slowFiles()
+    const { clock, open } = bench({ files })
+    const recorder = open()
+    recorder.record(statement)
+    clock.advance(500)
+    await until(() => files.waiting() === 1)
+    recorder.record(result)
+    clock.advance(500)
+    files.letGo()
+    await until(() => recorder.head().events === 2)
+  })
+
   test('is written without waiting for the clock once there is a block of it', async () => {
     const { open, folder } = bench()
     const recorder = open()

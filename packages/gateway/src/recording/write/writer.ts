@@ -128,16 +128,19 @@ async function takeTurn(
   const isLast = state.phase === 'ending'
   const isFlush = state.isFlushAsked || isLast
   if (isFlush) {
+    state.isFlushAsked = false
     intake.close()
     state.flushing ??= state.waiting
     state.waiting = undefined
   }
-  if (await writeBlocks(intake, file, shared.limits.turnBytes)) return true
-  if (isFlush) {
-    state.isFlushAsked = false
+  if (await writeBlocks(intake, file, shared.limits.turnBytes)) {
+    state.isFlushAsked ||= isFlush
+    return true
+  }
+  // What is the last is on disk once the end is, which is still to be written.
+  if (isFlush && !isLast) {
     await file.sync()
-    // The end is still to be written then.
-    if (!isLast) state.flushing = undefined
+    state.flushing = undefined
     anchoring.moved(file.head())
   }
   if (anchoring.isDue() || isLast) await inspect(file)
