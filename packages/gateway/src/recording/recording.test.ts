@@ -17,6 +17,7 @@ import {
   keepAll,
   readAll,
   sampleEvents,
+  sampleStart,
   unnumbered,
   writeRecording,
 } from './testing/sample.ts'
@@ -159,6 +160,17 @@ describe('what a policy hides', () => {
     const { folder } = await writeRecording(scratchFolder(), events.slice(1, 3), { policy })
     expect(everything(folder)).not.toContain('Ada')
     expect(await readAll(folder)).toMatchObject([{ text: 'select $1' }, { error: { sqlstate: '22P02' } }])
+  })
+
+  test('holds where there is much less of it than of its commitments', async () => {
+    const statement = { type: 'statement', at: sampleStart, protocol: 'extended', text: 'x' } as const
+    const events = [
+      { ...statement, statement: 1 },
+      { ...statement, statement: 2, parameters: Array.from({ length: 60_000 }, () => null) },
+      { ...statement, statement: 3 },
+    ]
+    const { folder, heads } = await writeRecording(scratchFolder(), events, { policy: commitAll })
+    expect(await readAll(folder, { head: heads.at(-1)! })).toHaveLength(3)
   })
 
   test('opens with its salt, value by value, and equal values do not show as equal', async () => {

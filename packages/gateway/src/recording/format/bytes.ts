@@ -105,11 +105,12 @@ function takeView(source: Source, length: number): Buffer {
 
 const kinds = { null: 0, text: 1, bytes: 2, commitment: 3 } as const
 const digestBytes = 32
+export const roomForCommitment = 1 + digestBytes
 
 export function roomForValue(value: RecordedValue): number {
   if (value === null) return 1
   if (typeof value === 'string') return 1 + roomForText(value)
-  return 1 + ('commitment' in value ? digestBytes : roomForNumber + value.length)
+  return 'commitment' in value ? roomForCommitment : 1 + roomForNumber + value.length
 }
 
 export function putValue(sink: Sink, value: RecordedValue): void {

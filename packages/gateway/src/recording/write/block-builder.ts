@@ -1,6 +1,6 @@
 /** Makes blocks of events: encodes them in batches, numbers them, and hides what the policy hides. */
 
-import { putNumber, roomForNumber } from '../format/bytes.ts'
+import { putNumber, roomForCommitment, roomForNumber } from '../format/bytes.ts'
 import type { Sink } from '../format/bytes.ts'
 import { putEvent, roomForEvent } from '../format/event-codec.ts'
 import type { BlockWords } from '../format/event-codec.ts'
@@ -86,7 +86,7 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
     }
     for (const event of events) {
       const unsealed = roomForEvent(event)
-      const isLong = unsealed > limits.blockBytes
+      const isLong = unsealed + roomToHide(event, policy) > limits.blockBytes
       if (isLong) finish()
       open ??= begin(sink, event.at)
       const sealed = seal(event, policy, hide)
@@ -106,6 +106,17 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
 
   return { add, close, bytes: () => open?.bytes ?? 0 }
 }
+
+/** What commitments may take more than what they stand for, which may be as little as a byte. */
+function roomToHide(event: SessionEvent, { text, parameters, rows }: RecordingPolicy): number {
+  if (event.type === 'statement') {
+    return (text === 'commit' ? roomForCommitment : 0) + roomForEach(parameters === 'commit' ? event.parameters : [])
+  }
+  if (event.type !== 'rows') return roomForCommitment
+  return rows === 'commit' ? event.rows.reduce((sum, row) => sum + roomForEach(row), 0) : 0
+}
+
+const roomForEach = (values: readonly unknown[] = []): number => values.length * roomForCommitment
 
 /** What the scratch buffer has room for besides events: the number and time of the first. */
 export const scratchBytes = (limits: RecorderLimits): number => limits.batchBytes + 2 * roomForNumber
