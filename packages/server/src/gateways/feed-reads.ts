@@ -68,7 +68,7 @@ export async function readStandings(reading: Reading, ids: readonly string[]): P
 function standingOf(row: Row, rules: string | undefined): Standing {
   const { loginVerifier: verifier, loginDatabases: databases } = row
   if (verifier === null || databases === null || row.mark === null) return { ended: endWords(row.endReason, row.endBy) }
-  if (rules === undefined) return { ended: 'the role that it was for is not there any more' }
+  if (rules === undefined) return { ended: 'its role, or what its sessions are held to, is not there any more' }
   const { id, resource, role, principal, expiresAt } = row
   return {
     mark: `${row.mark} ${rules}`,
