@@ -16,7 +16,7 @@ import type { RecordingVerdict } from './verify.ts'
 import { parseTombstone } from './tombstone.ts'
 import type { Segments } from './walk.ts'
 
-/** What comes next of it; `undefined`: there is no more. */
+/** What comes next of it; `undefined`: there is no more. What it rejects with is thrown: it says nothing of the recording. */
 export type NextPiece = () => Promise<ArrivingPiece | undefined>
 
 export type ArrivingPiece =
@@ -43,17 +43,20 @@ export async function* readArriving(next: NextPiece, options: ArrivingOptions = 
   const { head, deletion, latest } = options
   const { segments, put } = createArriving()
   let tombstone: string | undefined
+  let failure: { readonly cause: unknown } | undefined
   const wait = async (): Promise<boolean> => {
-    const piece = await next()
-    if (piece?.what === 'bytes') put(piece.segment, piece.bytes)
-    else if (piece !== undefined) tombstone = piece.text
-    return piece?.what === 'bytes'
+    const piece = await next().catch((cause: unknown) => void (failure = { cause }))
+    if (piece?.what === 'tombstone') tombstone = piece.text
+    if (piece?.what !== 'bytes') return false
+    put(piece.segment, piece.bytes)
+    return true
   }
   for await (const item of scanRecording(segments, { head, wait })) {
     if (item.item !== 'over') {
       yield item
       continue
     }
+    if (failure !== undefined) throw failure.cause
     const verdict =
       tombstone === undefined
         ? judgeRecording(item.outcome, head, { state: 'none' })

@@ -38,14 +38,17 @@ export async function openSegment(path: string): Promise<SegmentReader | undefin
 
 export function createSegmentReader(view: View, close: () => Promise<void>): SegmentReader {
   let position = 0
+  let isSegment = false
   return {
     async next(chain) {
-      const start = position === 0 ? segmentMagic.length : position
-      if (position === 0) {
-        const magic = await view(0, start)
+      if (!isSegment) {
+        const magic = await view(0, segmentMagic.length)
         if (!segmentMagic.subarray(0, magic.length).equals(magic)) return broken('the file is not a segment')
-        if (magic.length < start) return magic.length === 0 ? { found: 'end' } : { found: 'torn', bytes: magic.length }
+        if (magic.length === 0) return { found: 'end' }
+        if (magic.length < segmentMagic.length) return { found: 'torn', bytes: magic.length }
+        isSegment = true
       }
+      const start = position === 0 ? segmentMagic.length : position
       const found = await readRecord(view, start, chain)
       if (found.found !== 'record') return found
       const bytes = start + found.record.bytes - position

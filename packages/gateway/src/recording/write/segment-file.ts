@@ -40,7 +40,13 @@ export async function createSegmentFile(deps: SegmentFileDeps): Promise<SegmentF
     await file.append(all)
     bytes += all.length
   }
-  await append(Buffer.concat([segmentMagic, first.bytes]))
+  try {
+    await append(Buffer.concat([segmentMagic, first.bytes]))
+  } catch (error) {
+    // Nobody else knows of it yet.
+    await file.close().catch(() => undefined)
+    throw error
+  }
 
   return {
     async put(kind, payload) {
