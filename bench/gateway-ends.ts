@@ -15,8 +15,10 @@ import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
 const width = 16
 /** Always under way, and five times a second there are rows, a result and the next one. */
 const statement = 'select pg_sleep(0.2)'
-/** All that run out do so within this, after as much time to settle as this is. */
+/** All that run out by and by do so within this. */
 const withinMs = 1_000
+/** Until the first does. */
+const settleMs = 1_000
 
 /** Whoever is not cut by then is not going to be. */
 const cutWithinMs = 30_000
@@ -68,11 +70,18 @@ async function endingBeside(ways: Ways, { where, quick, note, ...options }: Endi
   const count = quick ? 50 : 500
   const alone = quick ? 10 : 100
   const rounds = options.rounds ?? (quick ? 1 : 3)
-  const late: Record<'floor' | 'expiry' | 'one' | 'all', Lateness[]> = { floor: [], expiry: [], one: [], all: [] }
+  const late: Record<'floor' | 'expiry' | 'instant' | 'one' | 'all', Lateness[]> = {
+    floor: [],
+    expiry: [],
+    instant: [],
+    one: [],
+    all: [],
+  }
   for (let round = 0; round < rounds; round++) {
     note(`ending ${count} busy sessions, ${where}, round ${round + 1}`)
     late.floor.push(...(await cutTogether(ways.relay, count)))
-    late.expiry.push(...(await expire(ways.gateway, count)))
+    late.expiry.push(...(await expire(ways.gateway, { count, withinMs })))
+    late.instant.push(...(await expire(ways.gateway, { count, withinMs: 0 })))
     late.one.push(...(await cutOneByOne(ways.gateway, { count, alone })))
     late.all.push(...(await cutTogether(ways.gateway, count)))
   }
@@ -84,6 +93,7 @@ async function endingBeside(ways: Ways, { where, quick, note, ...options }: Endi
   return [
     tailOf(`cut to the client's socket closing, ${busy}: bare Node relay, all at once`, late.floor),
     tailOf(`expiry to the client's socket closing, ${busy}: all within ${withinMs / 1_000} s`, late.expiry, bound),
+    tailOf(`expiry to the client's socket closing, ${busy}: all at one instant`, late.instant, bound),
     tailOf(`revoke to the client's socket closing, ${busy}: one at a time`, late.one, bound),
     tailOf(`revoke to the client's socket closing, ${busy}: all at once`, late.all, bound),
     figureOf(`of all these, ${where}, not closed within ${cutWithinMs / 1_000} s`, neverCut, 'count', { atMost: 0 }),
@@ -122,9 +132,11 @@ async function lateness({ cut, drop }: RawClient, since: (cut: Moment) => number
   return moment && since(moment)
 }
 
-async function expire(way: Way, count: number): Promise<Lateness[]> {
+type Expiring = { readonly count: number; readonly withinMs: number }
+
+async function expire(way: Way, { count, withinMs }: Expiring): Promise<Lateness[]> {
   const clients = await busy(way, count)
-  const begin = Date.now() + withinMs
+  const begin = Date.now() + settleMs
   const atEpochMs = clients.map((_, i) => begin + Math.floor((i * withinMs) / count))
   way.middle.cut({ ports: clients.map(({ port }) => port), atEpochMs })
   return Promise.all(clients.map((client, i) => lateness(client, ({ epochMs }) => epochMs - (atEpochMs[i] ?? 0))))

@@ -5,6 +5,7 @@
 
 import { ending } from './gateway-ends.ts'
 import { idling } from './gateway-idle.ts'
+import { revoking } from './gateway-revokes.ts'
 import { setUpGateway } from './gateway-stand.ts'
 import { connecting, copying, transactions } from './gateway-traffic.ts'
 import type { Bench, Row } from './harness.ts'
@@ -24,6 +25,7 @@ export const gateway: Bench = {
       }
       if (psql !== undefined) rows.push(...(await copying(stand, psql, options)))
       rows.push(...(await ending(stand, options)))
+      rows.push(...(await revoking(options)))
       rows.push(...(await idling(folder, options)))
       return rows
     } finally {

@@ -28,6 +28,8 @@ export type Stand = {
   readonly targetAdmin: pg.Client
   /** As the superuser of the target: a new connection, closed with the stand. */
   readonly connectTarget: () => Promise<pg.Client>
+  /** For whatever else the benchmark puts on disk; goes with the stand. */
+  readonly folder: string
   readonly close: () => Promise<void>
 }
 
@@ -44,9 +46,11 @@ export type Store = {
 /** Work by the clock would fall on one side of a comparison or the other: it waits until the benchmark is over. */
 export const quietSettings = { TIDEGATE_SWEEP_EVERY: '1h', TIDEGATE_REASK_EVERY: '1h' } as const
 
+/** @param edit of the resource, as the examples have it */
 export async function setUp(
   { report, profileDir }: BenchOptions,
   settings: Readonly<Record<string, string>> = quietSettings,
+  edit: (resource: string) => string = (resource) => resource,
 ): Promise<Stand> {
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-bench-'))
   await chmod(folder, 0o711)
@@ -62,7 +66,7 @@ export async function setUp(
     const env = { ...serverEnv(store), ...settings, ORDERS_DB_ADMIN_PASSWORD: secret }
     const server = await startServerProcess(env, profileDir)
     closing.push(server.stop)
-    const tokens = await configure(server, target.port)
+    const tokens = await configure(server, (resource) => edit(resource.replace('port: 5433', `port: ${target.port}`)))
     const connect = async (config: pg.ClientConfig): Promise<pg.Client> => {
       const client = new pg.Client(config)
       await client.connect()
@@ -84,6 +88,7 @@ export async function setUp(
         password: secret,
       }),
       connectTarget: () => connect({ ...target.connection, database: 'orders' }),
+      folder,
       close,
     }
   } catch (error) {
@@ -155,14 +160,14 @@ const peopleCount = 10
 /** Ten engineers and an administrator; whoever is an engineer reads by themselves. */
 async function configure(
   server: ServerProcess,
-  targetPort: number,
+  edit: (resource: string) => string,
 ): Promise<{ people: readonly string[]; administrator: string }> {
   const people = numbers(peopleCount).map(makeToken)
   const administrator = makeToken()
   await createClient({ url: server.url, token: server.firstToken ?? '' }).applyConfig({
     files: [
       { path: 'people.yaml', text: peopleText(people, administrator) },
-      { path: 'orders-db.yaml', text: (await example('orders-db.yaml')).replace('port: 5433', `port: ${targetPort}`) },
+      { path: 'orders-db.yaml', text: edit(await example('orders-db.yaml')) },
       { path: 'access.cedar', text: await example('access.cedar') },
     ],
   })

@@ -1,0 +1,113 @@
+/**
+ * A revoke by the API, told by the server to a gateway that is a process of its own, to the client's socket closing.
+ * Hundreds are called for at once, and each session is in the middle of a statement.
+ */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Moment, moment, openThroughTidegate } from './access.ts'
+import { connectRaw, type RawClient } from './gateway-clients.ts'
+import type { BenchOptions, Row } from './harness.ts'
+import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
+import { quietSettings, setUp, type Stand } from './stand.ts'
+
+/** Openings under way at once. */
+const openingWidth = 16
+/** Revokes under way at once: as many as administrators would ever send. */
+const revokingWidth = 64
+const statement = 'select pg_sleep(0.2)'
+const cutWithinMs = 30_000
+
+export async function revoking(options: BenchOptions): Promise<Row[]> {
+  const count = options.quick ? 50 : 500
+  const stand = await setUp(options, quietSettings, (resource) =>
+    resource.replace('kind: postgres', 'kind: postgres\n    gateway: required'),
+  )
+  try {
+    const gateway = await startGatewayProcess(stand)
+    try {
+      options.note(`opening ${count} through the gateway`)
+      const rounds = options.rounds ?? 1
+      const late: Late[] = []
+      for (let round = 0; round < rounds; round++) late.push(...(await revokeAll(stand, count)))
+      return rowsOf(late, `${count} busy, ${revokingWidth} calls at a time`)
+    } finally {
+      await gateway.stop()
+    }
+  } finally {
+    await stand.close()
+  }
+}
+
+/** In ms. */
+type Late = { readonly sinceSent: number; readonly sinceAnswered: number } | undefined
+
+function rowsOf(late: readonly Late[], live: string): Row[] {
+  const cut = late.filter((one) => one !== undefined)
+  const answered = rowOf(
+    `revoke's answer to the client's socket closing, ${live}`,
+    cut.map(({ sinceAnswered }) => sinceAnswered),
+  )
+  const { p50, p95, p99, max } = answered.figures as Readonly<Record<'p50' | 'p95' | 'p99' | 'max', number>>
+  return [
+    { ...answered, figures: { p99, p50, p95, max }, wanted: { atMost: 50 } },
+    rowOf(
+      `revoke's sending to the client's socket closing, ${live}`,
+      cut.map(({ sinceSent }) => sinceSent),
+    ),
+    figureOf('  not closed at all', late.length - cut.length, 'count', { atMost: 0 }),
+  ]
+}
+
+type Busy = { readonly grant: string; readonly client: RawClient }
+
+async function revokeAll(stand: Stand, count: number): Promise<Late[]> {
+  const busy = await inParallel(numbers(count), openingWidth, async (i): Promise<Busy> => {
+    const { grant, login } = await openThroughTidegate(stand.people[i % stand.people.length] ?? stand.alice, '1h')
+    const client = await connectRaw(login)
+    client.keepSaying(statement)
+    return { grant, client }
+  })
+  const late = await inParallel(busy, revokingWidth, async ({ grant, client }) => {
+    const sent = moment()
+    await stand.administrator.revokeGrant({ id: grant, reason: 'Benchmark' })
+    return { client, sent, answered: moment() }
+  })
+  return Promise.all(late.map(lateness))
+}
+
+type Revoked = { readonly client: RawClient; readonly sent: Moment; readonly answered: Moment }
+
+async function lateness({ client, sent, answered }: Revoked): Promise<Late> {
+  const cut = await Promise.race([client.cut, delay(cutWithinMs, undefined, { ref: false })])
+  if (cut === undefined) client.drop()
+  return cut && { sinceSent: cut.ms - sent.ms, sinceAnswered: cut.ms - answered.ms }
+}
+
+/** As it ships, and as it is started on a machine of its own. */
+async function startGatewayProcess({ server, administrator, folder }: Stand): Promise<{ stop: () => Promise<void> }> {
+  const { enrolmentToken } = await administrator.createGateway({ id: 'bench' })
+  const command = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url))
+  const argv = ['gateway', '--url', server.url, '--data', join(folder, 'gateway'), '--listen', '127.0.0.1:0']
+  const child = spawn(process.execPath, [command, ...argv], {
+    env: { PATH: process.env['PATH'], TIDEGATE_ENROLMENT_TOKEN: enrolmentToken },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8')
+  const exited = once(child, 'exit')
+  while (!said.includes('listens at')) {
+    const more = await Promise.race([once(child.stderr, 'data'), exited.then(() => undefined)])
+    if (more === undefined) throw new Error(`The gateway did not start: ${said}`)
+    said += String(more[0])
+  }
+  return {
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
