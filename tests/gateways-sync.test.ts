@@ -219,6 +219,29 @@ test('what one server commits wakes the feed of another by its notification alon
   expect((await over).ended).toMatchObject([{ grant: grant.id }])
 })
 
+test('an end is told by the server that commits it without its reading the store again', async () => {
+  const world = await createGatewayWorld()
+  await joined(world)
+  const { grant } = await opened(world.as('alice'))
+  const db = databaseOf(world)
+  const configurations = createConfigurations(connectorKinds)
+  const feed = createFeed({
+    db,
+    configurations,
+    name: 'alone',
+    now: () => instant(Date.now()),
+    lookEveryMs: 86_400_000,
+  })
+  onTestFinished(() => feed.stop())
+  const [{ at } = {}] = await inStore(world.store, 'select extract(epoch from enrolled_at) * 1000 as at from gateway')
+  const gateway = { id: 'gw-1', enrolledAt: Number(at) as never }
+  const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
+  const next = feed.sync({ gateway, cursor, waitMs: wait })
+  await db.destroy()
+  feed.tell(grant.id, 'access was revoked')
+  expect((await next).ended).toEqual([{ grant: grant.id, reason: 'access was revoked' }])
+})
+
 test('a server that cannot read its store tells a gateway so, and not that nothing has changed', async () => {
   const proxy = await startProxyForTest(clusterOf('store'))
   const world = await createGatewayWorld({ storeAt: proxy })

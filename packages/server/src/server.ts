@@ -230,7 +230,7 @@ function hearOfGateways(hint: Hint | undefined, { feed, views }: HearingOfGatewa
   if (hint === undefined) feed.look()
   if (hint?.to !== 'gateways') return
   const view = viewOfHint(hint.about)
-  if (view === undefined) feed.tell(hint.about)
+  if (view === undefined) feed.tell(hint.about, hint.over)
   views.tell(view ?? hint.about)
 }
 

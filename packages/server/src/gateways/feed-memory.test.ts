@@ -91,3 +91,17 @@ test('who was away for longer than it remembers is told everything, and the rest
   expect(memory.since(cursor, gateway).told.whole).toBe(true)
   expect(memory.since(recent, gateway).told).toMatchObject({ whole: false, grants: [{ grant: 'grt_2' }] })
 })
+
+test('what is over stays over, whatever was read of it before', () => {
+  const memory = createMemory('a')
+  put(memory, { grt_1: live('grt_1') })
+  const cursor = cursorOf(memory)
+  memory.putOver('grt_1', 'access was revoked')
+  memory.putOver('grt_2', 'access was revoked')
+  put(memory, { grt_1: live('grt_1'), grt_2: live('grt_2') })
+  expect(memory.since(cursor, gateway).told).toMatchObject({
+    grants: [],
+    ended: [{ grant: 'grt_1', reason: 'access was revoked' }],
+  })
+  expect(memory.since(undefined, gateway).told.grants).toEqual([])
+})

@@ -26,6 +26,8 @@ export function createMemory(name: string) {
   const live = new Map<string, Extract<Standing, { grant: unknown }>>()
   let orders: Orders = new Map()
   const changes: Change[] = []
+  /** Told as over without having been read: what was read before that says otherwise, and is not believed. */
+  const over = new Set<string>()
   /** The number of the first change that is remembered. */
   let first = 0
 
@@ -63,6 +65,7 @@ export function createMemory(name: string) {
   const changeOf = (id: string, standing: Standing | undefined): Change | undefined => {
     const known = live.get(id)
     if (standing && 'grant' in standing) {
+      if (over.has(id)) return undefined
       live.set(id, standing)
       return known?.mark === standing.mark ? undefined : { resource: standing.grant.resource, grant: standing.grant }
     }
@@ -80,6 +83,14 @@ export function createMemory(name: string) {
     ],
     putGrants: (ids: readonly string[], standings: ReadonlyMap<string, Standing>): readonly Change[] =>
       remember(ids.flatMap((id) => changeOf(id, standings.get(id)) ?? [])),
+    /** A grant that has ended, which is final. */
+    putOver(id: string, reason: string): readonly Change[] {
+      over.add(id)
+      const [oldest] = over
+      if (over.size > gatewayServerLimits.remembered && oldest !== undefined) over.delete(oldest)
+      const change = changeOf(id, { ended: reason })
+      return remember(change ? [change] : [])
+    },
     putOrders(present: Orders): readonly Change[] {
       const added = [...present].filter(([key]) => !orders.has(key))
       orders = present

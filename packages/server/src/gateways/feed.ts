@@ -8,15 +8,15 @@ import { ApiError } from '@tidegate/api'
 import type { Instant } from '@tidegate/core'
 import type { GatewayRef } from '../identity/identity.ts'
 import type { Reading } from './feed-reads.ts'
-import type { Told } from './feed-memory.ts'
+import type { Change, Told } from './feed-memory.ts'
 import { concerns, createMemory } from './feed-memory.ts'
 import { createKeeper } from './keeper.ts'
 import { gatewayServerLimits } from './limits.ts'
 import { createWaiting } from './waiting.ts'
 
 export type Feed = {
-  /** Something about this grant, session or gateway has changed. */
-  readonly tell: (about: string) => void
+  /** Something about this grant, session or gateway has changed. @param over the grant is over, in these words */
+  readonly tell: (about: string, over?: string) => void
   /** Something may have been missed. */
   readonly look: () => void
   readonly sync: (asked: Asked) => Promise<Told>
@@ -48,11 +48,13 @@ export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEv
   let begun = false
 
   const waiting = createWaiting({ everyMs: lookEveryMs, meanwhile: () => void keeper.look() })
+  const changed = (changes: readonly Change[]): void =>
+    waiting.release((gateway) => changes.some((change) => concerns(gateway, change)))
   const keeper = createKeeper({
     ...reading,
     memory,
     now,
-    changed: (changes) => waiting.release((gateway) => changes.some((change) => concerns(gateway, change))),
+    changed,
     enrolled: (enrolments) => waiting.keepOnly(enrolments),
     // Whoever waits finds out by itself that the store cannot be read.
     failed: () => waiting.releaseAll(),
@@ -67,9 +69,10 @@ export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEv
   }
 
   return {
-    tell(about) {
+    tell(about, over) {
       if (!begun) return
-      if (about === configurationChanged) void keeper.look()
+      if (over !== undefined) changed(memory.putOver(about, over))
+      else if (about === configurationChanged) void keeper.look()
       else keeper.tell(about)
     },
     look() {

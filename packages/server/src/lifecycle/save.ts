@@ -12,6 +12,7 @@ import {
   principalKey,
   roleKey,
 } from '@tidegate/core'
+import { endWords } from '../gateways/end-words.ts'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
@@ -49,7 +50,10 @@ export async function saveGrant(
   const dueAt = dueOf(grant)
   unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
   if (dueAt !== undefined) unit.hint({ to: 'due', at: dueAt })
-  if (before.byGateway) unit.hint({ to: 'gateways', about: grant.id })
+  if (before.byGateway) {
+    const over = grant.end && endWords(grant.end.reason, grant.end.by ?? null)
+    unit.hint({ to: 'gateways', about: grant.id, ...(over !== undefined && { over }) })
+  }
   return grant
 }
 

@@ -27,7 +27,14 @@ type TimedHint =
   | { readonly to: 'entries'; readonly at: Instant }
 
 /** Or something that gateways are to hear of: the id of a grant, of a session or of a gateway. */
-export type Hint = TimedHint | { readonly to: 'gateways'; readonly about: string }
+export type Hint =
+  | TimedHint
+  | {
+      readonly to: 'gateways'
+      readonly about: string
+      /** In words for its holder: the grant is over, and this process need not read that. Others do. */
+      readonly over?: string
+    }
 
 export function parseHint(payload: string | undefined): Hint | undefined {
   const about = /^gateways ([\x21-\x7e]{1,128})$/.exec(payload ?? '')?.[1]
@@ -60,7 +67,7 @@ type Deps = { readonly db: Database; readonly runtime: Runtime; readonly wake?: 
  * Read committed, and rows locked by whoever changes them. What `work` throws rolls everything back.
  */
 export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) => Promise<T>): Promise<T> {
-  const hints: Hints = { timed: new Map(), gateways: new Set() }
+  const hints: Hints = { timed: new Map(), gateways: new Map() }
   const hint = (one: Hint): void => collect(hints, one)
   const result = await transaction(db, async (tx) => {
     const drafts: EntryDraft[] = []
@@ -82,20 +89,23 @@ export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) 
     return { result, sent: Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)]) }
   })
   for (const [to, at] of hints.timed) wake?.({ to, at })
-  for (const about of hints.gateways) wake?.({ to: 'gateways', about })
+  for (const [about, over] of hints.gateways) wake?.({ to: 'gateways', about, ...(over !== undefined && { over }) })
   return result
 }
 
-type Hints = { readonly timed: Map<TimedHint['to'], Instant>; readonly gateways: Set<string> }
+type Hints = { readonly timed: Map<TimedHint['to'], Instant>; readonly gateways: Map<string, string | undefined> }
 
 function collect({ timed, gateways }: Hints, hint: Hint): void {
-  if (hint.to === 'gateways') gateways.add(hint.about)
+  if (hint.to === 'gateways') gateways.set(hint.about, hint.over ?? gateways.get(hint.about))
   else timed.set(hint.to, earlier(hint.at, timed.get(hint.to) ?? hint.at))
 }
 
 async function notify(tx: Tx, now: Instant, { timed, gateways }: Hints): Promise<void> {
   const near = [...timed].filter(([to, at]) => to !== 'entries' && at - now < tellWithinMs)
-  const payloads = [...near.map(([to, at]) => `${to} ${at}`), ...[...gateways].map((about) => `gateways ${about}`)]
+  const payloads = [
+    ...near.map(([to, at]) => `${to} ${at}`),
+    ...[...gateways.keys()].map((about) => `gateways ${about}`),
+  ]
   if (payloads.length === 0) return
   await sql`select pg_notify(${channel}, payload) from unnest(${payloads}::text[]) as payload`.execute(tx)
 }
