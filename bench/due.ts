@@ -17,7 +17,7 @@ import { createLogger } from '@tidegate/server'
 import { sql } from 'kysely'
 import type pg from 'pg'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
-import { findPrincipal } from '../packages/server/src/identity/tokens.ts'
+import { findPrincipals } from '../packages/server/src/identity/principals.ts'
 import type { Activation } from '../packages/server/src/lifecycle/activate-grant.ts'
 import { runCrew } from '../packages/server/src/reconciler/crew.ts'
 import { pickDue, stepGrants } from '../packages/server/src/reconciler/grant-step.ts'
@@ -207,7 +207,7 @@ function createPicker(url: string) {
     workDb: db,
     runtime: { ...systemRuntime, now: () => now },
     configurations: createConfigurations(connectorKinds),
-    findPrincipal,
+    findPrincipals,
     targets: createTargets({ runtime: systemRuntime, secrets: { env: {}, secretsDir: '/nonexistent' } }),
   })
   return {

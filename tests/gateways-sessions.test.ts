@@ -6,6 +6,7 @@ import type { Instant } from '@tidegate/core'
 import { expect, test } from 'vitest'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
 import { gatewayServerLimits } from '../packages/server/src/gateways/limits.ts'
+import { findPrincipals } from '../packages/server/src/identity/principals.ts'
 import { housekeeping } from '../packages/server/src/reconciler/housekeeping.ts'
 import { opened } from './support/access.ts'
 import { chain, createGatewayWorld, databaseOf, joined, newSession, reportsOf } from './support/gateways.ts'
@@ -291,7 +292,7 @@ test('a session whose end nobody tells is lost some minutes after its grant is o
   await world.server.drain()
   const db = databaseOf(world)
   const runtime = { now: () => world.clock.now() as Instant, random: randomBytes }
-  const tidy = () => housekeeping({ db, runtime, configurations: createConfigurations(connectorKinds) })
+  const tidy = () => housekeeping({ db, runtime, configurations: createConfigurations(connectorKinds), findPrincipals })
   world.clock.advance(gatewayServerLimits.tellEndWithin)
   await tidy()
   expect((await world.as('alice').getSession({ id: session })).endedAt).toBeUndefined()

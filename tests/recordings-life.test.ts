@@ -11,6 +11,7 @@ import { forgetRecording, recordingFolder, verifyRecording } from '@tidegate/gat
 import { expect, test, vi } from 'vitest'
 import { readFromAfar } from '../packages/cli/src/recordings/afar.ts'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
+import { findPrincipals } from '../packages/server/src/identity/principals.ts'
 import { housekeeping } from '../packages/server/src/reconciler/housekeeping.ts'
 import { opened } from './support/access.ts'
 import { connectedWorld, logIn, sessionsOf, started } from './support/connected.ts'
@@ -212,6 +213,7 @@ test('a recording is kept for as long as its resource says, and then its gateway
       db,
       runtime: { now: () => world.clock.now() as Instant, random: (count) => new Uint8Array(count).fill(7) },
       configurations: createConfigurations(connectorKinds),
+      findPrincipals,
     })
   const day = 86_400_000
   world.clock.advance(30 * day)

@@ -6,7 +6,8 @@ import { keepEngineSteady } from '../../packages/server/src/engine.ts'
 import { openInstallation } from '../../packages/server/src/installation.ts'
 import { createConfigurations } from '../../packages/server/src/configuration/configurations.ts'
 import { applyConfiguration } from '../../packages/server/src/configuration/apply.ts'
-import { findPrincipal, firstAdministrator, tokenAuthentication } from '../../packages/server/src/identity/tokens.ts'
+import { findPrincipals, firstAdministrator } from '../../packages/server/src/identity/principals.ts'
+import { tokenAuthentication } from '../../packages/server/src/identity/tokens.ts'
 import { loadMasterKey } from '../../packages/server/src/secrets/master-key.ts'
 import { change } from '../../packages/server/src/store/change.ts'
 import type { Runtime } from '../../packages/server/src/runtime.ts'
@@ -39,7 +40,7 @@ export async function openBench(url: string): Promise<Bench & { readonly close: 
       auditor: true,
       expiresAt: instant(Number.MAX_SAFE_INTEGER),
     }
-    return applyConfiguration({ db, runtime, configurations, findPrincipal, kinds }, unit, {
+    return applyConfiguration({ db, runtime, configurations, findPrincipals, kinds }, unit, {
       caller,
       files: filesOf(0),
     })

@@ -3,9 +3,10 @@
 import { ApiError } from '@tidegate/api'
 import type { CloseOutcome, Connector, Credential } from '@tidegate/connectors'
 import { after, formatInstant, hours, instant, makeId, principalKey } from '@tidegate/core'
-import type { GrantId, Principal } from '@tidegate/core'
+import type { GrantId } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Snapshot } from '../../packages/server/src/configuration/snapshot.ts'
+import type { FindPrincipals } from '../../packages/server/src/identity/principals.ts'
 import { credentialView, grantView } from '../../packages/server/src/operations/views.ts'
 import type { Tx } from '../../packages/server/src/store/database.ts'
 import { saveGrant } from '../../packages/server/src/lifecycle/save.ts'
@@ -287,12 +288,11 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       approveRequest: {
         kind: 'change',
         run(call, unit) {
-          const { findPrincipal } = call.services
-          const disguised = (...asked: Parameters<typeof findPrincipal>): Principal | undefined => {
-            const found = findPrincipal(...asked)
-            return found && { ...found, id: 'someone-else' }
+          const findPrincipals: FindPrincipals = async (...asked) => {
+            const found = await call.services.findPrincipals(...asked)
+            return new Map([...found].map(([key, principal]) => [key, { ...principal, id: 'someone-else' }]))
           }
-          return real.approveRequest.run({ ...call, services: { ...call.services, findPrincipal: disguised } }, unit)
+          return real.approveRequest.run({ ...call, services: { ...call.services, findPrincipals } }, unit)
         },
       },
     }),

@@ -8,7 +8,8 @@ import { createLogger } from '@tidegate/server'
 import { createConfigurations } from '../../packages/server/src/configuration/configurations.ts'
 import { toApiError } from '../../packages/server/src/http/faults.ts'
 import { registerOperations } from '../../packages/server/src/http/operations-routes.ts'
-import { createTokenIdentity, findPrincipal } from '../../packages/server/src/identity/tokens.ts'
+import { findPrincipals } from '../../packages/server/src/identity/principals.ts'
+import { createTokenIdentity } from '../../packages/server/src/identity/tokens.ts'
 import { reassessGrants, reassessRequests } from '../../packages/server/src/lifecycle/reassess.ts'
 import { createSequencer } from '../../packages/server/src/log/sequencer.ts'
 import type { Handlers, Services } from '../../packages/server/src/operations/handler.ts'
@@ -75,7 +76,7 @@ export function createProcess(config: Config): Process {
   const targets = createTargets({ runtime, secrets: { env: {}, secretsDir: '/nonexistent' } })
   const sequencer = createSequencer({ db: databases.db, runtime, signer: config.signer })
   const log = { verifierKey: config.signer.vkey, integrate: sequencer.integrate }
-  const services: Services = { ...databases, runtime, configurations, findPrincipal, targets, kinds, sweepEvery, log }
+  const services: Services = { ...databases, runtime, configurations, findPrincipals, targets, kinds, sweepEvery, log }
   const reconciling = { ...services, runtime: runtimeOf(config.reconcilerNow) }
   const reconciler = createReconciler({ ...reconciling, reaskEvery, log: silent })
   return {

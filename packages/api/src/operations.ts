@@ -11,6 +11,7 @@ import type { ErrorCode } from './errors.ts'
 import { gatewayOperations } from './gateway.ts'
 import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
+import { loginOperations } from './logins.ts'
 import * as s from './schemas.ts'
 
 /**
@@ -65,6 +66,9 @@ export const operations = {
       administrator: z.boolean(),
       auditor: z.boolean(),
       tokenExpiresAt: s.instant.optional(),
+      authentication: s.authentication,
+      /** The login that the caller came through. Absent: by a token. */
+      login: z.string().optional(),
     }),
     errors: [],
   },
@@ -326,6 +330,7 @@ export const operations = {
   },
   ...gatewayOperations,
   ...recordingOperations,
+  ...loginOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

@@ -270,6 +270,7 @@ export const planItem = z.object({
   action: z.enum(['create', 'change', 'remove']),
   kind: z.enum([
     'settings',
+    'provider',
     'user',
     'service',
     'agent',
@@ -298,6 +299,16 @@ export const plan = z
     needsSecondPerson: z.boolean(),
   })
   .meta({ id: 'Plan' })
+
+export const authentication = z
+  .object({
+    method: z.enum(['token', 'oidc']),
+    mfa: z.boolean(),
+    phishingResistant: z.boolean(),
+    /** Absent: nobody said when. */
+    at: instant.optional(),
+  })
+  .meta({ id: 'Authentication' })
 
 export const configChange = z
   .object({

@@ -27,9 +27,11 @@ export type Question = {
 }
 
 export type Authentication = {
-  readonly method: 'token'
+  /** `token`: one that configuration declares. `oidc`: a sign-in at an identity provider. */
+  readonly method: 'token' | 'oidc'
   readonly mfa: boolean
   readonly phishingResistant: boolean
+  /** Where nobody said when: the beginning of time, so that no policy takes it for fresh. */
   readonly at: Instant
 }
 

@@ -16,6 +16,7 @@ export const idPrefixes = {
   token: 'tok',
   session: 'ses',
   view: 'viw',
+  login: 'lgn',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -30,6 +31,7 @@ export type ChangeId = Id<'change'>
 export type FindingId = Id<'finding'>
 export type TokenId = Id<'token'>
 export type SessionId = Id<'session'>
+export type LoginId = Id<'login'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -18,7 +18,9 @@ import type { ViewWaiting } from './gateways/view-waiting.ts'
 import { createViewWaiting, viewOfHint } from './gateways/view-waiting.ts'
 import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
-import { createTokenIdentity, findPrincipal } from './identity/tokens.ts'
+import { createIdentity } from './identity/create-identity.ts'
+import { createProviders } from './identity/people/provider.ts'
+import { findPrincipals } from './identity/principals.ts'
 import { openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
 import { createSequencer, sequencerBatch } from './log/sequencer.ts'
@@ -30,6 +32,7 @@ import { createReconciler } from './reconciler/reconciler.ts'
 import type { Reconciler } from './reconciler/reconciler.ts'
 import type { Runtime } from './runtime.ts'
 import { systemRuntime } from './runtime.ts'
+import type { MasterKey } from './secrets/envelope.ts'
 import { loadMasterKey } from './secrets/master-key.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import type { Database } from './store/database.ts'
@@ -109,7 +112,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     runtime,
     wake: (hint) => heard(hint),
     configurations,
-    findPrincipal,
+    findPrincipals,
     targets,
     kinds: connectorKinds,
     gateways: { key, feed, views, db: gatewayDb },
@@ -120,15 +123,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
   const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
   let ready = true
-  const app = createApp({
-    services,
-    identity: createTokenIdentity({ db, gatewayDb, runtime, configurations }),
-    logger,
-    version,
-    metricsToken: settings.metricsToken,
-    isReady: () => ready,
-    ...(settings.tls && { tls: await readTls(settings.tls) }),
-  })
+  const app = await openApp(options, { services, gatewayDb, key, isReady: () => ready })
   const closeApp = closingOf(app)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
   const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
@@ -160,6 +155,34 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     inviteGateway: (id) => inviteOne(services, id),
     ...firstTokenOf(installation),
   }
+}
+
+type Serving = {
+  readonly services: Services
+  readonly gatewayDb: Database
+  readonly key: MasterKey
+  readonly isReady: () => boolean
+}
+
+async function openApp(
+  { settings, env, logger }: ServerOptions,
+  { services, gatewayDb, key, isReady }: Serving,
+): Promise<FastifyInstance> {
+  const secrets = { env, secretsDir: settings.secretsDir }
+  const providers = createProviders({ runtime: services.runtime, secrets })
+  const publicUrl = (): string => settings.publicUrl ?? urlOf(app, settings)
+  const people = { ...services, gatewayDb, key, publicUrl, providers }
+  const app = createApp({
+    services,
+    identity: createIdentity(people),
+    people,
+    logger,
+    version,
+    metricsToken: settings.metricsToken,
+    isReady,
+    ...(settings.tls && { tls: await readTls(settings.tls) }),
+  })
+  return app
 }
 
 const drainer =

@@ -52,6 +52,7 @@ export const me: Output<'whoami'> = {
   groups: ['engineers'],
   administrator: false,
   auditor: false,
+  authentication: { method: 'token', mfa: false, phishingResistant: false },
 }
 
 type AccessRequest = Output<'getRequest'>

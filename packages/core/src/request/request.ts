@@ -1,6 +1,6 @@
 /** A request, and how its events change it. */
 
-import type { ApprovalPath } from '../decision.ts'
+import type { ApprovalPath, Authentication } from '../decision.ts'
 import type { ApprovalId, DecisionId, GrantId, RequestId } from '../ids.ts'
 import type { PrincipalRef } from '../principal.ts'
 import type { Instant, Millis } from '../time.ts'
@@ -23,6 +23,8 @@ export type AccessRequest = {
   /** The latest decision on it. */
   readonly decision: DecisionId
   readonly filedAt: Instant
+  /** How its principal had proved who it is. Absent: by a token. */
+  readonly authentication?: Authentication
   /** An unanswered request expires here. */
   readonly pendingUntil: Instant
   readonly settledAt?: Instant

@@ -13,6 +13,7 @@ import type { Selectable } from 'kysely'
 import type { Caller } from '../identity/identity.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import { configurationChanged } from '../gateways/feed.ts'
+import type { FindPrincipals } from '../identity/principals.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import { entryLimits } from '../log/limits.ts'
 import { scheduleTending } from '../targets/schedule-tending.ts'
@@ -44,10 +45,12 @@ export async function planConfiguration(deps: Deps, reader: Reader, files: reado
   const parsed = parseConfiguration(files, { version: before.version + 1, kinds, sessionRules })
   if (!parsed.ok) throw invalid(parsed.problems)
   const after = parsed.snapshot
-  const locked = await lockoutProblem(reader, after, deps.runtime.now())
+  const { findPrincipals } = deps
+  const under = { after, now: deps.runtime.now(), findPrincipals }
+  const locked = await lockoutProblem(reader, under)
   if (locked) throw invalid([locked])
   const items = planItems(before, after)
-  const effects = [...(await effectsOf(reader, before, after)), ...unkeptEffects(after)]
+  const effects = [...(await effectsOf(reader, before, under)), ...unkeptEffects(after)]
   return {
     before,
     after,
@@ -58,10 +61,13 @@ export async function planConfiguration(deps: Deps, reader: Reader, files: reado
 const invalid = (problems: readonly FieldProblem[]): ApiError =>
   new ApiError('invalid-input', { detail: 'The configuration was not applied; nothing has changed.', problems })
 
+type Under = { readonly after: Snapshot; readonly now: Instant; readonly findPrincipals: FindPrincipals }
+
 /** Policy never locks out its administrators: whoever is needed to change it back must be left. */
-async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Promise<FieldProblem | undefined> {
+async function lockoutProblem(reader: Reader, under: Under): Promise<FieldProblem | undefined> {
+  const { after } = under
   const { administrators } = after.declared.settings
-  const left = await workingAdministrators(reader, after, now)
+  const left = await workingAdministrators(reader, under)
   if (left.size >= administratorsNeeded(after)) return undefined
   if (left.size === 0) {
     return {
@@ -78,16 +84,19 @@ async function lockoutProblem(reader: Reader, after: Snapshot, now: Instant): Pr
 }
 
 /** What it does to access that is open now, as far as can be said without asking the question again. */
-async function effectsOf(reader: Reader, before: Snapshot, after: Snapshot): Promise<string[]> {
+async function effectsOf(reader: Reader, before: Snapshot, { after, now, findPrincipals }: Under): Promise<string[]> {
   const effects: string[] = []
-  for (const grant of await openGrants(reader)) {
+  const grants = await openGrants(reader)
+  const refs = grants.map(({ principal }) => principal)
+  const principals = await findPrincipals(reader, { snapshot: after, refs, now })
+  for (const grant of grants) {
     const was = before.resources.get(grant.resource)
     const is = after.resources.get(grant.resource)
     const who = `${grant.id} (${principalKey(grant.principal)} on ${grant.resource}/${grant.role})`
     if (!is) effects.push(`ends ${who}: the resource is removed`)
     else if (!is.roles.has(grant.role)) effects.push(`ends ${who}: the role is removed`)
     else if (was && was.targetKey !== is.targetKey) effects.push(`ends ${who}: the resource points to another target`)
-    else if (!after.principals.has(principalKey(grant.principal))) effects.push(`ends ${who}: the principal is removed`)
+    else if (!principals.has(principalKey(grant.principal))) effects.push(`ends ${who}: the principal is removed`)
   }
   return effects
 }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readMember, resolveMembership } from './membership.ts'
+import { parentsOf, readMember, resolveMembership } from './membership.ts'
 import type { DeclaredGroup } from './schema.ts'
 
 const groups = (of: Record<string, string[]>): DeclaredGroup[] =>
   Object.entries(of).map(([id, members]) => ({ id, members }))
 
-const membership = (of: Record<string, string[]>) => Object.fromEntries(resolveMembership(groups(of)))
+const membership = (of: Record<string, string[]>) => Object.fromEntries(resolveMembership(parentsOf(groups(of))))
 
 test('a bare name is a user; a prefix says otherwise', () => {
   expect(readMember('alice')).toEqual({ kind: 'user', id: 'alice' })
@@ -51,7 +51,7 @@ test('in however tangled groups, one is in exactly those from which one is reach
   }
   fc.assert(
     fc.property(tangle, (of) => {
-      const resolved = resolveMembership(groups(of))
+      const resolved = resolveMembership(parentsOf(groups(of)))
       for (const who of ['alice', 'bob'])
         expect(resolved.get(`user:${who}`) ?? []).toEqual(names.filter((name) => reaches(of, name).has(who)))
     }),

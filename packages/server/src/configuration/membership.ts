@@ -13,8 +13,10 @@ export function readMember(text: string): Member {
   return match ? { kind: match[1] as Member['kind'], id: match[2] as string } : { kind: 'user', id: text }
 }
 
-/** For each principal key the ids of all groups it is in, sorted. Cycles are allowed and mean equality. */
-export function resolveMembership(groups: readonly DeclaredGroup[]): Map<string, readonly string[]> {
+/** By a member's key, `user:alice` or `group:leads`, the ids of the groups that name it. */
+export type Parents = ReadonlyMap<string, ReadonlySet<string>>
+
+export function parentsOf(groups: readonly DeclaredGroup[]): Parents {
   const parents = new Map<string, Set<string>>()
   for (const group of groups) {
     for (const text of group.members) {
@@ -23,19 +25,23 @@ export function resolveMembership(groups: readonly DeclaredGroup[]): Map<string,
       parents.set(key, (parents.get(key) ?? new Set()).add(group.id))
     }
   }
-  const resolved = [...parents.keys()]
-    .filter((key) => !key.startsWith('group:'))
-    .map((key) => [key, [...ancestors(key, parents)].toSorted()] as const)
-  return new Map(resolved)
+  return parents
 }
 
-function ancestors(key: string, parents: ReadonlyMap<string, ReadonlySet<string>>): Set<string> {
+/** For each principal key the ids of all groups it is in, sorted. */
+export const resolveMembership = (parents: Parents): Map<string, readonly string[]> =>
+  new Map(
+    [...parents.keys()].filter((key) => !key.startsWith('group:')).map((key) => [key, groupsAbove([key], parents)]),
+  )
+
+/** The ids of all groups that these are in, sorted. Cycles are allowed and mean equality. */
+export function groupsAbove(keys: readonly string[], parents: Parents): string[] {
   const found = new Set<string>()
-  const open = [...(parents.get(key) ?? [])]
+  const open = keys.flatMap((key) => [...(parents.get(key) ?? [])])
   for (let group = open.pop(); group !== undefined; group = open.pop()) {
     if (found.has(group)) continue
     found.add(group)
     open.push(...(parents.get(`group:${group}`) ?? []))
   }
-  return found
+  return [...found].toSorted()
 }

@@ -6,13 +6,15 @@ import { limits } from '@tidegate/api'
 import type { ConnectorKind } from '@tidegate/connectors'
 import type { Agent, LoadOptions, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
 import { loadPolicies, positionAt, principalKey } from '@tidegate/core'
-import { readMember, resolveMembership } from './membership.ts'
+import { identityProblems, mayBeInDirectory } from './identity-rules.ts'
+import { parentsOf, readMember, resolveMembership } from './membership.ts'
+import type { Parents } from './membership.ts'
 import { unkeptProblems } from './obliging.ts'
 import type { Path, ReadFile } from './read.ts'
 import { readFiles } from './read.ts'
 import { readResources } from './resources.ts'
 import { readSets } from './rule-sets.ts'
-import { bootstrapSettings } from './schema.ts'
+import { bootstrapSettings, noIdentity } from './schema.ts'
 import type { SessionRules } from './session-rules.ts'
 import type { Declared, ResourceEntry, RuleSets, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
 
@@ -103,6 +105,7 @@ function merge(files: readonly ReadFile[]): Declared {
   const all = files.map(({ declared }) => declared)
   return {
     settings: all.find(({ settings }) => settings)?.settings ?? bootstrapSettings,
+    identity: all.find(({ identity }) => identity)?.identity ?? noIdentity,
     users: all.flatMap(({ users }) => users),
     services: all.flatMap(({ services }) => services),
     agents: all.flatMap(({ agents }) => agents),
@@ -137,7 +140,7 @@ const namesOf = ({ guards, masks, recordings }: RuleSets): NonNullable<LoadOptio
   record: new Set(recordings.keys()),
 })
 
-type Kind = Exclude<keyof Declared, 'settings'>
+type Kind = Exclude<keyof Declared, 'settings' | 'identity'>
 
 /** Where each declared thing of a kind stands, over all files. */
 function* places<K extends Kind>(
@@ -160,7 +163,7 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
   }
   const problems: FieldProblem[] = []
   const must = (kind: keyof typeof ids, id: string | undefined, field: string): void => {
-    if (id === undefined || ids[kind].has(id)) return
+    if (id === undefined || ids[kind].has(id) || mayBeInDirectory(declared.identity, { kind, id })) return
     problems.push({ field, message: `There is no ${kind} ${id}.`, remedy: 'Declare it, or correct the name.' })
   }
   for (const { item, at } of places(files, 'users')) must('user', item.manager, at(['manager']))
@@ -177,7 +180,7 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
     must('group', file.declared.settings?.administrators, file.at(['settings', 'administrators']))
     must('group', file.declared.settings?.auditors, file.at(['settings', 'auditors']))
   }
-  return [...problems, ...checkUnique(files)]
+  return [...problems, ...checkUnique(files), ...identityProblems(files)]
 }
 
 const kinds: readonly Kind[] = ['users', 'services', 'agents', 'groups', 'guards', 'masks', 'recordings', 'resources']
@@ -201,13 +204,18 @@ function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
       }
     }
   }
-  const withSettings = files.filter(({ declared }) => declared.settings)
-  for (const file of withSettings.slice(1)) {
-    problems.push({
-      field: file.at(['settings']),
-      message: 'Settings stand in more than one file.',
-      remedy: 'Keep one.',
-    })
+  for (const [section, words] of [
+    ['settings', 'Settings stand'],
+    ['identity', 'Identity stands'],
+  ] as const) {
+    const places = files.filter(({ declared }) => declared[section]).slice(1)
+    problems.push(
+      ...places.map((file) => ({
+        field: file.at([section]),
+        message: `${words} in more than one file.`,
+        remedy: 'Keep one.',
+      })),
+    )
   }
   return problems
 }
@@ -223,12 +231,19 @@ type Parts = {
 }
 
 function build(parts: Parts): Snapshot {
-  const principals = buildPrincipals(parts.declared)
-  return { ...parts, principals, tokens: buildTokens(parts.declared), signalSources: buildSources(parts.declared) }
+  const parents = parentsOf(parts.declared.groups)
+  const principals = buildPrincipals(parts.declared, parents)
+  return {
+    ...parts,
+    parents,
+    principals,
+    tokens: buildTokens(parts.declared),
+    signalSources: buildSources(parts.declared),
+  }
 }
 
-function buildPrincipals({ users, services, agents, groups }: Declared): Map<string, Principal> {
-  const membership = resolveMembership(groups)
+function buildPrincipals({ users, services, agents }: Declared, parents: Parents): Map<string, Principal> {
+  const membership = resolveMembership(parents)
   const groupsOf = (kind: Principal['kind'], id: string): readonly string[] => membership.get(`${kind}:${id}`) ?? []
   const people = new Map<string, User>(
     users.map(({ id, name, email, manager }) => [

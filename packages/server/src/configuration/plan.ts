@@ -12,14 +12,9 @@ type Kind = PlanItem['kind']
 
 /**
  * What may be looked at by one person alone. Everything else says who may do what, who approves, or where a target is:
- * with four eyes on, it waits for a second administrator.
+ * with four eyes on, it waits for a second administrator. A mail address does too: it says who signs in as someone.
  */
-const insensitive: ReadonlySet<string> = new Set([
-  'resource.description',
-  'role.description',
-  'user.name',
-  'user.email',
-])
+const insensitive: ReadonlySet<string> = new Set(['resource.description', 'role.description', 'user.name'])
 
 /**
  * Everything a snapshot declares, flat: kind → id → field → value. What has changed is told by `exact`, and only shown
@@ -81,7 +76,8 @@ function thingsOf(snapshot: Snapshot): Things {
   const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
   const add = (kind: Kind, id: string, value: object): void =>
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
-  const { settings, users, services, agents, groups, guards, masks, recordings, resources } = snapshot.declared
+  const { settings, identity, users, services, agents, groups, guards, masks, recordings, resources } =
+    snapshot.declared
   if (snapshot.version > 0 || snapshot.files.length > 0) {
     const { requestTimeout, activationWindow, warnBefore } = settings
     const lengths = {
@@ -89,8 +85,13 @@ function thingsOf(snapshot: Snapshot): Things {
       activationWindow: formatDuration(activationWindow),
       warnBefore: formatDuration(warnBefore),
     }
-    add('settings', 'settings', { ...settings, ...lengths })
+    const sessions = {
+      idle: formatDuration(identity.sessions.idle),
+      longest: formatDuration(identity.sessions.longest),
+    }
+    add('settings', 'settings', { ...settings, ...lengths, sessions })
   }
+  for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of users) add('user', id, rest)
   for (const { id, ...rest } of services) add('service', id, rest)
   for (const { id, ...rest } of agents) add('agent', id, rest)

@@ -75,12 +75,88 @@ const settings = z.strictObject({
   warnBefore: duration.default(120_000 as Millis),
 })
 
+/** Where this person signs in, by what the provider calls them for ever. Goes before what their mail address says. */
+const signIn = z.strictObject({ provider: lowerId, subject: z.string().min(1).max(255) })
+
 const user = z.strictObject({
   id,
   name: z.string().max(200).optional(),
   email: z.string().max(320).optional(),
   manager: id.optional(),
+  signIns: z.array(signIn).max(10).default([]),
   tokens,
+})
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+const issuer = z.string().refine(isIssuer, {
+  error: 'Write the issuer as the provider calls itself: https://HOST, with no query, fragment or user.',
+})
+
+/** Plain HTTP only to this machine, for trying out. */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password, search, hash } = new URL(text)
+  const safe = protocol === 'https:' || (protocol === 'http:' && loopback.test(hostname))
+  return safe && `${username}${password}${search}${hash}` === ''
+}
+
+const reference = z.string().regex(/^(env|file):.+/s, {
+  error: 'Write a reference, env:NAME or file:PATH; the value itself does not belong here.',
+})
+
+const domain = z.string().regex(/^(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+$/, {
+  error: 'Write a domain in lower case, such as example.com.',
+})
+
+const claimName = z.string().min(1).max(200)
+const proofValues = z.array(z.string().min(1).max(200)).max(50)
+
+/** Any of these in what the provider says of a sign-in is taken for it. */
+const proof = z.strictObject({ amr: proofValues.default([]), acr: proofValues.default([]) })
+
+/** An OpenID provider. It is believed about people of its domains, and about nobody else. */
+const provider = z.strictObject({
+  /** Also what the ids of its groups begin with: `okta/platform`. */
+  id: lowerId,
+  issuer,
+  clientId: z.string().min(1).max(500),
+  clientSecret: reference,
+  /** How the secret is sent: in a header, or in the body. */
+  clientAuthentication: z.enum(['basic', 'post']).default('basic'),
+  domains: z.array(domain).min(1).max(100),
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, { error: 'A scope is one word.' }))
+    .max(50)
+    .default(['openid', 'email', 'profile'])
+    .refine((scopes) => scopes.includes('openid'), { error: 'Without openid nobody signs in.' }),
+  /** What its claims are called. */
+  claims: z
+    .strictObject({
+      email: claimName.default('email'),
+      /** Only an address that this says is verified counts. */
+      emailVerified: claimName.default('email_verified'),
+      name: claimName.default('name'),
+      /** A list of names. Absent: no groups from sign-ins. */
+      groups: claimName.optional(),
+    })
+    .prefault({}),
+  /** Whom it knows and Tidegate does not: refused, or known from here on by their mail address. */
+  newcomers: z.enum(['refuse', 'create']).default('refuse'),
+  mfa: proof.prefault({ amr: ['mfa'] }),
+  phishingResistant: proof.prefault({ acr: ['phr', 'phrh'] }),
+})
+
+const sessions = z.strictObject({
+  /** A login that is not used for this long is over. */
+  idle: duration.default(3_600_000 as Millis),
+  /** And after this long, used or not. What a provider said at the sign-in is believed no longer either. */
+  longest: duration.default((12 * 3_600_000) as Millis),
+})
+
+const identity = z.strictObject({
+  providers: z.array(provider).max(20).default([]),
+  sessions: sessions.prefault({}),
 })
 
 const service = z.strictObject({
@@ -95,7 +171,7 @@ const agent = z.strictObject({ id, user: id, tokens })
 
 const group = z.strictObject({
   id: groupId,
-  /** `alice` is a user; `service:ci`, `agent:helper` and `group:team-a` are what they say. */
+  /** `alice` is a user; `service:ci`, `agent:helper` and `group:team-a` are what they say. `group:okta/platform` is the provider’s. */
   members: z.array(z.string().min(1).max(200)).default([]),
 })
 
@@ -169,6 +245,7 @@ const resource = z.strictObject({
 /** One file. Several files of a directory add up. */
 export const configurationFile = z.strictObject({
   settings: settings.optional(),
+  identity: identity.optional(),
   users: z.array(user).default([]),
   services: z.array(service).default([]),
   agents: z.array(agent).default([]),
@@ -182,6 +259,8 @@ export const configurationFile = z.strictObject({
 
 export type DeclaredFile = z.output<typeof configurationFile>
 export type DeclaredSettings = z.output<typeof settings>
+export type DeclaredIdentity = z.output<typeof identity>
+export type DeclaredProvider = z.output<typeof provider>
 export type DeclaredUser = z.output<typeof user>
 export type DeclaredService = z.output<typeof service>
 export type DeclaredAgent = z.output<typeof agent>
@@ -193,6 +272,9 @@ export type DeclaredRecording = z.output<typeof recordingSet>
 export type DeclaredToken = z.output<typeof token>
 
 export const usualRecording: RecordingPolicy = recording.parse({})
+
+/** Nobody signs in. */
+export const noIdentity: DeclaredIdentity = identity.parse({})
 
 /** What is in force before anything was applied: administrators, and nothing else. */
 export const bootstrapSettings: DeclaredSettings = settings.parse({ administrators: 'tidegate-admins' })

@@ -2,9 +2,11 @@
 
 import type { ConnectorKind, RoleSpec } from '@tidegate/connectors'
 import type { Instant, Millis, PolicySet, Principal, PrincipalRef, Resource, Role, SignalName } from '@tidegate/core'
+import type { Parents } from './membership.ts'
 import type {
   DeclaredAgent,
   DeclaredGroup,
+  DeclaredIdentity,
   DeclaredRecording,
   DeclaredResource,
   DeclaredService,
@@ -19,6 +21,7 @@ export type SourceFile = { readonly path: string; readonly text: string }
 /** The configuration as it was written, in the order of the files. What a plan compares. */
 export type Declared = {
   readonly settings: DeclaredSettings
+  readonly identity: DeclaredIdentity
   readonly users: readonly DeclaredUser[]
   readonly services: readonly DeclaredService[]
   readonly agents: readonly DeclaredAgent[]
@@ -77,7 +80,9 @@ export type Snapshot = {
   readonly policies: PolicySet
   readonly sets: RuleSets
   readonly resources: ReadonlyMap<string, ResourceEntry>
-  /** By principal key; groups resolved. */
+  /** Which groups name which members. Those of the directory are members here, too. */
+  readonly parents: Parents
+  /** Those declared whole, by principal key; declared groups resolved. Who else there is, the directory says. */
   readonly principals: ReadonlyMap<string, Principal>
   /** By hex SHA-256 of the token. */
   readonly tokens: ReadonlyMap<string, TokenEntry>

@@ -13,10 +13,13 @@ import { toApiError } from './faults.ts'
 import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
 import { registerOperations } from './operations-routes.ts'
+import type { SignInDeps } from './sign-in-routes.ts'
+import { registerSignIn } from './sign-in-routes.ts'
 
 export type AppDeps = {
   readonly services: Services
   readonly identity: Identity
+  readonly people: SignInDeps
   readonly logger: Logger
   readonly version: string
   readonly metricsToken: string | undefined
@@ -54,6 +57,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   })
   registerMetrics(app, { db: services.db, runtime: services.runtime, token: deps.metricsToken })
   registerOperations(app, { services, identity, handlers })
+  registerSignIn(app, deps.people)
   registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
   registerHealth(app, services.db, deps.isReady)
   const document = openApiDocument(deps.version)

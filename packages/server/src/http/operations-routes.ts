@@ -54,13 +54,14 @@ async function admit(
   reply: FastifyReply,
 ): Promise<Known | 'anyone'> {
   if (operation.auth === 'anyone') return admitStranger(deps, request)
-  const caller = await deps.identity.authenticate(request.headers.authorization)
-  if (!caller) {
+  const recognised = await deps.identity.authenticate(request)
+  if (!recognised) {
     void reply.header('www-authenticate', 'Bearer realm="tidegate"')
     throw new ApiError('unauthenticated')
   }
-  authorise(caller, operation.auth)
-  return caller
+  if (recognised.setCookie !== undefined) void reply.header('set-cookie', recognised.setCookie)
+  authorise(recognised.caller, operation.auth)
+  return recognised.caller
 }
 
 function admitStranger({ strangers }: Deps, request: FastifyRequest): 'anyone' {

@@ -2,6 +2,7 @@
  * Who is calling. The rest of the server knows only this interface; how it is proved is behind it.
  */
 
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Authentication, Instant, Principal } from '@tidegate/core'
 
 export type Caller = {
@@ -11,6 +12,8 @@ export type Caller = {
   /** May read everything. Administrators may too. */
   readonly auditor: boolean
   readonly expiresAt: Instant
+  /** Id of the login that they came through. Absent: by a token. */
+  readonly login?: string
 }
 
 export type GatewayRef = {
@@ -30,7 +33,19 @@ export type GatewayCaller = {
 
 export type Known = Caller | GatewayCaller
 
+/** What a request says of whoever sent it. */
+export type Presented = {
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+}
+
+export type Recognised = {
+  readonly caller: Known
+  /** What the client is to hold from here on: a `Set-Cookie` of the answer. */
+  readonly setCookie?: string
+}
+
 export type Identity = {
-  /** The caller behind an `Authorization` header; `undefined` for one that is missing, unknown, expired or revoked, without saying which. */
-  readonly authenticate: (authorization: string | undefined) => Promise<Known | undefined>
+  /** `undefined` for what is missing, unknown, expired, revoked or not sent by our own pages, without saying which. */
+  readonly authenticate: (presented: Presented) => Promise<Recognised | undefined>
 }

@@ -4,14 +4,17 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Authentication, Instant, Principal, PrincipalRef } from '@tidegate/core'
+import type { Authentication, Instant } from '@tidegate/core'
 import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { Configurations } from '../configuration/configurations.ts'
 import type { Snapshot, TokenEntry } from '../configuration/snapshot.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { boundInstant } from '../store/database.ts'
-import type { Caller, GatewayCaller, Identity } from './identity.ts'
+import { callerOf } from './caller.ts'
+import type { GatewayCaller, Identity } from './identity.ts'
+import type { FindPrincipals } from './principals.ts'
+import { findPrincipal, firstAdministrator } from './principals.ts'
 
 /** The prefix says whose it is: `tdg_` of a principal, `tgw_` of a gateway that has signed in. */
 const form = /^Bearer ((tdg|tgw)_[A-Za-z0-9_-]{43})$/
@@ -20,26 +23,38 @@ export const hashToken = (token: string): Buffer => createHash('sha256').update(
 
 export const makeToken = (random: Runtime['random']): string => `tdg_${Buffer.from(random(32)).toString('base64url')}`
 
-type Deps = {
+export type TokenDeps = {
   readonly db: Database
   /** What gateways are looked up on. Absent: the same. */
   readonly gatewayDb?: Database
   readonly runtime: Runtime
   readonly configurations: Configurations
+  readonly findPrincipals: FindPrincipals
 }
 
-export function createTokenIdentity({ db, gatewayDb = db, runtime, configurations }: Deps): Identity {
+export function createTokenIdentity({
+  db,
+  gatewayDb = db,
+  runtime,
+  configurations,
+  findPrincipals,
+}: TokenDeps): Identity {
   return {
-    async authenticate(authorization) {
-      const [, token, prefix] = form.exec(authorization ?? '') ?? []
+    async authenticate({ headers }) {
+      const [, token, prefix] = form.exec(headers.authorization ?? '') ?? []
       if (token === undefined) return undefined
       const hash = hashToken(token)
-      if (prefix === 'tgw') return gatewayOf(gatewayDb, hash, runtime.now())
+      if (prefix === 'tgw') {
+        const gateway = await gatewayOf(gatewayDb, hash, runtime.now())
+        return gateway && { caller: gateway }
+      }
       const snapshot = await configurations.current(db)
       const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, snapshot, hash))
-      if (!entry || runtime.now() >= entry.expires) return undefined
-      const principal = findPrincipal(snapshot, entry.principal)
-      return principal && callerOf(principal, { snapshot, entry, now: runtime.now() })
+      const now = runtime.now()
+      if (!entry || now >= entry.expires) return undefined
+      const principal = await findPrincipal(findPrincipals, db, { snapshot, ref: entry.principal, now })
+      const proof = { authentication: tokenAuthentication(now), expiresAt: entry.expires }
+      return principal && { caller: callerOf(principal, snapshot, proof) }
     },
   }
 }
@@ -71,9 +86,6 @@ async function storedToken(db: Database, snapshot: Snapshot, hash: Buffer): Prom
   return row && principal ? { principal, expires: row.expiresAt } : undefined
 }
 
-/** The first administrator exists before any configuration does, and in every one that does not declare that id. */
-export const firstAdministrator: PrincipalRef = { kind: 'user', id: 'admin' }
-
 /** The token of the first start is still good: not retired, revoked or expired. */
 export async function firstTokenWorks(reader: Reader, snapshot: Snapshot, now: Instant): Promise<boolean> {
   if (snapshot.declared.settings.firstAdministrator === 'retired') return false
@@ -87,15 +99,6 @@ export async function firstTokenWorks(reader: Reader, snapshot: Snapshot, now: I
   return row !== undefined
 }
 
-export const isAdministrator = (principal: Principal, snapshot: Snapshot): boolean =>
-  principal.kind === 'user' && principal.groups.includes(snapshot.declared.settings.administrators)
-
-export function findPrincipal(snapshot: Snapshot, ref: PrincipalRef): Principal | undefined {
-  const declared = snapshot.principals.get(principalKey(ref))
-  if (declared || principalKey(ref) !== principalKey(firstAdministrator)) return declared
-  return { kind: 'user', id: firstAdministrator.id, groups: [snapshot.declared.settings.administrators] }
-}
-
 /** A token proves possession, now, and nothing stronger. */
 export const tokenAuthentication = (at: Instant): Authentication => ({
   method: 'token',
@@ -103,18 +106,3 @@ export const tokenAuthentication = (at: Instant): Authentication => ({
   phishingResistant: false,
   at,
 })
-
-type Proof = { readonly snapshot: Snapshot; readonly entry: TokenEntry; readonly now: Instant }
-
-function callerOf(principal: Principal, { snapshot, entry, now }: Proof): Caller {
-  const { auditors } = snapshot.declared.settings
-  const administrator = isAdministrator(principal, snapshot)
-  const reader = principal.kind === 'user' && auditors !== undefined && principal.groups.includes(auditors)
-  return {
-    principal,
-    authentication: tokenAuthentication(now),
-    administrator,
-    auditor: administrator || reader,
-    expiresAt: entry.expires,
-  }
-}

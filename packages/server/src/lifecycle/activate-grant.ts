@@ -14,11 +14,13 @@ import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Password, WayIn } from '../gateways/way-in.ts'
 import { leadThrough, makePassword, wayIn } from '../gateways/way-in.ts'
 import type { Caller } from '../identity/identity.ts'
+import { findPrincipal } from '../identity/principals.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
 import { isLockTimeout, setLockTimeout } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
+import type { Activating } from '../store/grants.ts'
 import { findGrant, keepLogin, lockGrant } from '../store/grants.ts'
 import { approvalsOfGrant, findRequestOfGrant, insertDecision } from '../store/requests.ts'
 import { tryGrantLock } from '../targets/grant-lock.ts'
@@ -118,9 +120,16 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
   const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
-  const saved = await saveGrant(unit, grant, { events, decision, configuration: snapshot.version })
+  const saved = await saveGrant(unit, grant, { events, decision, activating: activatingAs(caller, snapshot) })
   return { grant: saved, entry, way }
 }
+
+/** What is remembered of whoever activates it. */
+export const activatingAs = ({ authentication, login }: Caller, { version }: Snapshot): Activating => ({
+  configuration: version,
+  authentication,
+  ...(login !== undefined && { login }),
+})
 
 type Standing = {
   readonly grant: Grant
@@ -132,11 +141,12 @@ type Standing = {
 }
 
 async function askAgain(
-  { findPrincipal }: Lifecycle,
+  { findPrincipals }: Lifecycle,
   { tx, now, runtime }: Unit,
   { grant, caller, snapshot, request, approvals, read }: Standing,
 ): Promise<{ allowance?: Allowance; entry?: ResourceEntry }> {
-  const asked = request && askedFor(request, { snapshot, findPrincipal, authentication: caller.authentication })
+  const principal = await findPrincipal(findPrincipals, tx, { snapshot, ref: grant.principal, now })
+  const asked = request && askedFor(request, { snapshot, principal, authentication: caller.authentication })
   const entry = snapshot.resources.get(grant.resource)
   if (!asked || !entry) return {}
   // A ticket has signals too, and who stands behind an agent may have changed since its caller was known.

@@ -5,12 +5,13 @@ import type { AccessRequest, Approval, ApprovalPath, Decision, Principal, Verdic
 import { eligibility, grantCommands, openSpecs, requestCommands } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
-import { tokenAuthentication } from '../identity/tokens.ts'
+import { findPrincipal } from '../identity/principals.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import type { Tx } from '../store/database.ts'
 import { approvalsOfRequests, findDecisions, insertDecision, lockRequest } from '../store/requests.ts'
 import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
+import { authenticationOfRequest } from './authentication.ts'
 import type { Lifecycle } from './context.ts'
 import { giveApproved } from './file-request.ts'
 import { lockExtended } from './move-end.ts'
@@ -31,7 +32,8 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   const request = await lockRequest(tx, answer.id)
   if (!request) throw new ApiError('not-found')
   const snapshot = await lifecycle.configurations.current(tx)
-  const requester = lifecycle.findPrincipal(snapshot, request.principal)
+  const { findPrincipals } = lifecycle
+  const requester = await findPrincipal(findPrincipals, tx, { snapshot, ref: request.principal, now })
   if (request.status !== 'pending') throw settled(request)
   if (extended && !grantCommands.givesAccess(extended, now)) throw settled({ ...request, status: 'expired' })
   if (answer.version !== undefined && answer.version !== request.version) {
@@ -41,8 +43,8 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   }
   const asked = askedFor(request, {
     snapshot,
-    findPrincipal: lifecycle.findPrincipal,
-    authentication: tokenAuthentication(now),
+    principal: requester,
+    authentication: authenticationOfRequest(request, now),
   })
   if (!requester || !asked)
     throw new ApiError('policy-refuses', { detail: 'The requester or the role is no longer there.' })

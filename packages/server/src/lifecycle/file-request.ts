@@ -81,6 +81,7 @@ export async function fileRequest(
     version: 1,
     decision: decision.id,
     filedAt: now,
+    ...(caller.authentication.method !== 'token' && { authentication: caller.authentication }),
     // What is over cannot end later.
     pendingUntil: earlier(pendingUntil, extended?.expiresAt ?? pendingUntil),
     ...(filing.ticket !== undefined && { ticket: filing.ticket }),

@@ -10,7 +10,7 @@ import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Activated, Activation, Begun } from './activate-grant.ts'
-import { openBegun } from './activate-grant.ts'
+import { activatingAs, openBegun } from './activate-grant.ts'
 import type { Filed, Filing } from './file-request.ts'
 import { fileRequest } from './file-request.ts'
 import { obligingEvents } from './obliged.ts'
@@ -24,7 +24,7 @@ export async function openAccess(
 ): Promise<{ readonly filed: Filed; readonly activated?: Activated }> {
   const { filed, begun } = await change(deps, async (unit) => {
     const result = await fileRequest(deps, unit, wanted)
-    return { filed: result, begun: await begin(deps, unit, result) }
+    return { filed: result, begun: await begin(deps, unit, { ...result, caller: wanted.caller }) }
   })
   if (!begun) return { filed }
   try {
@@ -40,7 +40,7 @@ export async function openAccess(
 async function begin(
   { gateways }: Activation,
   unit: Unit,
-  { grant, decision, snapshot }: Filed,
+  { grant, decision, snapshot, caller }: Filed & { readonly caller: Caller },
 ): Promise<Begun | undefined> {
   const entry = grant && snapshot.resources.get(grant.resource)
   const allowed = requestCommands.allowedBy(decision, [])
@@ -49,5 +49,6 @@ async function begin(
   if ('refused' in outcome) return undefined
   const way = await wayIn(gateways, unit, { grant, entry })
   const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
-  return { grant: await saveGrant(unit, grant, { events, decision, configuration: snapshot.version }), entry, way }
+  const activating = activatingAs(caller, snapshot)
+  return { grant: await saveGrant(unit, grant, { events, decision, activating }), entry, way }
 }

@@ -7,7 +7,6 @@ import type {
   Instant,
   Millis,
   Principal,
-  PrincipalRef,
   Question,
   Resource,
   Role,
@@ -83,24 +82,20 @@ export async function readSignals(reader: Reader, subjects: readonly string[]): 
   }))
 }
 
-/** Where a request's principal is now; groups and manager as they are today. */
-export type FindPrincipal = (snapshot: Snapshot, ref: PrincipalRef) => Principal | undefined
-
 type Standing = Pick<AccessRequest, 'principal' | 'resource' | 'role' | 'duration'> & {
   readonly ticket?: string
   readonly task?: string
 }
 
+type Today = {
+  readonly snapshot: Snapshot
+  /** `undefined`: it is no longer there. */
+  readonly principal: Principal | undefined
+  readonly authentication: Authentication
+}
+
 /** A request or grant as a question of today; `undefined`: its principal or role is no longer there. */
-export function askedFor(
-  standing: Standing,
-  {
-    snapshot,
-    findPrincipal,
-    authentication,
-  }: { snapshot: Snapshot; findPrincipal: FindPrincipal; authentication: Authentication },
-): Asked | undefined {
-  const principal = findPrincipal(snapshot, standing.principal)
+export function askedFor(standing: Standing, { snapshot, principal, authentication }: Today): Asked | undefined {
   const entry = snapshot.resources.get(standing.resource)
   const role = entry?.roles.get(standing.role)?.role
   if (!principal || !entry || !role) return undefined

@@ -2,9 +2,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
-import { earlier, grantCommands, restsOn } from '@tidegate/core'
+import { grantCommands, principalKey, restsOn } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
-import { tokenAuthentication } from '../identity/tokens.ts'
+import type { Principals } from '../identity/principals.ts'
+import { findPrincipal } from '../identity/principals.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
@@ -14,6 +15,7 @@ import { lockGrant, openGrantPages } from '../store/grants.ts'
 import { approvalsOfRequests, findRequests, insertDecision, lockRequest, pendingRequests } from '../store/requests.ts'
 import { scheduleTendingSoon } from '../targets/schedule-tending.ts'
 import { mostAllowed } from './allowed.ts'
+import { authenticationOfGrant, authenticationOfRequest } from './authentication.ts'
 import type { Lifecycle } from './context.ts'
 import { endGrant } from './end-grant.ts'
 import { giveApproved } from './file-request.ts'
@@ -80,7 +82,7 @@ async function wouldChange(
   pause: Pause,
 ): Promise<readonly GrantId[]> {
   const { db, runtime } = lifecycle
-  const facts = await readFacts(lifecycle, db, grants)
+  const facts = await readFacts(lifecycle, db, { grants, now: runtime.now() })
   const changed: GrantId[] = []
   let began = performance.now()
   for (const [index, grant] of grants.entries()) {
@@ -100,7 +102,7 @@ async function reassessGrant(
 ): Promise<Consequence['becomes']> {
   const grant = await lockGrant(unit.tx, id)
   if (!grant || grant.state === 'ending' || grant.state === 'ended') return 'kept'
-  const facts = await readFacts(lifecycle, unit.tx, [grant])
+  const facts = await readFacts(lifecycle, unit.tx, { grants: [grant], now: unit.now })
   const consequence = consequenceOf(lifecycle, grant, { facts, now: unit.now })
   if ('answered' in consequence)
     unit.send(insertDecision(unit.tx, consequence.answered.question, consequence.answered.decision))
@@ -125,9 +127,12 @@ type Facts = {
   /** By subject. */
   readonly signals: ReadonlyMap<string, readonly Signal[]>
   readonly moved: ReadonlySet<GrantId>
+  readonly principals: Principals
 }
 
-async function readFacts(lifecycle: Lifecycle, reader: Reader, grants: readonly StoredGrant[]): Promise<Facts> {
+type About = { readonly grants: readonly StoredGrant[]; readonly now: Instant }
+
+async function readFacts(lifecycle: Lifecycle, reader: Reader, { grants, now }: About): Promise<Facts> {
   const ids = grants.map(restsOn)
   const [snapshot, requests, approvals] = await Promise.all([
     lifecycle.configurations.current(reader),
@@ -138,8 +143,10 @@ async function readFacts(lifecycle: Lifecycle, reader: Reader, grants: readonly 
   for (const grant of grants) {
     if (await hasMoved(lifecycle.configurations, reader, { grant, snapshot })) moved.add(grant.id)
   }
+  const refs = requests.map(({ principal }) => principal)
+  const principals = await lifecycle.findPrincipals(reader, { snapshot, refs, now })
   const subjects = requests.flatMap((request) => {
-    const principal = lifecycle.findPrincipal(snapshot, request.principal)
+    const principal = principals.get(principalKey(request.principal))
     return principal
       ? signalSubjects({ principal, ...(request.ticket !== undefined && { ticket: request.ticket }) })
       : []
@@ -150,6 +157,7 @@ async function readFacts(lifecycle: Lifecycle, reader: Reader, grants: readonly 
     approvals: groupedBy(approvals, ({ request }) => request),
     signals: groupedBy(await readSignals(reader, [...new Set(subjects)]), ({ subject }) => subject),
     moved,
+    principals,
   }
 }
 
@@ -172,11 +180,7 @@ type Consequence =
 
 type Judging = { readonly facts: Facts; readonly now: Instant }
 
-function consequenceOf(
-  { findPrincipal, runtime }: Lifecycle,
-  grant: StoredGrant,
-  { facts, now }: Judging,
-): Consequence {
+function consequenceOf({ runtime }: Lifecycle, grant: StoredGrant, { facts, now }: Judging): Consequence {
   const { snapshot } = facts
   if (facts.moved.has(grant.id)) {
     return {
@@ -186,11 +190,11 @@ function consequenceOf(
     }
   }
   const request = facts.requests.get(restsOn(grant))
-  // It may have been activated since this was begun, or by a server whose clock is ahead: not in the future, to policy.
-  const authentication = tokenAuthentication(earlier(grant.activatedAt ?? now, now))
-  const asked = request && askedFor(request, { snapshot, findPrincipal, authentication })
-  if (!asked)
-    return { becomes: 'ended', reason: 'policy-changed', note: 'The principal or the role is no longer there.' }
+  const principal = facts.principals.get(principalKey(grant.principal))
+  if (!principal) return { becomes: 'ended', note: 'Its principal is no longer there, or not active.' }
+  const authentication = authenticationOfGrant(grant, now)
+  const asked = request && askedFor(request, { snapshot, principal, authentication })
+  if (!asked) return { becomes: 'ended', reason: 'policy-changed', note: 'The role is no longer there.' }
   // Not in use: it is asked about again when it is activated, and facts may have come back by then.
   if (grant.state === 'scheduled' || grant.state === 'ready') return { becomes: 'kept' }
   const approvals = facts.approvals.get(restsOn(grant)) ?? []
@@ -244,15 +248,17 @@ async function reassessRequest(lifecycle: Lifecycle, unit: Unit, id: string): Pr
   return true
 }
 
-type About = { readonly request: AccessRequest; readonly snapshot: Snapshot }
+type AboutRequest = { readonly request: AccessRequest; readonly snapshot: Snapshot }
 
 /** `undefined`: its principal or role is no longer there. */
 async function askAbout(
-  { findPrincipal, runtime }: Lifecycle,
+  { findPrincipals, runtime }: Lifecycle,
   reader: Reader,
-  { request, snapshot }: About,
+  { request, snapshot }: AboutRequest,
 ): Promise<Answered | undefined> {
   const now = runtime.now()
-  const asked = askedFor(request, { snapshot, findPrincipal, authentication: tokenAuthentication(now) })
+  const principal = await findPrincipal(findPrincipals, reader, { snapshot, ref: request.principal, now })
+  const authentication = authenticationOfRequest(request, now)
+  const asked = askedFor(request, { snapshot, principal, authentication })
   return asked && ask(reader, asked, { snapshot, now, runtime })
 }

@@ -16,6 +16,7 @@ import { endWords } from '../gateways/end-words.ts'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
+import type { Activating } from '../store/grants.ts'
 import { updateGrant } from '../store/grants.ts'
 import { insertApproval, insertRequest, updateRequest } from '../store/requests.ts'
 import { lifecycleLimits } from './limits.ts'
@@ -24,13 +25,13 @@ type GrantChange = {
   readonly events: readonly GrantEvent[]
   /** The decision that the change rests on, where there is one. */
   readonly decision?: Decision | undefined
-  readonly configuration?: number
+  readonly activating?: Activating
 }
 
 export async function saveGrant(
   unit: Unit,
   before: Grant & { readonly byGateway?: boolean },
-  { events, decision, configuration }: GrantChange,
+  { events, decision, activating }: GrantChange,
 ): Promise<Grant> {
   if (events.length === 0) return before
   const dueOf = (one: Grant): Instant | undefined =>
@@ -48,7 +49,7 @@ export async function saveGrant(
     unit.record(grantEntry(grant, event, decision))
   }
   const dueAt = dueOf(grant)
-  unit.send(updateGrant(unit.tx, grant, { dueAt, ...(configuration !== undefined && { configuration }) }))
+  unit.send(updateGrant(unit.tx, grant, { dueAt, activating }))
   if (dueAt !== undefined) unit.hint({ to: 'due', at: dueAt })
   if (before.byGateway) {
     const over = grant.end && endWords(grant.end.reason, grant.end.by ?? null)

@@ -206,6 +206,42 @@ export const entryTypes = {
     open: ['resource', 'items'],
     personal: { by: 'by' },
   },
+  'login.started': {
+    about: 'Someone proved who they are, and is believed from here on.',
+    open: ['login', 'kind', 'provider', 'method', 'mfa', 'phishingResistant'],
+    personal: { principal: 'principal', subject: 'principal', address: 'principal', agent: 'principal' },
+  },
+  'login.refused': {
+    about: 'A provider sent someone who was not let in.',
+    open: ['provider', 'cause'],
+    personal: { subject: 'subject', address: 'subject' },
+  },
+  'login.linked': {
+    about: 'A sign-in at a provider became that of one of our people.',
+    open: ['provider', 'by'],
+    personal: { principal: 'principal', subject: 'principal' },
+  },
+  'login.ended': {
+    about: 'A login is over: nobody is believed by it any more.',
+    open: ['login', 'kind', 'reason'],
+    personal: { principal: 'principal', by: 'by' },
+  },
+  'login.logout-received': {
+    about: 'A provider said that someone is logged out there.',
+    open: ['provider', 'logins'],
+    personal: { subject: 'subject' },
+  },
+  'directory.user-changed': {
+    about:
+      'A source said something else of a person than before: that they are there, who they are, whether they are active.',
+    open: ['source', 'change'],
+    personal: { principal: 'principal' },
+  },
+  'directory.groups-changed': {
+    about: 'A source said that someone is in other groups than before.',
+    open: ['source', 'added', 'removed'],
+    personal: { principal: 'principal' },
+  },
   'signal.received': {
     about: 'A source said a fact.',
     open: ['name', 'source', 'staleAt'],

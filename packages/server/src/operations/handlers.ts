@@ -3,6 +3,7 @@ import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
 import type { Handlers } from './handler.ts'
 import { recordingHandlers } from './recordings.ts'
+import { loginHandlers } from './logins.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
 import { sessionHandlers } from './sessions.ts'
@@ -20,4 +21,5 @@ export const handlers: Handlers = {
   ...sessionHandlers,
   ...recordingHandlers,
   ...usageHandlers,
+  ...loginHandlers,
 }

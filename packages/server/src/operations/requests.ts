@@ -4,6 +4,7 @@ import { eligibility, openSpecs, parseDuration, parseInstant, principalKey, requ
 import type { Instant, Millis } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Caller } from '../identity/identity.ts'
+import type { Principals } from '../identity/principals.ts'
 import { answerRequest, cancelRequest } from '../lifecycle/answer-request.ts'
 import { askOnly, fileRequest } from '../lifecycle/file-request.ts'
 import { openAccess } from '../lifecycle/open-access.ts'
@@ -155,19 +156,33 @@ async function answerable(
     services.db,
     requests.map(({ id }) => id),
   )
+  const principals = await requestersOf(services, snapshot, requests)
   return requests.filter((request) => {
     const given = approvals.filter((one) => one.request === request.id)
     if (given.some(({ approver }) => approver === caller.principal.id)) return false
     const decision = decisions.get(request.decision)
     const open = decision?.outcome === 'approve' ? openSpecs(decision.paths, requestCommands.approvalsOf(given)) : []
-    return mayAnswer(services, { snapshot, caller, request, open })
+    return mayAnswer({ snapshot, principals, caller, request, open })
   })
 }
 
-type Answering = { snapshot: Snapshot; caller: Caller; request: AccessRequest; open: readonly string[] }
+const requestersOf = (
+  { db, runtime, findPrincipals }: Services,
+  snapshot: Snapshot,
+  requests: readonly AccessRequest[],
+): Promise<Principals> =>
+  findPrincipals(db, { snapshot, refs: requests.map(({ principal }) => principal), now: runtime.now() })
 
-function mayAnswer({ findPrincipal }: Services, { snapshot, caller, request, open }: Answering): boolean {
-  const requester = findPrincipal(snapshot, request.principal)
+type Answering = {
+  snapshot: Snapshot
+  principals: Principals
+  caller: Caller
+  request: AccessRequest
+  open: readonly string[]
+}
+
+function mayAnswer({ snapshot, principals, caller, request, open }: Answering): boolean {
+  const requester = principals.get(principalKey(request.principal))
   const entry = snapshot.resources.get(request.resource)
   if (!requester || !entry) return false
   return eligibility({ requester, approver: caller.principal, resource: entry.resource, open }).eligible
@@ -177,6 +192,7 @@ function mayAnswer({ findPrincipal }: Services, { snapshot, caller, request, ope
 async function visible(services: Services, caller: Caller, requests: readonly AccessRequest[]): Promise<View[]> {
   const snapshot = await services.configurations.current(services.db)
   const views = await viewsOf(services.db, requests)
+  const principals = await requestersOf(services, snapshot, requests)
   return views.filter((view, index) => {
     const request = requests[index]
     if (!request) return false
@@ -188,6 +204,6 @@ async function visible(services: Services, caller: Caller, requests: readonly Ac
       decision.outcome === 'approve'
         ? decision.paths.flatMap(({ stages }) => stages.flatMap(({ approvers }) => approvers))
         : []
-    return mayAnswer(services, { snapshot, caller, request, open: everyone })
+    return mayAnswer({ snapshot, principals, caller, request, open: everyone })
   })
 }

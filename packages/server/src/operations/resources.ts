@@ -5,6 +5,7 @@ import { isTargetFault } from '@tidegate/connectors'
 import { change } from '../store/change.ts'
 import { ownsResource, resourceOf } from './access-rules.ts'
 import type { Call, HandlersOf } from './handler.ts'
+import { authenticationView } from './logins.ts'
 import { pageOf } from './pages.ts'
 import { resourceView } from './views.ts'
 
@@ -17,6 +18,8 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
       administrator: caller.administrator,
       auditor: caller.auditor,
       tokenExpiresAt: formatInstant(caller.expiresAt),
+      authentication: authenticationView(caller.authentication),
+      ...(caller.login !== undefined && { login: caller.login }),
     }),
   },
   listResources: {

@@ -11,6 +11,7 @@ import {
 import type { Instant, Millis, SignalKind } from '@tidegate/core'
 import { after } from '@tidegate/core'
 import { sql } from 'kysely'
+import { actingFor } from '../identity/principals.ts'
 import { reassessGrants } from '../lifecycle/reassess.ts'
 import { findEntry, makeReceipt, withDisclosures } from '../log/receipts.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
@@ -205,7 +206,8 @@ async function putSignal({ services, caller, input }: Call<'putSignal'>) {
   const filter =
     kind.subject === 'ticket'
       ? { ticket: input.subject.slice('ticket:'.length) }
-      : { principals: affected(snapshot, input.subject) }
+      : // A person's fact is also a fact for the agents that act for them.
+        { principals: actingFor(snapshot, input.subject) }
   const { asked, ended } = await reassessGrants(services, { filter, because: 'fact-changed' })
   return { staleAt: formatInstant(staleAt), grantsAskedAgain: asked, grantsEnded: ended.length }
 }
@@ -234,17 +236,6 @@ function observedAtOf(text: string | undefined, now: Instant): Instant {
   throw new ApiError('invalid-input', {
     problems: [{ field: 'observedAt', message: 'Nothing is observed in the future.' }],
   })
-}
-
-/** A person's fact is also a fact for the agents that act for them. */
-function affected(
-  snapshot: Awaited<ReturnType<Call<'putSignal'>['services']['configurations']['current']>>,
-  subject: string,
-): string[] {
-  const agents = [...snapshot.principals.values()].filter(
-    (principal) => principal.kind === 'agent' && `user:${principal.user.id}` === subject,
-  )
-  return [subject, ...agents.map(principalKey)]
 }
 
 async function getReceipt({ services, caller, input }: Call<'getReceipt'>) {

@@ -2,6 +2,7 @@ import { days, instant } from '@tidegate/core'
 import { connectorKinds } from '@tidegate/connectors'
 import { expect, test } from 'vitest'
 import { createConfigurations } from '../configuration/configurations.ts'
+import { findPrincipals } from '../identity/principals.ts'
 import { instantParam } from '../store/database.ts'
 import { storeForTest } from '../testing/store.ts'
 import { housekeeping } from './housekeeping.ts'
@@ -24,14 +25,14 @@ test('idempotency keys and stale signals are thrown away a week after they serve
       .values({ ...signal, subject: key, staleAt: ago(ms) })
       .execute()
   }
-  await housekeeping({ db, runtime: { ...runtime, now: () => now }, configurations })
+  await housekeeping({ db, runtime: { ...runtime, now: () => now }, configurations, findPrincipals })
   expect(await db.selectFrom('idempotency').select('key').execute()).toEqual([{ key: 'young' }])
   expect(await db.selectFrom('signal').select('subject').execute()).toEqual([{ subject: 'young' }])
 })
 
 test('administrators whose tokens are about to end are a finding, until there are new ones', async () => {
   const { db, runtime } = await storeForTest()
-  const at = (ms: number) => ({ db, runtime: { ...runtime, now: () => instant(ms) }, configurations })
+  const at = (ms: number) => ({ db, runtime: { ...runtime, now: () => instant(ms) }, configurations, findPrincipals })
   const open = () => db.selectFrom('finding').select(['kind', 'severity']).where('closedAt', 'is', null).execute()
   const token = { principal: 'user:admin', createdAt: ago(0), revokedAt: null }
   const until = (ms: number): Date => instantParam(instant(now + ms))

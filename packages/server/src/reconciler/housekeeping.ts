@@ -9,6 +9,7 @@ import { loseSilentSessions } from '../gateways/lost-sessions.ts'
 import { closeViewsLeft } from '../gateways/views.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
+import type { FindPrincipals } from '../identity/principals.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
@@ -18,10 +19,18 @@ import { boundInstant } from '../store/database.ts'
 /** A signal that went stale this long ago tells nobody anything. */
 const staleSignalsKept: Millis = days(7)
 
+/** Longer than what was opened through one lasts. Who came and went is in the log. */
+const loginsKept: Millis = days(30)
+
 /** Tokens end by themselves; whoever has to make new ones hears of it this long before. */
 const warnBefore: Millis = days(14)
 
-type Deps = { readonly db: Database; readonly runtime: Runtime; readonly configurations: Configurations }
+type Deps = {
+  readonly db: Database
+  readonly runtime: Runtime
+  readonly configurations: Configurations
+  readonly findPrincipals: FindPrincipals
+}
 
 export async function housekeeping(deps: Deps): Promise<void> {
   const { db, runtime } = deps
@@ -34,15 +43,21 @@ export async function housekeeping(deps: Deps): Promise<void> {
     .execute()
   await db.deleteFrom('gatewayToken').where('expiresAt', '<=', boundInstant(now)).execute()
   await closeViewsLeft(db, now)
+  await db.deleteFrom('spentToken').where('endsAt', '<=', boundInstant(now)).execute()
+  await db
+    .deleteFrom('login')
+    .where('endsAt', '<', boundInstant(instant(now - loginsKept)))
+    .execute()
   await change(deps, loseSilentSessions)
   await change(deps, (unit) => forgetOverdue(unit, deps.configurations))
-  await change(deps, (unit) => warnOfLockout(unit, deps.configurations))
+  await change(deps, (unit) => warnOfLockout(unit, deps))
 }
 
 /** Configuration cannot lock out its administrators; time still could. */
-async function warnOfLockout(unit: Unit, configurations: Configurations): Promise<void> {
+async function warnOfLockout(unit: Unit, { configurations, findPrincipals }: Deps): Promise<void> {
   const snapshot = await configurations.current(unit.tx)
-  const left = await workingAdministrators(unit.tx, snapshot, after(unit.now, warnBefore))
+  const under = { after: snapshot, now: after(unit.now, warnBefore), findPrincipals }
+  const left = await workingAdministrators(unit.tx, under)
   const about = { kind: 'administrators-expiring', subject: 'settings:administrators' } as const
   if (left.size >= administratorsNeeded(snapshot)) return closeFinding(unit, about)
   const message = `In two weeks ${left.size} administrators have a token that works, and ${administratorsNeeded(snapshot)} are needed. Give them new ones.`

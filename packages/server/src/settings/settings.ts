@@ -41,6 +41,12 @@ export const settingRows = {
     about:
       'File with the master key, mode 0600. Unset, with the embedded store: `key` in the data folder, made on first start.',
   },
+  publicUrl: {
+    env: 'TIDEGATE_PUBLIC_URL',
+    file: 'publicUrl',
+    about:
+      'Where people and identity providers reach this server, such as https://tidegate.example.com. Unset: the address it listens on.',
+  },
   tlsCert: {
     env: 'TIDEGATE_TLS_CERT',
     file: 'tlsCert',
@@ -97,6 +103,8 @@ export type Settings = {
     | { readonly kind: 'embedded'; readonly dataDir: string }
     | { readonly kind: 'url'; readonly url: string }
   readonly key: KeySource
+  /** Without a slash at its end. */
+  readonly publicUrl?: string
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
   readonly secretsDir: string
   readonly logLevel: string
@@ -159,6 +167,7 @@ export function readSettings(env: Env, file: Readonly<Record<string, unknown>>):
     )
   }
   const metricsToken = get('metricsToken')
+  const publicUrl = get('publicUrl')
   return {
     listen,
     ...readStore({
@@ -168,6 +177,7 @@ export function readSettings(env: Env, file: Readonly<Record<string, unknown>>):
       keyFile: get('keyFile'),
     }),
     ...(tls && { tls }),
+    ...(publicUrl !== undefined && { publicUrl: readPublicUrl(publicUrl) }),
     secretsDir: resolve(get('secretsDir') ?? ''),
     logLevel: readLogLevel(get('logLevel') ?? ''),
     ...(metricsToken !== undefined && { metricsToken }),
@@ -211,6 +221,19 @@ function readTls(certFile: string | undefined, keyFile: string | undefined): Set
     return refuse('tlsCert', 'missing, while TIDEGATE_TLS_KEY is set.', 'Set both or neither.')
   if (keyFile === undefined) return refuse('tlsKey', 'missing, while TIDEGATE_TLS_CERT is set.', 'Set both or neither.')
   return { certFile: resolve(certFile), keyFile: resolve(keyFile) }
+}
+
+/** Cookies are for a whole host, and sign-ins lead back to it: a path would be another's as well. */
+function readPublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const safe =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replaceAll(/[[\]]/g, '')))
+  if (url && safe && url.href === `${url.origin}/`) return url.origin
+  return refuse(
+    'publicUrl',
+    'not https://HOST, without path, query or user.',
+    'Write for example https://tidegate.example.com.',
+  )
 }
 
 type StoreInput = {

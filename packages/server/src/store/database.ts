@@ -81,6 +81,7 @@ export type Tables = {
     status: string
     decision: string
     filedAt: Time
+    authentication: MaybeJson
     pendingUntil: Time
     settledAt: MaybeTime
     extends: string | null
@@ -120,6 +121,8 @@ export type Tables = {
     endNote: string | null
     endedAt: MaybeTime
     configuration: number | null
+    authentication: MaybeJson
+    login: string | null
     closeFailures: Generated<number>
     closeError: string | null
     dueAt: MaybeTime
@@ -142,6 +145,41 @@ export type Tables = {
     lastSeenAt: MaybeTime
     removedAt: MaybeTime
   }
+  directoryUser: {
+    id: string
+    source: string
+    externalId: string
+    name: string | null
+    email: string | null
+    manager: string | null
+    active: boolean
+    createdAt: Time
+    changedAt: Time
+  }
+  directoryGroup: { id: string; source: string; externalId: string; name: string }
+  directoryMembership: { groupId: string; member: string; endsAt: MaybeTime }
+  loginLink: { provider: string; subject: string; userId: string; linkedBy: string; linkedAt: Time }
+  login: {
+    id: string
+    kind: 'browser' | 'command-line'
+    userId: string
+    provider: string
+    subject: string
+    providerSession: string | null
+    authentication: Json
+    secretHash: Buffer
+    earlierHash: Buffer | null
+    earlierUntil: MaybeTime
+    rotatedAt: Time
+    clientAddress: string
+    clientAgent: string | null
+    startedAt: Time
+    lastUsedAt: Time
+    endsAt: Time
+    endedAt: MaybeTime
+    endReason: string | null
+  }
+  spentToken: { hash: Buffer; endsAt: Time }
   gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
   accessSession: {
     id: string

@@ -1,6 +1,6 @@
 /** Grants in the store: rows to values and back, and the reads that need them. */
 
-import type { EndReason, Grant, GrantId, GrantState, Instant, Millis, RequestId } from '@tidegate/core'
+import type { Authentication, EndReason, Grant, GrantId, GrantState, Instant, Millis, RequestId } from '@tidegate/core'
 import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { Selectable } from 'kysely'
 import type { Reader, Tables, Tx } from './database.ts'
@@ -12,6 +12,8 @@ export type GrantRow = Selectable<Tables['accessGrant']>
 export type StoredGrant = Grant & {
   /** Version of the configuration it was last opened under. */
   readonly configuration?: number
+  /** As it was when it was last activated. Absent: by a token, or never. */
+  readonly authentication?: Authentication
   readonly closing: { readonly failures: number; readonly lastFailure?: string }
   /** It is open, and its holder was led to a gateway. */
   readonly byGateway: boolean
@@ -43,6 +45,7 @@ export function grantFromRow(row: GrantRow): StoredGrant {
     ...(row.endReason !== null && row.endAt !== null && { end: endFromRow(row, row.endAt) }),
     ...(row.endedAt !== null && { endedAt: row.endedAt }),
     ...(row.configuration !== null && { configuration: row.configuration }),
+    ...(row.authentication !== null && { authentication: row.authentication as Authentication }),
     byGateway: row.loginVerifier !== null,
     ...(row.loginVerifier !== null && { loginVerifier: row.loginVerifier }),
     closing: { failures: row.closeFailures, ...(row.closeError !== null && { lastFailure: row.closeError }) },
@@ -89,25 +92,41 @@ export async function insertGrant(tx: Tx, grant: Grant, dueAt: Instant): Promise
       role: grant.role,
       ...columns(grant),
       configuration: null,
+      authentication: null,
+      login: null,
       closeError: null,
       dueAt: instantParam(dueAt),
     })
     .execute()
 }
 
-type Update = { readonly dueAt: Instant | undefined; readonly configuration?: number }
+/** What holds from an activation on. */
+export type Activating = {
+  readonly configuration: number
+  readonly authentication: Authentication
+  /** Absent: by a token. */
+  readonly login?: string
+}
 
-export async function updateGrant(tx: Tx, grant: Grant, { dueAt, configuration }: Update): Promise<void> {
+type Update = { readonly dueAt: Instant | undefined; readonly activating?: Activating | undefined }
+
+export async function updateGrant(tx: Tx, grant: Grant, { dueAt, activating }: Update): Promise<void> {
   await tx
     .updateTable('accessGrant')
     .set({
       ...columns(grant),
       dueAt: maybeInstantParam(dueAt),
-      ...(configuration !== undefined && { configuration }),
+      ...(activating && activatingColumns(activating)),
     })
     .where('id', '=', grant.id)
     .execute()
 }
+
+const activatingColumns = ({ configuration, authentication, login }: Activating) => ({
+  configuration,
+  authentication: authentication.method === 'token' ? null : JSON.stringify(authentication),
+  login: login ?? null,
+})
 
 export type GatewayLogin = {
   readonly sealed: Buffer
@@ -151,6 +170,8 @@ export type GrantFilter = {
   readonly principals?: readonly string[]
   readonly resource?: string
   readonly ticket?: string
+  /** Those that were activated through one of these logins. */
+  readonly logins?: readonly string[]
 }
 
 /** Every grant that a changed fact may end: those that may be used, now or later. In pages, in the order of their ids. */
@@ -170,13 +191,14 @@ export async function* openGrantPages(
 export const openGrants = async (reader: Reader): Promise<StoredGrant[]> =>
   (await openGrantsQuery(reader, {}).execute()).map(grantFromRow)
 
-function openGrantsQuery(reader: Reader, { principals, resource, ticket }: GrantFilter) {
+function openGrantsQuery(reader: Reader, { principals, resource, ticket, logins }: GrantFilter) {
   let query = reader
     .selectFrom('accessGrant')
     .selectAll('accessGrant')
     .where('state', 'in', ['scheduled', 'ready', 'provisioning', 'active'])
   if (principals) query = query.where('principal', 'in', principals)
   if (resource !== undefined) query = query.where('resource', '=', resource)
+  if (logins) query = query.where('login', 'in', logins)
   if (ticket !== undefined) {
     query = query.where(
       (eb) => eb.fn.coalesce('extension', 'request'),

@@ -88,6 +88,8 @@ create table access_request (
   status        text not null check (status in ('pending', 'approved', 'denied', 'cancelled', 'expired', 'failed')),
   decision      text not null references decision,
   filed_at      timestamptz not null,
+  -- How its principal had proved who it is. Null: by a token.
+  authentication jsonb,
   pending_until timestamptz not null,
   settled_at    timestamptz,
   -- That this grant end later. Null: a grant of its own.
@@ -156,6 +158,9 @@ create table access_grant (
   ended_at        timestamptz,
   -- The configuration it was last opened under: where to close it when the resource has moved since.
   configuration   integer references configuration_version,
+  -- How its holder had proved who they are when it was last activated, null: by a token; and through which login.
+  authentication  jsonb,
+  login           text,
   close_failures  integer not null default 0,
   close_error     text,
   -- When the reconciler has to look at it next. Null: never again.

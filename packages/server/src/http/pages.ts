@@ -1,0 +1,55 @@
+/** The few pages of signing in: plain HTML, without scripts, from nowhere but here. */
+
+import { createHash } from 'node:crypto'
+import type { FastifyReply } from 'fastify'
+
+/** Text that is safe to stand in a page. Made by `html` alone. */
+export type Html = { readonly html: string }
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+const escape = (text: string): string => text.replace(/[&<>"']/g, (sign) => entities[sign] as string)
+
+type Part = string | Html | readonly Html[]
+
+/** What is put in is text, unless it is HTML already. */
+export const html = (texts: TemplateStringsArray, ...parts: readonly Part[]): Html => ({
+  html: texts.map((text, index) => text + partText(parts[index] ?? '')).join(''),
+})
+
+function partText(part: Part): string {
+  if (typeof part === 'string') return escape(part)
+  return 'html' in part ? part.html : part.map((one) => one.html).join('')
+}
+
+const style = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 28rem; margin: 12vh auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; }
+input, button { font: inherit; padding: .5rem .8rem; border: 1px solid; border-radius: .4rem; }
+input { display: block; width: 100%; box-sizing: border-box; margin: .3rem 0 1rem; }
+dt { font-weight: 600; } dd { margin: 0 0 .6rem; overflow-wrap: anywhere; }`
+
+const styleHash = createHash('sha256').update(style).digest('base64')
+
+const policy = [
+  "default-src 'none'",
+  `style-src 'sha256-${styleHash}'`,
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ')
+
+export function sendPage(reply: FastifyReply, title: string, { html: body }: Html): FastifyReply {
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title>`
+  return (
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', policy)
+      // Forms say where they come from, to this server alone.
+      .header('referrer-policy', 'same-origin')
+      .send(
+        `<!doctype html><html lang="en"><head>${head}<style>${style}</style></head><body><main>${body}</main></body></html>`,
+      )
+  )
+}

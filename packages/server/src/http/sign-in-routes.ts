@@ -1,0 +1,218 @@
+/**
+ * Where browsers sign in and out. Not operations of the API: they are navigated to, answer with pages, and send people to
+ * their provider and back.
+ */
+
+import { ApiError } from '@tidegate/api'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { domainOf, providerOfDomain } from '../configuration/identity-rules.ts'
+import type { DeclaredProvider } from '../configuration/schema.ts'
+import type { Snapshot } from '../configuration/snapshot.ts'
+import type { LoginDeps } from '../identity/logins/cookie-identity.ts'
+import { callerByCookie } from '../identity/logins/cookie-identity.ts'
+import { cookieOf, noCookie, readCookie } from '../identity/logins/cookie.ts'
+import { endLogins } from '../identity/logins/logins.ts'
+import { isFromOwnPage } from '../identity/logins/own-page.ts'
+import { identityLimits } from '../identity/limits.ts'
+import { openAttempt, sealAttempt } from '../identity/people/attempt.ts'
+import { takeLogout } from '../identity/people/logout.ts'
+import type { Attempt, Providers } from '../identity/people/provider.ts'
+import { returnPath } from '../identity/people/return-to.ts'
+import { signIn } from '../identity/people/sign-in.ts'
+import type { Lifecycle } from '../lifecycle/context.ts'
+import type { MasterKey } from '../secrets/envelope.ts'
+import { change } from '../store/change.ts'
+import { html, sendPage } from './pages.ts'
+
+export type SignInDeps = LoginDeps & Lifecycle & { readonly providers: Providers; readonly key: MasterKey }
+
+/** A form of ours, and a provider's logout, are some hundred bytes. */
+const formBytes = 16 * 1024
+
+export function registerSignIn(app: FastifyInstance, deps: SignInDeps): void {
+  void app.register((scope, _options, done) => {
+    scope.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string', bodyLimit: formBytes },
+      (_request, body, parsed) => parsed(null, new URLSearchParams(String(body))),
+    )
+    scope.get('/login', (request, reply) => showLogin(deps, request, reply))
+    scope.get('/login/:provider', (request, reply) => leave(deps, request, reply))
+    scope.get('/login/callback/:provider', (request, reply) => comeBack(deps, request, reply))
+    scope.get('/logout', (_request, reply) => sendPage(reply, 'Sign out', signOutForm))
+    scope.post('/logout', (request, reply) => signOut(deps, request, reply))
+    scope.post('/backchannel-logout/:provider', (request, reply) => hearLogout(deps, request, reply))
+    done()
+  })
+}
+
+const queryOf = (request: FastifyRequest): Record<string, unknown> => request.query as Record<string, unknown>
+
+/** @throws {ApiError} `not-found` where nobody signs in at a provider of that name */
+async function providerOf(
+  { configurations, db }: SignInDeps,
+  request: FastifyRequest,
+): Promise<{ readonly snapshot: Snapshot; readonly provider: DeclaredProvider }> {
+  const { provider: id } = request.params as { readonly provider: string }
+  const snapshot = await configurations.current(db)
+  const provider = snapshot.declared.identity.providers.find((one) => one.id === id)
+  if (!provider) throw new ApiError('not-found', { detail: 'Nobody signs in there.' })
+  return { snapshot, provider }
+}
+
+const leaving = (id: string, returnTo: string): string => `/login/${id}?return=${encodeURIComponent(returnTo)}`
+
+async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const known = await callerByCookie(deps, request)
+  if (known?.setCookie !== undefined) void reply.header('set-cookie', known.setCookie)
+  if (known)
+    return sendPage(
+      reply,
+      'Tidegate',
+      html`<h1>Tidegate</h1>
+        <p>You are signed in as ${known.caller.principal.id}.</p>
+        ${signOutForm}`,
+    )
+  const { identity } = (await deps.configurations.current(deps.db)).declared
+  const { email, return: asked } = queryOf(request)
+  const returnTo = returnPath(asked)
+  const [only, another] = identity.providers
+  if (!only)
+    return sendPage(
+      reply,
+      'Tidegate',
+      html`<h1>Tidegate</h1>
+        <p>Nobody signs in here with a browser: configuration names no identity provider.</p>`,
+    )
+  if (!another) return reply.redirect(leaving(only.id, returnTo), 303)
+  if (typeof email !== 'string') return sendPage(reply, 'Sign in', addressForm(returnTo))
+  const provider = providerOfDomain(identity, email)
+  const body = provider
+    ? // A form may not lead to another site; a link does.
+      html`<h1>Sign in</h1>
+        <p><a href="${leaving(provider.id, returnTo)}">Continue at ${provider.id}</a></p>`
+    : html`<h1>Sign in</h1>
+        <p>Nobody of ${domainOf(email) ?? 'that address'} signs in here.</p>
+        ${addressForm(returnTo)}`
+  return sendPage(reply, 'Sign in', body)
+}
+
+const addressForm = (returnTo: string) =>
+  html` <form method="get" action="/login">
+    <input type="hidden" name="return" value="${returnTo}" />
+    <label>Your mail address <input type="email" name="email" autocomplete="email" required autofocus /></label>
+    <button>Continue</button>
+  </form>`
+
+const signOutForm = html`<form method="post" action="/logout"><button>Sign out</button></form>`
+
+async function leave(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { provider } = await providerOf(deps, request)
+  const returnTo = returnPath(queryOf(request)['return'])
+  const { url, attempt } = await deps.providers
+    .begin({ provider, publicUrl: deps.publicUrl(), returnTo })
+    .catch((cause: unknown) => {
+      request.log.warn({ err: cause, provider: provider.id }, 'an identity provider cannot be used')
+      throw new ApiError('unavailable', { detail: `${provider.id} cannot be reached. Try again in a moment.` })
+    })
+  const sealed = sealAttempt(attempt, { key: deps.key, random: deps.runtime.random })
+  return reply.header('set-cookie', cookieOf('attempt', sealed, identityLimits.attempt)).redirect(url.href, 303)
+}
+
+/** Whatever was wrong, people are told the same: what exactly stands in the process log. */
+const failedPage = (reply: FastifyReply): FastifyReply =>
+  sendPage(
+    reply.code(400),
+    'Sign in',
+    html`<h1>You are not signed in</h1>
+      <p>It took too long, was begun in another browser, or your provider did not confirm it.</p>
+      <p><a href="/login">Sign in again</a></p>`,
+  )
+
+async function comeBack(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { provider } = await providerOf(deps, request)
+  const sealed = readCookie(request.headers.cookie, 'attempt')
+  const attempt = openAttempt(sealed, { key: deps.key, now: deps.runtime.now() })
+  // It counts once, whatever comes of it.
+  void reply.header('set-cookie', noCookie('attempt'))
+  if (!attempt || attempt.provider !== provider.id) return failedPage(reply)
+  const signedIn = await finished(deps, request, { provider, attempt })
+  if (!signedIn) return failedPage(reply)
+  const before = (await callerByCookie(deps, request))?.caller.login
+  const client = clientOf(request)
+  const outcome = await signIn(deps, { provider, signedIn, client, ...(before !== undefined && { before }) })
+  if ('refused' in outcome) {
+    request.log.warn({ provider: provider.id, cause: outcome.refused }, 'a sign-in was refused')
+    return sendPage(
+      reply.code(403),
+      'Sign in',
+      html`<h1>You are not known here</h1>
+        <p>
+          ${provider.id} confirmed who you are, and Tidegate does not let that person in. Ask an administrator; the
+          audit log says why.
+        </p>`,
+    )
+  }
+  void reply.header('set-cookie', cookieOf('login', outcome.secret, outcome.lasts))
+  return reply.redirect(attempt.returnTo, 303)
+}
+
+async function finished(
+  deps: SignInDeps,
+  request: FastifyRequest,
+  { provider, attempt }: { readonly provider: DeclaredProvider; readonly attempt: Attempt },
+) {
+  try {
+    return await deps.providers.finish({ provider, attempt, url: new URL(request.url, deps.publicUrl()) })
+  } catch (cause) {
+    request.log.warn({ err: withoutText(cause), provider: provider.id }, 'a sign-in was not confirmed')
+    return undefined
+  }
+}
+
+/** What a provider answered may quote what was sent; its code says what it was about. */
+function withoutText(cause: unknown): Error {
+  const { name, code } = cause instanceof Error ? (cause as NodeJS.ErrnoException) : {}
+  return Object.assign(new Error(name ?? 'unknown'), typeof code === 'string' ? { code } : {})
+}
+
+const clientOf = (request: FastifyRequest) => {
+  const agent = request.headers['user-agent']
+  return { address: request.ip, ...(agent !== undefined && { agent }) }
+}
+
+async function signOut(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (!isFromOwnPage(request, deps.publicUrl()))
+    throw new ApiError('forbidden', { detail: 'Sign out on the page itself.' })
+  const login = (await callerByCookie(deps, request))?.caller.login
+  void reply.header('set-cookie', noCookie('login'))
+  const provider = login === undefined ? undefined : await endOne(deps, login)
+  const elsewhere = provider && (await deps.providers.logoutUrl(provider, deps.publicUrl()).catch(() => undefined))
+  const link = elsewhere ? html`<p><a href="${elsewhere.href}">Sign out of ${provider.id}, too</a></p>` : html``
+  return sendPage(
+    reply,
+    'Signed out',
+    html`<h1>You are signed out</h1>
+      ${link}
+      <p><a href="/login">Sign in again</a></p>`,
+  )
+}
+
+/** @returns where they had signed in */
+async function endOne(deps: SignInDeps, id: string): Promise<DeclaredProvider | undefined> {
+  const row = await deps.db.selectFrom('login').select('provider').where('id', '=', id).executeTakeFirst()
+  await change(deps, (unit) => endLogins(unit, { ids: [id] }, { reason: 'signed-out' }))
+  const { identity } = (await deps.configurations.current(deps.db)).declared
+  return identity.providers.find((one) => one.id === row?.provider)
+}
+
+async function hearLogout(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { provider } = await providerOf(deps, request)
+  const token = request.body instanceof URLSearchParams ? request.body.getAll('logout_token') : []
+  const heard = token.length === 1 && (await takeLogout(deps, { provider, token: token[0] as string }))
+  if (heard) return reply.code(200).send()
+  return reply
+    .code(400)
+    .type('application/json')
+    .send(JSON.stringify({ error: 'invalid_request' }))
+}
