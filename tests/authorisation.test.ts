@@ -8,11 +8,14 @@ import type { Answer } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
 import { stateOf } from './support/story.ts'
 import type { Parts, World } from './support/tidegate.ts'
+import { identityYaml, loginOf } from './support/sign-in.ts'
 import { createWorld, defaultFiles, makeToken } from './support/tidegate.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
 /** Of gateways: one that is there, one that was put out, and one that was only invited. */
 let tokens: Readonly<Record<'gateway' | 'gone' | 'invitation', string>>
+/** Of people who signed in: `alice`, `sam` and `dora`, one whose login is over, and one who is not there. */
+let cookies: Readonly<Record<string, string>>
 
 /** With an agent, a token that is over, one that configuration takes back, and machines in the groups of people. */
 const peopleWith = ({ hashOf }: Parts, { erin }: { erin: boolean }): string => `
@@ -41,6 +44,7 @@ const withMachines = (files: World['files']): World['files'] =>
 const filesWith = (parts: Parts, extra: { erin: boolean }): World['files'] => [
   ...withMachines(defaultFiles(parts)),
   { path: 'more-people.yaml', text: peopleWith(parts, extra) },
+  { path: 'identity.yaml', text: identityYaml({ issuer: 'https://nobody.invalid', clientId: 'tidegate' }) },
 ]
 
 beforeAll(async () => {
@@ -57,6 +61,10 @@ beforeAll(async () => {
   await world.admin.removeGateway({ id: 'gone' })
   const { enrolmentToken } = await world.admin.createGateway({ id: 'invited' })
   tokens = { gateway: gateway.token, gone: gone.token, invitation: enrolmentToken }
+  const secrets = ['alice', 'sam', 'dora', 'erin', 'frank'].map(async (id) => [id, await loginOf(world, id)] as const)
+  cookies = Object.fromEntries(await Promise.all(secrets))
+  const [over] = (await world.admin.listLogins({ principal: 'user:erin' })).items
+  await world.admin.endLogin({ id: over?.id ?? '' })
 })
 afterAll(() => world.stop())
 
@@ -70,8 +78,21 @@ const call = (operation: Operation, headers: Record<string, string>): Promise<An
     ...(operation.method !== 'GET' && { body: '{}' }),
   })
 
-const tokenOf = (who: string): string => (who === 'a gateway' ? tokens.gateway : world.tokenOf(who))
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+
+/** As a page of ours sends it. */
+const cookie = (secret: string | undefined): Record<string, string> => ({
+  cookie: `__Host-tidegate=${secret}`,
+  'x-tidegate-request': '1',
+  origin: world.server.url,
+})
+
+/** `alice by cookie` has signed in; `alice` has a token. */
+function headersOf(who: string): Record<string, string> {
+  const [id = '', how] = who.split(' by ')
+  if (how === 'cookie') return cookie(cookies[id])
+  return bearer(who === 'a gateway' ? tokens.gateway : world.tokenOf(id))
+}
 
 /** Everything that is not a token of someone, now. */
 const strangers = (): Record<string, Record<string, string>> => ({
@@ -91,6 +112,17 @@ const strangers = (): Record<string, Record<string, string>> => ({
   'a token of a gateway that was put out': bearer(tokens.gone),
   'an invitation of a gateway': bearer(tokens.invitation),
   'the token of a gateway under the prefix of a person': bearer(tokens.gateway.replace('tgw_', 'tdg_')),
+  'a cookie without the header': { cookie: cookie(cookies['dora'])['cookie'] ?? '', origin: world.server.url },
+  'a cookie from another site': { ...cookie(cookies['dora']), origin: 'https://evil.example' },
+  'a cookie from what shares our domain': { ...cookie(cookies['dora']), 'sec-fetch-site': 'same-site' },
+  'a cookie beside a token that is none': { ...cookie(cookies['dora']), ...bearer('nonsense') },
+  'two cookies': { ...cookie(cookies['dora']), cookie: `__Host-tidegate=${cookies['dora']}; __Host-tidegate=x` },
+  'a cookie of another name': { ...cookie(cookies['dora']), cookie: `tidegate=${cookies['dora']}` },
+  'a cookie that is cut': cookie(cookies['dora']?.slice(0, -1)),
+  'a cookie of a login that was ended': cookie(cookies['erin']),
+  'a cookie of someone whom configuration removed': cookie(cookies['frank']),
+  'the secret of a cookie as a token': bearer(cookies['dora'] ?? ''),
+  'a token as a cookie': cookie(world.tokenOf('dora')),
   'the token of a person under the prefix of a gateway': bearer(world.tokenOf('dora').replace('tdg_', 'tgw_')),
 })
 
@@ -100,8 +132,10 @@ test('every operation refuses whoever is not known, always in the same words, an
   const answers: Record<string, number> = {}
   for (const [id, operation] of table) {
     if (operation.auth === 'anyone') continue
-    for (const [how, headers] of Object.entries(strangers())) {
-      const answer = await call(operation, headers)
+    const trying = Object.entries(strangers()).map(
+      async ([how, headers]) => [how, await call(operation, headers)] as const,
+    )
+    for (const [how, answer] of await Promise.all(trying)) {
       answers[`${id} with ${how}`] = answer.status
       bodies.add(answer.text)
       expect(answer.headers['www-authenticate'], id).toBe('Bearer realm="tidegate"')
@@ -118,18 +152,18 @@ const notEnough: Record<Auth, readonly string[]> = {
   anyone: [],
   principal: ['a gateway'],
   person: ['ci', 'robot', 'helper', 'a gateway'],
-  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam', 'a gateway'],
-  auditor: ['ci', 'robot', 'helper', 'alice', 'bob', 'a gateway'],
-  'signal-source': ['helper', 'alice', 'sam', 'dora', 'a gateway'],
-  gateway: ['ci', 'robot', 'helper', 'device-manager', 'alice', 'bob', 'sam', 'dora'],
+  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam', 'a gateway', 'alice by cookie', 'sam by cookie'],
+  auditor: ['ci', 'robot', 'helper', 'alice', 'bob', 'a gateway', 'alice by cookie'],
+  'signal-source': ['helper', 'alice', 'sam', 'dora', 'a gateway', 'dora by cookie'],
+  gateway: ['ci', 'robot', 'helper', 'device-manager', 'alice', 'bob', 'sam', 'dora', 'dora by cookie'],
 }
 
 const enough: Record<Auth, readonly string[]> = {
   anyone: ['alice', 'a gateway'],
-  principal: ['alice', 'ci', 'helper', 'sam', 'dora'],
-  person: ['alice', 'sam', 'dora'],
-  administrator: ['dora'],
-  auditor: ['sam', 'dora'],
+  principal: ['alice', 'ci', 'helper', 'sam', 'dora', 'alice by cookie'],
+  person: ['alice', 'sam', 'dora', 'sam by cookie'],
+  administrator: ['dora', 'dora by cookie'],
+  auditor: ['sam', 'dora', 'sam by cookie'],
   'signal-source': ['device-manager'],
   gateway: ['a gateway'],
 }
@@ -139,7 +173,7 @@ test('every operation refuses whoever is not enough for it, a machine in the gro
   const codes: Record<string, string> = {}
   for (const [id, operation] of table) {
     for (const who of notEnough[operation.auth]) {
-      codes[`${id} as ${who}`] = problemOf(await call(operation, bearer(tokenOf(who)))).code
+      codes[`${id} as ${who}`] = problemOf(await call(operation, headersOf(who))).code
     }
   }
   expect(Object.entries(codes).filter(([, code]) => code !== 'forbidden')).toEqual([])
@@ -151,7 +185,7 @@ test('every operation lets through whoever is enough for it, to have the input l
   const statuses: Record<string, number> = {}
   for (const [id, operation] of table) {
     for (const who of enough[operation.auth])
-      statuses[`${id} as ${who}`] = (await call(operation, bearer(tokenOf(who)))).status
+      statuses[`${id} as ${who}`] = (await call(operation, headersOf(who))).status
   }
   expect(Object.entries(statuses).filter(([, status]) => ![200, 201, 400, 404].includes(status))).toEqual([])
 })

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { connectorKinds } from '@tidegate/connectors'
 import type { Instant } from '@tidegate/core'
 import { createLogger } from '@tidegate/server'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
 import { reassessPeople } from '../packages/server/src/identity/directory/reassess-people.ts'
 import { putUser, removeUser } from '../packages/server/src/identity/directory/write.ts'
@@ -18,6 +18,9 @@ import { send } from './support/http.ts'
 import type { SignInWorld } from './support/sign-in.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
 import { entriesOf, entryTypesOf, inStore } from './support/story.ts'
+
+// Each starts a Tidegate, a target and a provider: the first one of a file, on a busy machine, takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 
 const minute = 60_000
 

@@ -2,11 +2,14 @@
 
 import type { JWTPayload } from 'jose'
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createBrowser } from './support/browser.ts'
 import type { SignInWorld } from './support/sign-in.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
 import { inStore } from './support/story.ts'
+
+// Each starts a Tidegate, a target and a provider: the first one of a file, on a busy machine, takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 
 type Forging = (claims: JWTPayload, world: SignInWorld) => Promise<string> | string
 

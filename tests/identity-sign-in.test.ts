@@ -1,10 +1,13 @@
 /** People who sign in at a provider: who they are here, what is believed of them, and what is not. */
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createBrowser } from './support/browser.ts'
 import { send } from './support/http.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
 import { entriesOf, everythingIn, inStore, stateOf } from './support/story.ts'
+
+// Each starts a Tidegate, a target and a provider: the first one of a file, on a busy machine, takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 
 test('someone whom the provider knows signs in, and is whom their address says, with the groups and the proof that it says', async () => {
   const { world, signIn } = await createSignInWorld()

@@ -1,6 +1,13 @@
 /** A Tidegate where people sign in at a real provider. */
 
+import { randomBytes } from 'node:crypto'
+import type { Instant } from '@tidegate/core'
+import { hours } from '@tidegate/core'
+import { createLogger } from '@tidegate/server'
 import { SignJWT } from 'jose'
+import { beginLogin } from '../../packages/server/src/identity/logins/logins.ts'
+import { change } from '../../packages/server/src/store/change.ts'
+import { createDatabase, createPool } from '../../packages/server/src/store/database.ts'
 import type { Browser, Visit } from './browser.ts'
 import { createBrowser } from './browser.ts'
 import type { Answer } from './http.ts'
@@ -83,6 +90,27 @@ export async function createSignInWorld({ more = '' }: { more?: string } = {}): 
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: `logout_token=${token}`,
       }),
+  }
+}
+
+/** What the browser of someone who signed in holds: for who only needs to be known, without a provider that is there. */
+export async function loginOf(
+  { store, clock }: Pick<World, 'store' | 'clock'>,
+  user: string,
+  provider = 'okta',
+): Promise<string> {
+  const log = createLogger('silent')
+  const times = { connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
+  const db = createDatabase(createPool({ url: store.url, maxConnections: 1, ...times, log }))
+  const at = clock.now() as Instant
+  const authentication = { method: 'oidc', mfa: false, phishingResistant: false, at } as const
+  const client = { address: '127.0.0.1' }
+  const login = { kind: 'browser', user, provider, subject: user, authentication, client, lasts: hours(12) } as const
+  try {
+    return (await change({ db, runtime: { now: () => at, random: randomBytes } }, (unit) => beginLogin(unit, login)))
+      .secret
+  } finally {
+    await db.destroy()
   }
 }
 
