@@ -230,3 +230,16 @@ test('an error of the provider, and nonsense, sign nobody in and change nothing'
   expect((await browser.step(`${url}/login/callback/nobody`)).status).toBe(404)
   expect(await stateOf(world.store)).toEqual(before)
 })
+
+test('whoever calls too often without being known is told to wait, before a provider is asked for anything', async () => {
+  const { world, provider } = await createSignInWorld()
+  const asked = provider.paths.length
+  const answers = await Promise.all(
+    Array.from({ length: 150 }, () => send(world.server.url, { path: '/login/callback/okta?code=x&state=x' })),
+  )
+  const refused = answers.filter(({ status }) => status === 429)
+  expect(refused.length).toBeGreaterThan(0)
+  expect(refused[0]?.headers['retry-after']).toMatch(/^\d+$/)
+  expect(provider.paths.length).toBe(asked)
+  expect((await world.admin.whoami({})).administrator).toBe(true)
+})

@@ -65,8 +65,14 @@ async function admit(
 }
 
 function admitStranger({ strangers }: Deps, request: FastifyRequest): 'anyone' {
-  const waitMs = strangers.take(request.ip)
-  if (waitMs === undefined) return 'anyone'
+  countStranger(strangers, request)
+  return 'anyone'
+}
+
+/** @throws {ApiError} `too-many` */
+export function countStranger(strangers: Throttle, { ip }: FastifyRequest): void {
+  const waitMs = strangers.take(ip)
+  if (waitMs === undefined) return
   const retryAfterSeconds = Math.ceil(waitMs / 1_000)
   throw new ApiError('too-many', { detail: `Try again in ${retryAfterSeconds} s.`, retryAfterSeconds })
 }

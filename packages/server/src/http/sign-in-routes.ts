@@ -22,7 +22,10 @@ import { signIn } from '../identity/people/sign-in.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import type { MasterKey } from '../secrets/envelope.ts'
 import { change } from '../store/change.ts'
+import { strangerLimits } from './limits.ts'
+import { countStranger } from './operations-routes.ts'
 import { html, sendPage } from './pages.ts'
+import { createThrottle } from './throttle.ts'
 
 export type SignInDeps = LoginDeps & Lifecycle & { readonly providers: Providers; readonly key: MasterKey }
 
@@ -30,7 +33,10 @@ export type SignInDeps = LoginDeps & Lifecycle & { readonly providers: Providers
 const formBytes = 16 * 1024
 
 export function registerSignIn(app: FastifyInstance, deps: SignInDeps): void {
+  const strangers = createThrottle({ limits: strangerLimits })
   void app.register((scope, _options, done) => {
+    // Nobody is known here yet, and each call may cost a provider as well as us.
+    scope.addHook('onRequest', async (request) => countStranger(strangers, request))
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
       { parseAs: 'string', bodyLimit: formBytes },
