@@ -8,11 +8,14 @@ import { after, type GrantId, instant, type Millis } from '@tidegate/core'
 import {
   type Admission,
   type Authority,
+  createMask,
   createGuards,
   createPostgresGateway,
   createRecorders,
+  type GatewaySettings,
   type GuardRules,
   type Guards,
+  type MaskRules,
   type PostgresSession,
   type Recorders,
   startupParameters,
@@ -23,16 +26,24 @@ import { type Cut, obey, type Standing } from './gateway-orders.ts'
 
 export type GatewaySetup = {
   readonly target: Omit<TargetLogin, 'parameters'>
-  /** Of the password that both users have. */
+  /** Of the password that all users have. */
   readonly verifier: string
   /** Where recordings go. */
   readonly dir: string
+  /** Absent: clients cannot use TLS. */
+  readonly tls?: NonNullable<GatewaySettings['tls']>
 }
 
-/** Two users, told apart by their guards. */
-const rules: Readonly<Record<string, GuardRules>> = {
-  reader: { readOnly: true },
-  writer: { requireWhere: true, denyStatements: ['DROP', 'TRUNCATE'] },
+/** Users are told apart by their guards and masks. */
+type User = { readonly rules: GuardRules; readonly mask?: MaskRules }
+
+const readOnly: GuardRules = { readOnly: true }
+const oneColumn: MaskRules = { columns: [{ names: ['filler', 'c1'], by: 'partial' }] }
+const users: Readonly<Record<string, User>> = {
+  reader: { rules: readOnly },
+  writer: { rules: { requireWhere: true, denyStatements: ['DROP', 'TRUNCATE'] } },
+  masked: { rules: readOnly, mask: oneColumn },
+  searched: { rules: readOnly, mask: { ...oneColumn, detect: [{ kinds: ['email', 'card'], by: 'partial' }] } },
 }
 const hour = 3_600_000 as Millis
 
@@ -54,7 +65,13 @@ async function start(setup: GatewaySetup): Promise<Standing> {
         if (event === 'target-failed') process.stderr.write(`${event} ${JSON.stringify(facts)}\n`)
       },
     },
-    { host: '127.0.0.1', port: 0, plain: 'loopback', mockSecret: randomBytes(32) },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      plain: 'loopback',
+      mockSecret: randomBytes(32),
+      ...(setup.tls && { tls: setup.tls }),
+    },
   )
   const cut = ({ ports, atEpochMs }: Cut): void => {
     for (const [i, port] of ports.entries()) {
@@ -78,12 +95,13 @@ async function start(setup: GatewaySetup): Promise<Standing> {
 /** A grant and a principal for each session, as if each were somebody else's. */
 function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
   let count = 0
+  const key = randomBytes(32)
   const admit = (user: string): Admission => {
     const number = String(++count).padStart(26, '0')
     const grant: GrantId = `grt_${number}`
     const principal = `user:${user}-${count}`
     const started = systemClock.now()
-    const rulesOf = rules[user] ?? {}
+    const { rules, mask } = users[user] ?? { rules: {} }
     const recorder = recorders.open({
       session: {
         session: `ses_${number}`,
@@ -102,16 +120,17 @@ function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, g
       session: `ses_${number}`,
       grant,
       principal,
-      target: { ...target, parameters: startupParameters(rulesOf) },
+      target: { ...target, parameters: startupParameters(rules) },
       deadline: after(started, hour),
       warnBeforeMs: 120_000,
-      guard: guards.guardFor(rulesOf),
+      guard: guards.guardFor(rules),
+      ...(mask && { mask: createMask(mask, { key }) }),
       recorder,
       whenRecorderFails: 'end',
     }
   }
   return {
-    lookup: async ({ user }) => (Object.hasOwn(rules, user) ? verifier : undefined),
+    lookup: async ({ user }) => (Object.hasOwn(users, user) ? verifier : undefined),
     admit: async ({ user }) => admit(user),
   }
 }

@@ -24,19 +24,22 @@ export function findProgram(name: string): Program | undefined {
   return asked.status === 0 ? { path, version: asked.stdout.split('\n')[0] ?? '' } : undefined
 }
 
+/** A login over TLS, by `sslmode=require`, where it says so. */
+export type ProgramLogin = Login & { readonly tls?: boolean }
+
 /** How libpq is told where to go: no password stands in a list of processes. */
-const environmentOf = ({ host, port, user, password, database }: Login): NodeJS.ProcessEnv => ({
+const environmentOf = ({ host, port, user, password, database, tls }: ProgramLogin): NodeJS.ProcessEnv => ({
   ...process.env,
   PGHOST: host,
   PGPORT: String(port),
   PGUSER: user,
   PGPASSWORD: password,
   PGDATABASE: database,
-  PGSSLMODE: 'disable',
+  PGSSLMODE: tls === true ? 'require' : 'disable',
   PGGSSENCMODE: 'disable',
 })
 
-async function tell(program: Program, argv: readonly string[], login: Login): Promise<string> {
+async function tell(program: Program, argv: readonly string[], login: ProgramLogin): Promise<string> {
   const { stdout } = await run(program.path, [...argv], { env: environmentOf(login), maxBuffer: 2 ** 24 })
   return stdout
 }
@@ -51,7 +54,8 @@ export type Load = {
 }
 
 /** Transactions a second. @throws when one of them failed */
-export async function pgbenchRate(pgbench: Program, login: Login, { argv, clients, seconds }: Load): Promise<number> {
+export async function pgbenchRate(pgbench: Program, login: ProgramLogin, load: Load): Promise<number> {
+  const { argv, clients, seconds } = load
   const threads = Math.min(clients, 2)
   const size = [`--client=${clients}`, `--jobs=${threads}`, `--time=${seconds}`]
   const said = await tell(pgbench, ['--no-vacuum', ...size, ...argv], login)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { startEmbeddedPostgres } from '@tidegate/server'
 import pg from 'pg'
 import { scramVerifier } from '../packages/connectors/src/postgres/scram.ts'
+import { makeCertificates } from '../packages/gateway/src/postgres/testing/certificates.ts'
 import type { Login } from './access.ts'
 import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
 import { findProgram, type Program, startPgbouncer } from './gateway-programs.ts'
@@ -26,6 +27,8 @@ export type GatewayStand = {
   readonly relay: Middle
   readonly gateway: Middle
   readonly sides: readonly Side[]
+  /** At the gateway, by the names that it knows. */
+  readonly asUser: (user: 'reader' | 'masked' | 'searched') => Login
   /** Absent: not on this machine. */
   readonly pgbench: Program | undefined
   readonly psql: Program | undefined
@@ -43,6 +46,8 @@ export async function setUpGateway(options: BenchOptions): Promise<GatewayStand>
     for (const one of closing.splice(0).toReversed()) await one()
   }
   try {
+    const tls = await makeCertificates()
+    closing.push(tls.remove)
     const { login, stop } = await startTarget(folder, options)
     closing.push(stop)
     const owner = new pg.Client(login)
@@ -52,13 +57,14 @@ export async function setUpGateway(options: BenchOptions): Promise<GatewayStand>
     const relay = await startRelay({ host, port }, options)
     closing.push(relay.stop)
     const secret = token()
-    const setup = { target: asTarget(login), verifier: await verifierOf(secret), dir: join(folder, 'recordings') }
-    const gateway = await startGateway(setup, options)
+    const [target, verifier] = [asTarget(login), await verifierOf(secret)]
+    const gateway = await startGateway({ target, verifier, dir: join(folder, 'recordings'), tls: tls.server }, options)
     closing.push(gateway.stop)
     const pgbouncer = await standPgbouncer(folder, login, options)
     if (pgbouncer !== undefined) closing.push(pgbouncer.stop)
     const sides = sidesOf(login, { relay, pgbouncer, gateway, secret })
-    return { folder, login, owner, relay, gateway, sides, ...standPrograms(options), close }
+    const asUser: GatewayStand['asUser'] = (user) => ({ ...login, port: gateway.port, user, password: secret })
+    return { folder, login, owner, relay, gateway, sides, asUser, ...standPrograms(options), close }
   } catch (error) {
     await close()
     throw error

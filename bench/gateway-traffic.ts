@@ -64,7 +64,7 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
   note('filling the tables of pgbench')
   await makeTables(pgbench, stand.login, quick ? 8 : 32)
   const seconds = quick ? 1 : 2
-  const rounds = options.rounds ?? (quick ? 1 : 5)
+  const roundsAt = (clients: number): number => options.rounds ?? (quick ? 1 : clients === weighedAt ? 5 : 3)
   const measureOf =
     ({ argv, use }: Cell, clients: number): Measure =>
     (side) =>
@@ -78,7 +78,8 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
       note(what)
       const meter = createMeter(stand, seconds)
       const measure = measureOf(cell, clients)
-      const samples = await inTurn(stand.sides, rounds, clients === weighedAt ? meter.around(measure) : measure)
+      const weighed = clients === weighedAt ? meter.around(measure) : measure
+      const samples = await inTurn(stand.sides, roundsAt(clients), weighed)
       rows.push(...rowsOf(what, { samples, unit: 'per s' }, { relay: { atLeast: 0.95 }, pgbouncer: { atLeast: 0.8 } }))
       if (clients === weighedAt) rows.push(...meter.rows(what))
     }

@@ -5,6 +5,7 @@
 
 import { ending } from './gateway-ends.ts'
 import { idling } from './gateway-idle.ts'
+import { masking, overTls } from './gateway-masked.ts'
 import { revoking } from './gateway-revokes.ts'
 import { setUpGateway } from './gateway-stand.ts'
 import { connecting, copying, transactions } from './gateway-traffic.ts'
@@ -22,7 +23,9 @@ export const gateway: Bench = {
       if (pgbench !== undefined) {
         rows.push(...(await transactions(stand, pgbench, options)))
         rows.push(...(await connecting(stand, pgbench, options)))
+        rows.push(...(await overTls(stand, pgbench, options)))
       }
+      rows.push(...(await masking(stand, pgbench, options)))
       if (psql !== undefined) rows.push(...(await copying(stand, psql, options)))
       rows.push(...(await ending(stand, options)))
       rows.push(...(await revoking(options)))
