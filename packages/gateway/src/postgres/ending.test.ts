@@ -10,26 +10,9 @@ import { startProxyForTest } from '../../../../tests/support/proxy.ts'
 import { postgresLimits } from './limits.ts'
 import { systemClock } from './shell/clock.ts'
 import { createTestClock } from './testing/clock.ts'
-import { startGatewayForTest, testGrant, type TestGateway, untilAsleep } from './testing/gateway.ts'
-import { cancelPacket, dial, type Line, readAll, ring, words } from './testing/wire.ts'
+import { backendsGone, startGatewayForTest, testGrant, type TestGateway, untilAsleep } from './testing/gateway.ts'
+import { cancelPacket, dial, farewell, readAll, ring, words } from './testing/wire.ts'
 import { readError } from './wire/server-messages.ts'
-
-/** Nobody of the gateway's is left in the target's database, nor comes back. */
-async function backendsGone({ database }: TestGateway): Promise<void> {
-  await withClient(database.connection, async (client) => {
-    const others = `select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
-    while ((await client.query(others)).rows[0].n > 0) await new Promise((resolve) => setImmediate(resolve))
-  })
-}
-
-/** The last message before the socket closes. */
-async function farewell(line: Line): Promise<ReturnType<typeof readError>> {
-  for (;;) {
-    const frame = await line.next()
-    const error = frame.type === 'E' ? readError(frame) : undefined
-    if (error?.severity === 'FATAL') return error
-  }
-}
 
 describe('time', () => {
   test('ends a session with a reason and its grant, after one warning, and lets go of the target', async () => {
@@ -96,55 +79,6 @@ describe('time', () => {
 })
 
 describe('a hand', () => {
-  const states: Record<string, (line: Line) => Promise<void> | void> = {
-    'that is idle': () => undefined,
-    'in a transaction': async (line) => {
-      line.send(words.query('begin; create table t (a int)'))
-      await line.types()
-    },
-    'in a failed transaction': async (line) => {
-      line.send(words.query('begin'), words.query('wrong'))
-      await line.types()
-      await line.types()
-    },
-    'that runs a statement': (line) => line.send(words.query('select pg_sleep(60)')),
-    'that runs a pipeline': (line) =>
-      line.send(words.parse('', 'select pg_sleep(60)'), words.bind('', ''), words.execute(''), words.sync()),
-    'within a batch': async (line) => {
-      line.send(words.parse('', 'select 1'), words.flush())
-      await line.next()
-    },
-    'that copies in': async (line) => {
-      line.send(words.query('create temp table t (a int); copy t from stdin'), words.copyData('1\n'))
-      while ((await line.next()).type !== 'G');
-    },
-    'that copies out': async (line) => {
-      line.send(words.query("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"))
-      await line.next()
-    },
-    'in the middle of a message': async (line) => {
-      const query = words.query('select 1')
-      line.socket.write(query.subarray(0, 7))
-    },
-  }
-
-  test.each(Object.keys(states))('ends a session %s, and its backend goes', async (name) => {
-    const world = await startGatewayForTest()
-    const line = await dial(world.connection)
-    await states[name]!(line)
-    if (name.includes('runs')) await once(world.recorder().recorded, 'statement')
-    const ended = world.gateway.endGrant(testGrant, 'access was revoked by user:bob')
-    expect(await farewell(line)).toMatchObject({
-      sqlstate: '57P01',
-      message: `access was revoked by user:bob (grant ${testGrant})`,
-    })
-    expect(await ended).toBe(1)
-    expect(await world.sessions[0]!.closed).toContain('revoked')
-    await backendsGone(world)
-    const left = await withClient(world.database.connection, (c) => c.query("select from pg_class where relname = 't'"))
-    expect(left.rowCount).toBe(0)
-  })
-
   test('ends what is queued behind a statement that runs, without its being begun', async () => {
     const world = await startGatewayForTest()
     await withClient(world.database.connection, (client) => client.query('create table t (a int)'))

@@ -13,6 +13,8 @@ export const postgresLimits = {
   gatheredSizeBytes: 256 * mib,
   /** Sent and not answered yet. Beyond it, the client waits. */
   outstanding: 4_096,
+  /** What a client says while nothing of it can be dealt with is taken up to here, so that its leaving is noticed. */
+  aheadSizeBytes: 64 * kib,
   /** Prepared statements and portals of one session, each. */
   names: 10_000,
   /** The texts of a session's prepared statements, together. */

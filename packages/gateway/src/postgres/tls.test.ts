@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../../tests/support/embedded.ts'
+import { startTargetPostgres, type TestPostgres } from '../../../../tests/support/embedded.ts'
 import { hasProgram } from '../../../../tests/support/programs.ts'
 import { scratchRoot } from '../../../../tests/support/folders.ts'
 import { withClient } from '../../../../tests/support/clients.ts'
@@ -133,11 +133,11 @@ test('settings that let nobody in, or whose key does not fit, do not start', asy
 })
 
 describe('a target', () => {
-  let cluster: EmbeddedPostgres
+  let cluster: TestPostgres
 
   beforeAll(async () => {
     const dataDir = join(scratchRoot(), `tidegate-gateway-target-${process.pid}`)
-    cluster = await startEmbeddedPostgres({ dataDir, durable: false })
+    cluster = await startTargetPostgres({ dataDir, durable: false })
     const data = join(dataDir, 'postgres')
     const { uid, gid } = await stat(data)
     for (const [name, text] of Object.entries({ key: certificates.server.key, crt: certificates.server.cert })) {

@@ -35,11 +35,11 @@ export function createDepartures(): Departures {
       closeSoon(target.socket, terminate())
       return
     }
-    const isGone = target.socket.destroyed || target.socket.readableEnded
-    // In this order: what it has received and not begun would be next once the statement under way is cancelled.
+    // In this order: what it has received and not begun would be next once the statement under way is cancelled. That its
+    // connection broke is no reason not to: a backend does not notice while it works.
     target.reset()
     const { key } = target
-    if (isGone || key === undefined) return
+    if (key === undefined) return
     const cancelled = cancels.send(login, key).finally(() => underWay.delete(cancelled))
     underWay.add(cancelled)
     // Once more: a statement that was on its way when the first came had not begun, and could not be cancelled.

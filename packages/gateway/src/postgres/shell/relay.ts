@@ -5,11 +5,11 @@
 
 import type { Socket } from 'node:net'
 import type { SessionRecorder } from '../../recording/event.ts'
-import { clientMessages, readServerMessages, serverMessages } from '../limits.ts'
+import { clientMessages, postgresLimits as limits, readServerMessages, serverMessages } from '../limits.ts'
 import type { Dialogue } from '../session/dialogue.ts'
 import { clientViolation, type Question, targetViolation, type Verdict } from '../session/state.ts'
 import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
-import type { Report } from '../wire/write.ts'
+import { type Report, terminate } from '../wire/write.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 
 type RelayConfig = {
@@ -32,6 +32,8 @@ export type Relay = {
   readonly tell: (message: Buffer) => void
   /** What was asked is answered: the client's message is dealt with, and it may go on. */
   readonly settle: (verdict: Verdict) => void
+  /** What the client has said, and could not be dealt with yet, ends with a goodbye: then its leaving is no breaking off. */
+  readonly saysGoodbye: () => boolean
   /** Takes nothing more from the client. What the target says goes on to it, until `close`. */
   readonly deafen: () => void
   /** Calls back between two messages to the client: now, or when the one under way has passed. */
@@ -81,7 +83,7 @@ export function startRelay(config: RelayConfig): Relay {
     closed: false,
     boundary: undefined,
   }
-  const ease = (): void => balance(state)
+  const ease = (): void => goOn(state)
   client
     .on('data', (chunk: Buffer) => orEnd(state, () => hearClient(state, chunk)))
     .on('drain', ease)
@@ -93,6 +95,7 @@ export function startRelay(config: RelayConfig): Relay {
   return {
     tell: (message) => atBoundary(state, () => void client.write(message)),
     settle: (verdict) => settle(state, verdict),
+    saysGoodbye: () => !state.asking && !state.deaf && isGoodbye(state.fromClient.ahead()),
     deafen() {
       state.deaf = true
       state.held = undefined
@@ -116,10 +119,24 @@ function orEnd(state: State, work: () => void): void {
 function hearClient(state: State, chunk: Buffer): void {
   if (state.deaf) return
   state.fromClient.push(chunk)
-  if (state.held !== undefined || state.asking) return
-  pumpClient(state)
+  if (state.held === undefined && mayTake(state)) pumpClient(state)
   balance(state)
 }
+
+/** What comes of the client can be dealt with, and has somewhere to go. */
+const mayTake = ({ asking, pressed, target }: State): boolean => !asking && !pressed && !target.writableNeedDrain
+
+/** Something that kept the client's messages back is over. */
+function goOn(state: State): void {
+  orEnd(state, () => {
+    const isWaiting = state.held !== undefined || state.fromClient.aheadBytes() > 0
+    if (!state.deaf && isWaiting && mayTake(state)) pumpClient(state)
+    balance(state)
+  })
+}
+
+const goodbye = terminate()
+const isGoodbye = (bytes: Buffer): boolean => bytes.subarray(-goodbye.length).equals(goodbye)
 
 function hearTarget(state: State, chunk: Buffer): void {
   if (state.closed) return
@@ -191,6 +208,9 @@ function obey(state: State, verdict: Verdict, side: 'client' | 'target'): Step {
     case 'wait':
       return 'stop'
     case 'ask':
+      // Nobody is there who could be told.
+      if (state.client.readableEnded || state.client.destroyed)
+        return obey(state, verdict.question.settle('given-up'), side)
       state.asking = true
       state.onQuestion(verdict.question)
       return 'stop'
@@ -218,8 +238,8 @@ function settle(state: State, verdict: Verdict): void {
 function balance(state: State): void {
   if (state.closed) return
   const { client, target, pressed } = state
-  const isWaiting = state.held !== undefined || state.asking
-  if (!state.deaf) flow(client, !isWaiting && !pressed && !target.writableNeedDrain)
+  // A socket that is not read from does not say that the other side has gone.
+  if (!state.deaf) flow(client, state.fromClient.aheadBytes() < limits.aheadSizeBytes)
   flow(target, !pressed && !client.writableNeedDrain)
 }
 
@@ -235,7 +255,7 @@ function feelPressure(state: State): void {
   state.pressed = true
   const ease = (): void => {
     state.pressed = false
-    balance(state)
+    goOn(state)
   }
   relief.then(ease, ease)
 }

@@ -50,7 +50,8 @@ export function openSession(config: SessionConfig): OpenSession {
     relay.deafen()
     sayFarewell({ client, relay, report: isTold ? undefined : report }, letGo)
   }
-  const letGo = (): void => departures.add({ target, login: admission.target, isBusy: dialogue.isBusy() })
+  const isBusy = (): boolean => dialogue.isBusy() && !dialogue.isOver()
+  const letGo = (): void => departures.add({ target, login: admission.target, isBusy: isBusy() })
   const endBecause = (sqlstate: string, message: string): void =>
     endWith({ severity: 'FATAL', sqlstate, message: `${message} (grant ${grant})` })
 
@@ -79,7 +80,7 @@ export function openSession(config: SessionConfig): OpenSession {
 
   /** Without a goodbye, what the client left behind does not go on. */
   const leave = (): void => {
-    if (ending || why !== undefined) return
+    if (ending || why !== undefined || relay.saysGoodbye()) return
     ending = true
     why = 'the client closed the connection'
     deadline.clear()

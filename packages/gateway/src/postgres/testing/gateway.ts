@@ -109,3 +109,11 @@ export async function untilAsleep({ database }: TestGateway, count = 1): Promise
     while ((await client.query(asleep)).rows[0].n < count) await new Promise((resolve) => setImmediate(resolve))
   })
 }
+
+/** Nobody of the gateway's is left in the target's database, nor comes back. */
+export async function backendsGone({ database }: TestGateway): Promise<void> {
+  await withClient(database.connection, async (client) => {
+    const others = `select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+    while ((await client.query(others)).rows[0].n > 0) await new Promise((resolve) => setImmediate(resolve))
+  })
+}

@@ -7,6 +7,7 @@ import type { Client } from 'pg'
 import { onTestFinished } from 'vitest'
 import { packetsOf, type TypedFrame } from '../shell/packets.ts'
 import { openTarget } from '../shell/target.ts'
+import { type BackendKey, readError, type ServerError } from '../wire/server-messages.ts'
 import { cancelRequest } from '../wire/write.ts'
 
 /** A message of a client, from its type and the parts of its body: numbers are 32 bits, strings end with a zero byte. */
@@ -50,6 +51,10 @@ export const words = {
 
 export type Line = {
   readonly socket: Socket
+  /** Cancels what it runs. Absent: not known here. */
+  readonly key?: BackendKey
+  /** Breaks the connection off, whatever runs over it. */
+  readonly reset: () => void
   readonly send: (...messages: readonly Buffer[]) => void
   readonly next: () => Promise<TypedFrame>
   /** The messages up to the next ReadyForQuery, that included. */
@@ -60,7 +65,7 @@ export type Line = {
 
 export const wordOf = (frames: readonly TypedFrame[]): string => frames.map(({ type }) => type).join('')
 
-export function lineOn(socket: Socket): Line {
+export function lineOn(socket: Socket, { key, reset }: Partial<Pick<Line, 'key' | 'reset'>> = {}): Line {
   const packets = packetsOf(socket)
   const next = (): Promise<TypedFrame> => packets.message(0x7fff_ffff)
   const untilReady = async (): Promise<readonly TypedFrame[]> => {
@@ -71,6 +76,8 @@ export function lineOn(socket: Socket): Line {
   }
   return {
     socket,
+    ...(key && { key }),
+    reset: reset ?? (() => void socket.resetAndDestroy()),
     send: (...messages) => void socket.write(Buffer.concat(messages)),
     next,
     untilReady,
@@ -84,19 +91,22 @@ type Connection = {
   readonly user: string
   readonly password: string
   readonly database: string
+  /** Of who has signed the certificate for `localhost`. Absent: without TLS. */
+  readonly ca?: string
 }
 
 /** Logs in as any client would. */
 export async function dial(to: Connection, parameters: Readonly<Record<string, string>> = {}): Promise<Line> {
-  const { password: secret, ...where } = to
-  const { socket } = await openTarget({
-    target: { ...where, secret, tls: 'disable' },
+  const { password: secret, ca, ...where } = to
+  const plain = { ...where, secret, tls: 'disable' } as const
+  const { socket, key, reset } = await openTarget({
+    target: ca === undefined ? plain : { ...plain, host: 'localhost', tls: 'verify-full', ca },
     parameters: new Map(Object.entries(parameters)),
     random: (count) => randomBytes(count),
     signal: new AbortController().signal,
   })
   onTestFinished(() => void socket.destroy())
-  return lineOn(socket)
+  return lineOn(socket, { reset, ...(key && { key }) })
 }
 
 /** A connection on which nothing has been said. */
@@ -108,11 +118,23 @@ export async function ring({ host, port }: Pick<Connection, 'host' | 'port'>): P
   return socket
 }
 
+/** The last message before the socket closes. Whoever has more to read than that reads it as fast as clients do. */
+export async function farewell({ socket }: Line): Promise<ServerError | undefined> {
+  const buffer = await readAll(socket)
+  let last: ServerError | undefined
+  for (let start = 0, end = 0; start + 5 <= buffer.length; start = end) {
+    end = start + 1 + buffer.readInt32BE(start + 1)
+    if (buffer[start] === 0x45) last = readError({ buffer, start, end })
+  }
+  return last?.severity === 'FATAL' ? last : undefined
+}
+
 /** Everything that comes until the other side closes. */
 export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume()
-  if (!socket.closed) await once(socket, 'close')
+  // However it closes: what is reset has said what it said.
+  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()))
   return Buffer.concat(chunks)
 }
 

@@ -15,6 +15,9 @@ type Piece = 'message' | 'part' | 'none' | 'violation'
 export type Framer = {
   readonly push: (chunk: Buffer) => void
   readonly next: () => Piece
+  /** What was pushed and not pulled. */
+  readonly ahead: () => Buffer
+  readonly aheadBytes: () => number
   /** The type byte of the piece's message. */
   type: number
   /** From the type byte on. */
@@ -81,6 +84,8 @@ export function createFramer(rules: Rules, budget: Budget): Framer {
       if (inner.left > 0) return stream(inner, false)
       return inner.gathering ? gather(inner, budget) : begin(inner, rules, budget)
     },
+    ahead: () => inner.chunk.subarray(inner.at),
+    aheadBytes: () => inner.chunk.length - inner.at,
     type: 0,
     buffer: nothing,
     start: 0,
