@@ -3,26 +3,16 @@
 import { join } from 'node:path'
 import { instant } from '@tidegate/core'
 import { recordingFolder, verifyRecording } from '@tidegate/gateway'
-import pg from 'pg'
+import type pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { loginsOn, opened } from './support/access.ts'
-import { connectedWorld, logIn, sessionsOf, started } from './support/connected.ts'
+import { connectedWorld, logIn, sessionsOf, started, untilAsleep } from './support/connected.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, entryTypesOf } from './support/story.ts'
 import { createTestClock } from '../packages/gateway/src/postgres/testing/clock.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
-import type { World } from './support/tidegate.ts'
 
 const hasPsql = hasProgram('psql', 'apt-get install postgresql-client')
-
-/** Resolves when something sleeps in the target. Looks past the gateway. */
-async function untilAsleep({ target }: World): Promise<void> {
-  const client = new pg.Client(target.superuserUrl)
-  await client.connect()
-  const asleep = `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
-  while ((await client.query(asleep)).rows[0].n < 1) await new Promise((resolve) => setImmediate(resolve))
-  await client.end()
-}
 
 test('a grant’s token leads through the gateway to the target, and its session is in the log', async () => {
   const { world, gateway, options } = await connectedWorld()

@@ -8,8 +8,9 @@ import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegat
 import pg from 'pg'
 import { expect, onTestFinished, vi } from 'vitest'
 import type { Credential } from './access.ts'
-import { createGatewayWorld } from './gateways.ts'
+import { createGatewayWorld, throughGateways } from './gateways.ts'
 import type { World, WorldOptions } from './tidegate.ts'
+import { createWorld, defaultFiles } from './tidegate.ts'
 
 export type Connected = { readonly world: World; readonly gateway: RunningGateway; readonly options: GatewayOptions }
 
@@ -22,6 +23,26 @@ export async function connectedWorld(
   const joined = await joinedGateway(world, { id: 'gw-1', url: world.server.url, ...wishes })
   return { world, ...joined }
 }
+
+/** For a whole file, with access that needs nobody: whoever makes it stops it. */
+export async function createConnected(wishes: Partial<GatewayOptions> = {}): Promise<Connected & Stoppable> {
+  const files: WorldOptions['files'] = (parts) => throughGateways(defaultFiles(parts))
+  const world = await createWorld({ background: true, time: 'system', files })
+  const dir = await mkdtemp(join(tmpdir(), 'tidegate-gateway-'))
+  const { enrolmentToken } = await world.server.inviteGateway('gw-1')
+  const listen = { host: '127.0.0.1', port: 0 }
+  const options = { url: world.server.url, dir, enrolmentToken, listen, log: () => undefined, ...wishes }
+  const gateway = await startGateway(options)
+  const stop = async (): Promise<void> => {
+    await gateway.stop()
+    await rm(dir, { recursive: true, force: true })
+    await closeSpare()
+    await world.stop()
+  }
+  return { world, gateway, options, stop }
+}
+
+type Stoppable = { readonly stop: () => Promise<void> }
 
 type Joining = Partial<GatewayOptions> & { readonly id: string; readonly url: string }
 
@@ -73,4 +94,13 @@ export async function sessionsOf(client: Client, count: number, open: 'true' | '
     },
     { timeout: 10_000, interval: 20 },
   )
+}
+
+/** Resolves when so many sleep in the target. Looks past the gateway. */
+export async function untilAsleep({ target }: Pick<World, 'target'>, count = 1): Promise<void> {
+  const client = new pg.Client(target.superuserUrl)
+  await client.connect()
+  const asleep = `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  while ((await client.query(asleep)).rows[0].n < count) await new Promise((resolve) => setImmediate(resolve))
+  await client.end()
 }

@@ -39,6 +39,9 @@ export function clusterOf(kind: ClusterKind): Connection {
   return inject(kind === 'store' ? 'storeCluster' : 'targetCluster')
 }
 
+/** Whoever makes roles there administers none of them, and may change all that are no superusers. */
+export const isTargetBefore16 = (): boolean => inject('targetVersion') < 160_000
+
 /** A name that no other test uses, and that needs no quotes in SQL. */
 export function uniqueName(prefix: string): string {
   return `${prefix}_${randomBytes(5).toString('hex')}`

@@ -5,14 +5,17 @@ import type { TestProject } from 'vitest/node'
 import { type Connection, secretUrlOf } from '../../packages/server/src/embedded/connection.ts'
 import { isEmbeddedError } from '../../packages/server/src/embedded/faults.ts'
 import { lockDataDir } from '../../packages/server/src/embedded/lock.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../packages/server/src/embedded/start.ts'
+import { startEmbeddedPostgres } from '../../packages/server/src/embedded/start.ts'
 import { withClient } from './clients.ts'
+import { startTargetPostgres, type TestPostgres } from './embedded.ts'
 import { makeScratchFolder, scratchRoot } from './folders.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     readonly storeCluster: Connection
     readonly targetCluster: Connection
+    /** As in `server_version_num`. */
+    readonly targetVersion: number
   }
 }
 
@@ -23,7 +26,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   await removeAbandoned()
   const folder = makeScratchFolder(folderPrefix)
   const lock = await lockDataDir(folder)
-  const starting = ['store', 'target'].map((name) => startCluster(join(folder, name)))
+  const starting = [
+    startEmbeddedPostgres(clusterAt(join(folder, 'store'))),
+    startTargetPostgres(clusterAt(join(folder, 'target'))),
+  ]
   const teardown = async (): Promise<void> => {
     await stopAll(starting)
     await lock.release()
@@ -35,6 +41,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await createStoreTemplate(store.connection)
     project.provide('storeCluster', store.connection)
     project.provide('targetCluster', target.connection)
+    project.provide('targetVersion', await versionOf(target.connection))
     return teardown
   } catch (error) {
     await teardown()
@@ -42,17 +49,23 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
-function startCluster(dataDir: string): Promise<EmbeddedPostgres> {
-  // Room for many test files at once; and little of the log of writes, which may be in memory.
-  const settings = { max_connections: '300', max_wal_size: '256MB' }
-  return startEmbeddedPostgres({ dataDir, durable: true, settings })
-}
+/** Room for many test files at once; and little of the log of writes, which may be in memory. */
+const clusterAt = (dataDir: string) => ({
+  dataDir,
+  durable: true,
+  settings: { max_connections: '300', max_wal_size: '256MB' },
+})
 
 /** Those that did not start have nothing to stop, and have said why. */
-async function stopAll(starting: readonly Promise<EmbeddedPostgres>[]): Promise<void> {
+async function stopAll(starting: readonly Promise<TestPostgres>[]): Promise<void> {
   const started = (await Promise.allSettled(starting)).filter((outcome) => outcome.status === 'fulfilled')
   await Promise.all(started.map(({ value }) => value.stop()))
 }
+
+const versionOf = (cluster: Connection): Promise<number> =>
+  withClient(cluster, async (client) =>
+    Number((await client.query('SHOW server_version_num')).rows[0].server_version_num),
+  )
 
 /** The database that every store of a test is cloned from. Nobody may connect to it, or it could not be cloned. */
 async function createStoreTemplate(cluster: Connection): Promise<void> {

@@ -1,23 +1,23 @@
 /** Programs of the machine that some tests use. Without one they are skipped, and say so; in CI that is a failure. */
 
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
-/** Whether the tests that need it can run. @throws in CI, where everything must run */
-export function hasProgram(name: string, install: string): boolean {
-  const found = (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name)))
+/**
+ * Whether the tests that need it can run. Debian has a `pgbench` that only says that there is none, so it is tried.
+ * @throws in CI, where everything must run
+ */
+export const hasProgram = (name: string, install: string): boolean =>
+  isThere(spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0, name, install)
+
+/** The same for what is not a program. Each of these files has to be there. */
+export const hasFiles = (name: string, install: string, ...paths: readonly string[]): boolean =>
+  isThere(paths.every(existsSync), name, install)
+
+function isThere(found: boolean, ...[name, install]: readonly [string, string]): boolean {
   if (found) return true
   const line = `${name} is not on this machine: the tests with it are skipped. Install it with: ${install}`
   if (process.env['CI'] === 'true') throw new Error(line)
   process.stderr.write(`${line}\n`)
   return false
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

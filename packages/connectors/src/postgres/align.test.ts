@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { isTargetBefore16 } from '../../../../tests/support/databases.ts'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
 import { newLease, openTarget, roleOf, type UnderTest, type Wanted } from '../testing/postgres-target.ts'
 import { issuerNames } from './names.ts'
@@ -28,7 +29,7 @@ async function aligned(target: UnderTest): Promise<readonly string[]> {
 const orders = { schema: 'shop', tables: ['orders'], privileges: ['select'] }
 
 describe('gives what is configured', () => {
-  test('on tables, columns, sequences and functions, and says it in words', async () => {
+  test.skipIf(isTargetBefore16())('on tables, columns, sequences and functions, and says it in words', async () => {
     const target = await given({
       roles: [
         roleOf('clerk', [
@@ -100,27 +101,30 @@ describe('gives what is configured', () => {
     await target.ask(`DROP DATABASE ${second} WITH (FORCE)`)
   })
 
-  test('by membership in a role of the target, once a superuser lets the admin grant it', async () => {
-    const target = await given({ roles: [roleOf('watcher', [{ memberOf: ['pg_monitor'] }])] })
-    expect(await target.connector.align()).toMatchObject({
-      outcome: 'failed',
-      cause: 'refused',
-      message: expect.stringContaining('GRANT pg_monitor TO') as string,
-    })
-    await target.ask(`GRANT pg_monitor TO ${harness.admin.user} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE`)
-    expect(await aligned(target)).toEqual([`make ${target.group('watcher')} a member of pg_monitor`])
-    expect(await aligned(target)).toEqual([])
-    const lease = newLease('watcher')
-    const outcome = await target.connector.open(lease)
-    if (outcome.outcome !== 'opened') throw new Error(outcome.message)
-    const session = await target.loginAs(outcome.credential)
-    expect((await session.query("SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS has")).rows).toEqual([
-      { has: true },
-    ])
-    await session.end()
-    await target.connector.close(lease.grant)
-    await target.ask(`REVOKE pg_monitor FROM ${harness.admin.user} CASCADE`)
-  })
+  test.skipIf(isTargetBefore16())(
+    'by membership in a role of the target, once a superuser lets the admin grant it',
+    async () => {
+      const target = await given({ roles: [roleOf('watcher', [{ memberOf: ['pg_monitor'] }])] })
+      expect(await target.connector.align()).toMatchObject({
+        outcome: 'failed',
+        cause: 'refused',
+        message: expect.stringContaining('GRANT pg_monitor TO') as string,
+      })
+      await target.ask(`GRANT pg_monitor TO ${harness.admin.user} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE`)
+      expect(await aligned(target)).toEqual([`make ${target.group('watcher')} a member of pg_monitor`])
+      expect(await aligned(target)).toEqual([])
+      const lease = newLease('watcher')
+      const outcome = await target.connector.open(lease)
+      if (outcome.outcome !== 'opened') throw new Error(outcome.message)
+      const session = await target.loginAs(outcome.credential)
+      expect((await session.query("SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS has")).rows).toEqual([
+        { has: true },
+      ])
+      await session.end()
+      await target.connector.close(lease.grant)
+      await target.ask(`REVOKE pg_monitor FROM ${harness.admin.user} CASCADE`)
+    },
+  )
 })
 
 describe('takes what is not configured', () => {
@@ -241,7 +245,7 @@ describe('a role that is no longer configured', () => {
     expect(await aligned(after)).toEqual([`drop group role ${rolePrefix}old`])
   })
 
-  test('is reported, if something keeps its group role from being dropped', async () => {
+  test.skipIf(isTargetBefore16())('is reported, if something keeps its group role from being dropped', async () => {
     const before = await given({ roles: [roleOf('old', [orders])] })
     await aligned(before)
     await before.ask(written(before, 'REVOKE :group FROM :admin CASCADE', 'old'))

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isTargetBefore16 } from '../../../../tests/support/databases.ts'
 import { newGrant, newLease, openTarget, type UnderTest } from '../testing/postgres-target.ts'
 import type { Credential, Lease } from '../contract.ts'
 import { issuerNames } from './names.ts'
@@ -79,21 +80,25 @@ test('a connection that was let in just before the login was shut does not outli
   await target.ask(`DROP DATABASE ${slow}`)
 })
 
-test('an open whose answer was lost and that is still on its way is waited for, not taken for absent', async () => {
-  const lease = newLease('narrow')
-  const login = `${target.config.rolePrefix}${lease.grant}`
-  const late = new pg.Client({ connectionString: target.harness.superuserUrl })
-  await late.connect()
-  await late.query(`BEGIN; SET LOCAL ROLE "${issuerNames(target.config)[0]}"; CREATE ROLE "${login}" LOGIN`)
-  const closing = target.connector.close(lease.grant)
-  await until(
-    async () => (await target.ask("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")).length > 0,
-  )
-  await late.query('COMMIT')
-  await late.end()
-  expect(await closing).toMatchObject({ outcome: 'closed', existed: true })
-  expect(await target.ask('SELECT FROM pg_roles WHERE rolname = $1', [login])).toEqual([])
-})
+test.skipIf(isTargetBefore16())(
+  'an open whose answer was lost and that is still on its way is waited for, not taken for absent',
+  async () => {
+    const lease = newLease('narrow')
+    const login = `${target.config.rolePrefix}${lease.grant}`
+    const late = new pg.Client({ connectionString: target.harness.superuserUrl })
+    await late.connect()
+    await late.query(`BEGIN; SET LOCAL ROLE "${issuerNames(target.config)[0]}"; CREATE ROLE "${login}" LOGIN`)
+    const closing = target.connector.close(lease.grant)
+    await until(
+      async () =>
+        (await target.ask("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")).length > 0,
+    )
+    await late.query('COMMIT')
+    await late.end()
+    expect(await closing).toMatchObject({ outcome: 'closed', existed: true })
+    expect(await target.ask('SELECT FROM pg_roles WHERE rolname = $1', [login])).toEqual([])
+  },
+)
 
 test('hands over tables and functions, gives back privileges and defaults, and leaves no dependency', async () => {
   await target.ask(
@@ -181,38 +186,41 @@ test('two closes of one grant at once both end with nothing left', async () => {
   expect(await target.connector.close(lease.grant)).toEqual({ outcome: 'closed', existed: false, sessionsEnded: 0 })
 })
 
-test('a holder cannot extend the grant, lift its limit, become the group, or make roles', async () => {
-  const lease = newLease('wide')
-  const { user, ...rest } = await opened(lease)
-  const session = await target.loginAs({ user, ...rest })
-  const attempts = [
-    `ALTER ROLE "${user}" VALID UNTIL 'infinity'`,
-    `ALTER ROLE "${user}" CONNECTION LIMIT -1`,
-    `ALTER ROLE "${user}" CREATEROLE`,
-    `SET ROLE "${target.group('wide')}"`,
-    `GRANT "${target.group('wide')}" TO PUBLIC`,
-    `GRANT "${target.group('wide')}" TO ${target.harness.owner}`,
-    'CREATE ROLE friend',
-    'GRANT SELECT ON orders TO PUBLIC',
-    'CREATE TABLE shop.mine (id int)',
-  ]
-  for (const text of attempts) {
-    const outcome = await session.query(text).then(
-      (result) => (text.startsWith('GRANT SELECT') ? 'no privileges were granted' : result.command),
-      (error: Error) => error.message,
-    )
-    expect(`${text}: ${outcome}`).toMatch(
-      /permission denied|must be|not allowed|no privileges were granted|invalid|role "public" does not exist|Only roles/,
-    )
-  }
-  expect(
-    await target.ask(
-      "SELECT FROM information_schema.role_table_grants WHERE grantee = 'PUBLIC' AND table_schema = 'shop'",
-    ),
-  ).toEqual([])
-  await session.end()
-  await target.connector.close(lease.grant)
-})
+test.skipIf(isTargetBefore16())(
+  'a holder cannot extend the grant, lift its limit, become the group, or make roles',
+  async () => {
+    const lease = newLease('wide')
+    const { user, ...rest } = await opened(lease)
+    const session = await target.loginAs({ user, ...rest })
+    const attempts = [
+      `ALTER ROLE "${user}" VALID UNTIL 'infinity'`,
+      `ALTER ROLE "${user}" CONNECTION LIMIT -1`,
+      `ALTER ROLE "${user}" CREATEROLE`,
+      `SET ROLE "${target.group('wide')}"`,
+      `GRANT "${target.group('wide')}" TO PUBLIC`,
+      `GRANT "${target.group('wide')}" TO ${target.harness.owner}`,
+      'CREATE ROLE friend',
+      'GRANT SELECT ON orders TO PUBLIC',
+      'CREATE TABLE shop.mine (id int)',
+    ]
+    for (const text of attempts) {
+      const outcome = await session.query(text).then(
+        (result) => (text.startsWith('GRANT SELECT') ? 'no privileges were granted' : result.command),
+        (error: Error) => error.message,
+      )
+      expect(`${text}: ${outcome}`).toMatch(
+        /permission denied|must be|not allowed|no privileges were granted|invalid|role "public" does not exist|Only roles/,
+      )
+    }
+    expect(
+      await target.ask(
+        "SELECT FROM information_schema.role_table_grants WHERE grantee = 'PUBLIC' AND table_schema = 'shop'",
+      ),
+    ).toEqual([])
+    await session.end()
+    await target.connector.close(lease.grant)
+  },
+)
 
 describe('a holder cannot hold the close up', () => {
   test.each([

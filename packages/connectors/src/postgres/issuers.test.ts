@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isTargetBefore16 } from '../../../../tests/support/databases.ts'
 import { createTarget, type Target as Harness } from '../../../../tests/support/target.ts'
 import { newLease, openTarget, targetOf, type UnderTest } from '../testing/postgres-target.ts'
 import { createIssuing } from './issuers.ts'
@@ -28,21 +29,24 @@ const administeredBy = (target: UnderTest, member: string) =>
     [`"${member}"`],
   )
 
-test('the admin login administers no login of a grant, an issuer does, and nothing of it is left afterwards', async () => {
-  const { target, issuers } = await given()
-  await target.connector.align()
-  const before = await administeredBy(target, harness.admin.user)
-  const leases = Array.from({ length: 60 }, () => newLease('narrow'))
-  for (const lease of leases) expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })
-  expect(await administeredBy(target, harness.admin.user)).toEqual(before)
-  const made = await Promise.all(issuers.map((issuer) => administeredBy(target, issuer)))
-  const logins = made.flatMap((roles) => roles.map(({ role }) => role).filter((role) => role.includes('grt_')))
-  expect(logins.toSorted()).toEqual(leases.map(({ grant }) => `${target.config.rolePrefix}${grant}`).toSorted())
-  const outcomes = await Promise.all(leases.map(({ grant }) => target.connector.close(grant)))
-  expect(outcomes).toEqual(leases.map(() => ({ outcome: 'closed', existed: true, sessionsEnded: 0 })))
-  expect(await target.connector.find()).toEqual([])
-  await target.cleanup()
-})
+test.skipIf(isTargetBefore16())(
+  'the admin login administers no login of a grant, an issuer does, and nothing of it is left afterwards',
+  async () => {
+    const { target, issuers } = await given()
+    await target.connector.align()
+    const before = await administeredBy(target, harness.admin.user)
+    const leases = Array.from({ length: 60 }, () => newLease('narrow'))
+    for (const lease of leases) expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })
+    expect(await administeredBy(target, harness.admin.user)).toEqual(before)
+    const made = await Promise.all(issuers.map((issuer) => administeredBy(target, issuer)))
+    const logins = made.flatMap((roles) => roles.map(({ role }) => role).filter((role) => role.includes('grt_')))
+    expect(logins.toSorted()).toEqual(leases.map(({ grant }) => `${target.config.rolePrefix}${grant}`).toSorted())
+    const outcomes = await Promise.all(leases.map(({ grant }) => target.connector.close(grant)))
+    expect(outcomes).toEqual(leases.map(() => ({ outcome: 'closed', existed: true, sessionsEnded: 0 })))
+    expect(await target.connector.find()).toEqual([])
+    await target.cleanup()
+  },
+)
 
 test('in the long run each makes as many as any other', async () => {
   const { target } = await given()
@@ -77,7 +81,7 @@ test('a login that the admin itself made, as before there were issuers, is close
   await target.cleanup()
 })
 
-test('what someone changed about them is put right', async () => {
+test.skipIf(isTargetBefore16())('what someone changed about them is put right', async () => {
   const { target, issuers } = await given()
   const [first] = issuers
   await target.connector.align()
@@ -106,7 +110,7 @@ test('what someone changed about them is put right', async () => {
   await target.cleanup()
 })
 
-test('a role of that name that Tidegate did not make is left alone', async () => {
+test.skipIf(isTargetBefore16())('a role of that name that Tidegate did not make is left alone', async () => {
   const { target, issuers } = await given()
   await target.ask(`CREATE ROLE "${issuers[3]}" LOGIN`)
   expect(await target.connector.align()).toEqual(problem('that Tidegate did not make; choose another'))
@@ -119,17 +123,20 @@ test('a role of that name that Tidegate did not make is left alone', async () =>
   await target.cleanup()
 })
 
-test('those that were dropped by hand are missed with a remedy, and made again', async () => {
-  const { target, issuers } = await given()
-  await target.connector.align()
-  const lease = newLease('narrow')
-  for (const issuer of issuers) await target.ask(`DROP OWNED BY "${issuer}"; DROP ROLE "${issuer}"`)
-  expect(await target.connector.open(lease)).toEqual(problem('run tidegate apply'))
-  await target.connector.align()
-  expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })
-  expect(await target.connector.close(lease.grant)).toMatchObject({ outcome: 'closed' })
-  await target.cleanup()
-})
+test.skipIf(isTargetBefore16())(
+  'those that were dropped by hand are missed with a remedy, and made again',
+  async () => {
+    const { target, issuers } = await given()
+    await target.connector.align()
+    const lease = newLease('narrow')
+    for (const issuer of issuers) await target.ask(`DROP OWNED BY "${issuer}"; DROP ROLE "${issuer}"`)
+    expect(await target.connector.open(lease)).toEqual(problem('run tidegate apply'))
+    await target.connector.align()
+    expect(await target.connector.open(lease)).toMatchObject({ outcome: 'opened' })
+    expect(await target.connector.close(lease.grant)).toMatchObject({ outcome: 'closed' })
+    await target.cleanup()
+  },
+)
 
 test('resources of one prefix share them, also when both are aligned at once', async () => {
   const first = await openTarget({ harness, roles: [] })
@@ -144,7 +151,7 @@ test('resources of one prefix share them, also when both are aligned at once', a
   await second.cleanup()
 })
 
-test('a survey does not speak of them, but of whoever was let in on one', async () => {
+test.skipIf(isTargetBefore16())('a survey does not speak of them, but of whoever was let in on one', async () => {
   const { target, issuers } = await given()
   await target.connector.align()
   const own = `${target.config.rolePrefix}issuer_`

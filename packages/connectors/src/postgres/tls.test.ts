@@ -8,13 +8,13 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Target as Harness } from '../../../../tests/support/target.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../../tests/support/embedded.ts'
+import { startTargetPostgres, type TestPostgres } from '../../../../tests/support/embedded.ts'
 import { newLease, openTarget, roleOf, type Wanted } from '../testing/postgres-target.ts'
 
 const run = promisify(execFile)
 
 let folder: string
-let cluster: EmbeddedPostgres
+let cluster: TestPostgres
 let superuser: pg.Client
 let harness: Harness
 
@@ -25,8 +25,8 @@ beforeAll(async () => {
   await chmod(folder, 0o711)
   await makeCertificates()
   const dataDir = join(folder, 'cluster')
-  cluster = await startEmbeddedPostgres({ dataDir, durable: false, settings: { max_prepared_transactions: '5' } })
-  superuser = new pg.Client({ connectionString: cluster.secretAdminUrl })
+  cluster = await startTargetPostgres({ dataDir, durable: false, settings: { max_prepared_transactions: '5' } })
+  superuser = new pg.Client(cluster.connection)
   await superuser.connect()
   await turnTlsOn(join(dataDir, 'postgres'))
   harness = await makeTarget()
@@ -80,7 +80,7 @@ async function makeTarget(): Promise<Harness> {
   await superuser.query('CREATE DATABASE orders OWNER keeper')
   return {
     host: 'localhost',
-    port: cluster.port,
+    port: cluster.connection.port,
     database: 'orders',
     owner: 'keeper',
     admin: { user: 'admin', password: 'admin-password' },

@@ -2,9 +2,13 @@
 
 import type { Client } from 'pg'
 import { describe, expect, test } from 'vitest'
+import { isTargetBefore16 } from '../../../../tests/support/databases.ts'
 import { failing, moving, reading } from './testing/attacks.ts'
 import { shows, tried } from './testing/seen.ts'
 import { connected, emailRules, startShop } from './testing/shop.ts'
+
+/** An older target has not all of these ways. */
+const isUnknown = (told: string): boolean => isTargetBefore16() && /"code":"(?:42601|42883|42P01)"/.test(told)
 
 type Pair = { readonly masked: Client; readonly open: Client }
 
@@ -20,7 +24,8 @@ describe('a masked value', () => {
   test('is not seen in any way of reading it, and without a mask each way shows it', async () => {
     const { masked, open } = await clients()
     for (const text of single) {
-      expect.soft(`${shows(await tried(open, [text]))}: ${text}`).toBe(`true: ${text}`)
+      const there = await tried(open, [text])
+      if (!isUnknown(there)) expect.soft(`${shows(there)}: ${text}`).toBe(`true: ${text}`)
       expect.soft(`${shows(await tried(masked, [text]))}: ${text}`).toBe(`false: ${text}`)
     }
   })
@@ -28,7 +33,8 @@ describe('a masked value', () => {
   test('is not seen by way of the extended protocol, as text or in binary', async () => {
     const { masked, open } = await clients()
     for (const text of single) {
-      expect.soft(`${shows(await tried(open, [text], { queryMode: 'extended' }))}: ${text}`).toBe(`true: ${text}`)
+      const there = await tried(open, [text], { queryMode: 'extended' })
+      if (!isUnknown(there)) expect.soft(`${shows(there)}: ${text}`).toBe(`true: ${text}`)
       expect.soft(`${shows(await tried(masked, [text], { queryMode: 'extended' }))}: ${text}`).toBe(`false: ${text}`)
       expect
         .soft(`${shows(await tried(masked, [text], { queryMode: 'extended', binary: true }))}: ${text}`)
@@ -47,7 +53,8 @@ describe('a masked value', () => {
   test('is in no error and no notice', async () => {
     const { masked, open } = await clients()
     for (const text of failing) {
-      expect.soft(`${shows(await tried(open, [text]))}: ${text}`).toBe(`true: ${text}`)
+      const there = await tried(open, [text])
+      if (!isUnknown(there)) expect.soft(`${shows(there)}: ${text}`).toBe(`true: ${text}`)
       expect.soft(`${shows(await tried(masked, [text]))}: ${text}`).toBe(`false: ${text}`)
     }
   })
