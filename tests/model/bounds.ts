@@ -5,6 +5,7 @@ import type { Bounds } from './world.ts'
 /** In every run of the tests. */
 export const smallBounds: Bounds = {
   attempts: 2,
+  extends: false,
   workers: 2,
   duration: 2,
   lessDuration: 1,
@@ -21,6 +22,9 @@ export const tinyBounds: Bounds = { ...smallBounds, attempts: 1, workers: 1, tar
 
 /** A target that agrees with the servers. */
 export const agreedBounds: Bounds = { ...smallBounds, targetOffsets: [0] }
+
+/** With an extension, in the middle of what one activation comes to: extended at 2 at the latest, it ends at 4. */
+export const extendingBounds: Bounds = { ...agreedBounds, attempts: 1, extends: true, horizon: 5 }
 
 /** Minutes, and a gigabyte: the small ones with one of them larger. */
 export const deepBounds: Readonly<Record<string, Bounds>> = {

@@ -56,7 +56,7 @@ function access({ before, transition, bounds }: Step): Problem {
   if (!usable(to)) return undefined
   if (grant.state !== 'active' && grant.state !== 'ending')
     return `The holder could log in, and the grant is ${grant.state}.`
-  const latest = (grant.activatedAt ?? 0) + bounds.duration
+  const latest = startOf(grant) + bounds.duration
   return to.login && to.login.until > latest ? 'The target lets in for longer than was ever granted.' : undefined
 }
 
@@ -94,18 +94,26 @@ function nothingLeft({ transition: { to }, mayBeLate, bounds }: Step): Problem {
   if (login.late === undefined) return 'It has ended, and its login was there before the target was read back.'
   if (!mayBeLate.includes(login.late))
     return `It has ended, and its login came after the target was read back (${login.late}).`
-  return login.until < bounds.activateBy + bounds.duration ? undefined : 'An orphan outlasts every activation.'
+  const most = bounds.activateBy + bounds.duration * (bounds.extends ? 2 : 1)
+  return login.until < most ? undefined : 'An orphan outlasts every activation.'
 }
+
+/** Where its duration is counted from. */
+const startOf = ({ extension, activatedAt }: Grant): number => extension?.at ?? activatedAt ?? 0
 
 function clockAndAttempts({ before: { grant, request }, transition: { to, deed }, bounds }: Step): Problem {
   const after = to.grant
-  if (grant.state === 'active' && after.state === 'active' && (after.expiresAt ?? Infinity) > (grant.expiresAt ?? 0))
+  const later = (after.expiresAt ?? Infinity) > (grant.expiresAt ?? 0)
+  const extended = after.extension !== grant.extension
+  if (grant.state === 'active' && after.state === 'active' && later && !extended)
     return 'The end of an active grant moved away.'
+  if (extended && !grantCommands.givesAccess(grant, instant(to.clock - bounds.serverLag)))
+    return `It was extended when it was ${grant.state} and ended at ${grant.expiresAt}.`
   const started = after.activatedAt !== grant.activatedAt && after.activatedAt !== undefined
   if (started && after.state !== 'provisioning') return 'The clock started, and not by an activation.'
   if (started && after.activatedAt > to.clock) return 'The clock started later than now.'
   if (started && after.activatedAt < to.clock - bounds.serverLag) return 'The clock started before it was activated.'
-  const length = (after.expiresAt ?? 0) - (after.activatedAt ?? 0)
+  const length = (after.expiresAt ?? 0) - startOf(after)
   if (length > bounds.duration) return 'It lasts longer than was asked for.'
   if (deed?.is !== 'result' || deed.attempt === grant.attempt) return undefined
   const ignored = after === grant && to.request === request && !deed.handsOut

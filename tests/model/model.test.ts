@@ -1,7 +1,7 @@
 /** Everything that can become of one grant, within bounds: `docs/design/model.md`. */
 
 import { describe, expect, test } from 'vitest'
-import { agreedBounds, smallBounds, tinyBounds } from './bounds.ts'
+import { agreedBounds, extendingBounds, smallBounds, tinyBounds } from './bounds.ts'
 import { explore } from './explore.ts'
 import { printTrace } from './print.ts'
 import { planted, product } from './protocol.ts'
@@ -22,6 +22,16 @@ test(
       'expired by the servers, not by the target',
       'shortened',
     ])
+  },
+  patienceMs,
+)
+
+test(
+  'nor does an extension break one, whatever dies between the store and the target',
+  () => {
+    const { violation, orphans } = explore({ protocol: product, bounds: extendingBounds })
+    expect(violation && [violation.problem, printTrace(violation.trace)]).toBeUndefined()
+    expect([...orphans.keys()]).toEqual(['opener lost'])
   },
   patienceMs,
 )
@@ -60,9 +70,10 @@ describe('without a fault', () => {
 describe('a planted bug is found:', () => {
   test.each(planted.map((one) => [one.name, one] as const))(
     '%s',
-    (_name, { protocol, breaks }) => {
+    (_name, { protocol, breaks, extends: isExtended }) => {
       // What never ends well shows only in the whole graph.
-      const bounds = breaks === 'nothing stays open' ? tinyBounds : agreedBounds
+      const others = breaks === 'nothing stays open' ? tinyBounds : agreedBounds
+      const bounds = isExtended ? extendingBounds : others
       const { violation } = explore({ protocol, bounds })
       expect(violation?.invariant).toBe(breaks)
     },

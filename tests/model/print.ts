@@ -44,6 +44,7 @@ function factsOf(world: World): string[] {
 
 function wordsOf(work: Work): string {
   if (work.task === 'set aside') return 'the reconciler (to set it aside)'
+  if (work.task === 'tell') return `the target is being told its end (${work.at})`
   if (work.task === 'tend') return `tend (${work.at})`
   if (work.task === 'close') return `${work.by} closing (next: ${work.at})`
   const at = work.at === 'answered' ? `answered: ${work.answer}` : work.at

@@ -9,7 +9,7 @@ import type { InvariantName } from './invariants.ts'
 
 type Commands = Pick<
   typeof grantCommands,
-  'activate' | 'opened' | 'openFailed' | 'end' | 'closed' | 'shorten' | 'timePassed' | 'dueAt'
+  'activate' | 'opened' | 'openFailed' | 'end' | 'closed' | 'shorten' | 'extend' | 'timePassed' | 'dueAt'
 >
 
 export type Protocol = {
@@ -31,6 +31,8 @@ export type Protocol = {
   readonly setsAside: 'what it picked' | 'what is due'
   /** The order in which `tend` compares; `nothing`: nobody tends. */
   readonly tendReadsFirst: 'target' | 'store' | 'nothing'
+  /** Who hears of a later end first. */
+  readonly extendsFirst: 'store' | 'target'
   /** A grant whose closing has failed this often is put off for ever. Absent: closing is tried for ever. */
   readonly forgetsAfter?: number
 }
@@ -44,9 +46,16 @@ export const product: Protocol = {
   tendReadsFirst: 'target',
   tendLooksAgain: true,
   setsAside: 'what is due',
+  extendsFirst: 'store',
 }
 
-export type Planted = { readonly name: string; readonly breaks: InvariantName; readonly protocol: Protocol }
+export type Planted = {
+  readonly name: string
+  readonly breaks: InvariantName
+  readonly protocol: Protocol
+  /** It shows where a grant is extended. */
+  readonly extends?: true
+}
 
 const withCommands = (commands: Partial<Commands>): Protocol => ({
   ...product,
@@ -159,6 +168,23 @@ export const planted: readonly Planted[] = [
     name: 'tend reads the store before the target, and does not look again',
     breaks: 'only orphans are taken',
     protocol: { ...product, tendReadsFirst: 'store', tendLooksAgain: false },
+  },
+  {
+    name: 'an extension is written down whatever has become of the grant',
+    breaks: 'clock and attempts',
+    extends: true,
+    protocol: withCommands({
+      extend: (_grant, { now, request, duration }) => {
+        const expiresAt = after(now, duration)
+        return { events: [{ type: 'grant.extended', at: now, request, duration, expiresAt }], effects: [] }
+      },
+    }),
+  },
+  {
+    name: 'the target hears of a later end before the store',
+    breaks: 'access',
+    extends: true,
+    protocol: { ...product, extendsFirst: 'target' },
   },
   {
     name: 'nobody tends the target',

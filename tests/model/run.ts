@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { agreedBounds, deepBounds, smallBounds, tinyBounds } from './bounds.ts'
+import { agreedBounds, deepBounds, extendingBounds, smallBounds, tinyBounds } from './bounds.ts'
 import type { Exploration } from './explore.ts'
 import { explore } from './explore.ts'
 import { printExplored, printTrace } from './print.ts'
@@ -30,14 +30,15 @@ function show(title: string, exploration: Exploration): boolean {
 }
 
 if (values.planted) {
-  for (const { name, breaks, protocol } of planted) {
-    const bounds = breaks === 'nothing stays open' ? tinyBounds : agreedBounds
+  for (const { name, breaks, protocol, extends: isExtended } of planted) {
+    const others = breaks === 'nothing stays open' ? tinyBounds : agreedBounds
+    const bounds = isExtended ? extendingBounds : others
     if (show(`Planted: ${name}`, { protocol, bounds })) process.exitCode = 1
   }
 } else if (values.sights) {
   show('Without a fault', { protocol: product, bounds: agreedBounds, without: ['fault'], lookFor: sights })
 } else {
-  const all = values.deep ? deepBounds : { 'as in the tests': smallBounds }
+  const all = values.deep ? deepBounds : { 'as in the tests': smallBounds, 'with an extension': extendingBounds }
   for (const [title, bounds] of Object.entries(all)) {
     if (!show(`The product: ${title}`, { protocol: product, bounds })) process.exitCode = 1
   }

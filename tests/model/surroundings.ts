@@ -2,6 +2,7 @@
 
 import { close, compare, setAside, step, tend } from './closing.ts'
 import { begin, land, open } from './activation.ts'
+import { extend, tell, tendEnds } from './extending.ts'
 import type { Rules, Transition } from './transition.ts'
 import { clocksOf, save } from './transition.ts'
 import type { World } from './world.ts'
@@ -18,10 +19,13 @@ export function next(world: World, rules: Rules): Transition[] {
     ...logIn(world),
     ...revoke(world, rules),
     ...shorten(world, rules),
+    ...extend(world, rules),
+    ...tendEnds(world, rules),
   ]
   for (const work of world.work) {
     if (work.task === 'open') transitions.push(...open(world, work, rules))
     else if (work.task === 'close') transitions.push(...close(world, work, rules))
+    else if (work.task === 'tell') transitions.push(...tell(world, work))
     else if (work.task === 'tend') transitions.push(...compare(world, work, rules))
     else transitions.push(...setAside(world, work, rules))
   }

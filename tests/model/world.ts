@@ -10,6 +10,8 @@ import { instant } from '@tidegate/core'
 export type Bounds = {
   /** How often the holder activates at most. */
   readonly attempts: number
+  /** Whether the holder may have it extended, once. */
+  readonly extends: boolean
   /** Pieces of work under way at once, over all servers. */
   readonly workers: number
   readonly duration: number
@@ -64,10 +66,16 @@ export type Closing = {
 /** Between its two reads. */
 export type Tending = { readonly task: 'tend'; readonly at: 'target was read' | 'store was read' }
 
+/** Someone tells the target when the grant ends now: `until`, as it read that under the grant's lock. */
+export type Telling = { readonly task: 'tell' } & (
+  | { readonly at: 'begun' }
+  | { readonly at: 'sent'; readonly until: number }
+)
+
 /** The reconciler's transaction was lost, and its server lives: it will put the row off. */
 export type SettingAside = { readonly task: 'set aside' }
 
-export type Work = Opening | Closing | Tending | SettingAside
+export type Work = Opening | Closing | Tending | Telling | SettingAside
 
 export type World = {
   /** True time; a server may be behind. */
@@ -101,7 +109,10 @@ export const rowIsFree = (world: World): boolean =>
 /** The grant's advisory lock, which is held for as long as the target is worked on. */
 export const lockIsFree = (world: World): boolean =>
   !world.work.some(
-    (work) => work.task === 'close' || (work.task === 'open' && (work.at === 'sent' || work.at === 'answered')),
+    (work) =>
+      work.task === 'close' ||
+      (work.task === 'open' && (work.at === 'sent' || work.at === 'answered')) ||
+      (work.task === 'tell' && work.at === 'sent'),
   )
 
 /** The holder has what the target takes. */
@@ -189,7 +200,7 @@ export function keyOf(world: World, { serverLag }: Bounds): string {
   const over = grant.state === 'ending' || grant.state === 'ended'
   const times = over
     ? grant.end?.reason === 'open-failed'
-    : `${grant.attempt},${grant.unsureAttempts},${grant.duration},${grant.activatedAt ?? ''},${grant.expiresAt ?? ''}`
+    : `${grant.attempt},${grant.unsureAttempts},${grant.duration},${grant.activatedAt ?? ''},${grant.expiresAt ?? ''},${grant.extension?.at ?? ''}`
   const row = `${stateLetters[grant.state]}${due};${times};${request.status === 'failed' ? 'f' : ''}${closeFailures}`
   const onTarget = login ? `${login.secret},${login.until},${login.shut ? 'x' : ''}${login.late ?? ''}` : ''
   return `${clock}${targetOffset}${waits ? 'w' : 'g'}${row}|${onTarget}${session ? '+' : ''}|${keyOfRest(world)}`
@@ -207,6 +218,7 @@ function keyOfRest({ inFlight, known, work }: World): string {
 
 const keyOfWork = (work: Work): string => {
   if (work.task === 'set aside') return 'a;'
+  if (work.task === 'tell') return work.at === 'sent' ? `m${work.until};` : 'm;'
   if (work.task === 'tend') return work.at === 'target was read' ? 't;' : 'T;'
   if (work.task === 'close') return `c${work.by === 'tend' ? 't' : 'r'}${work.foundEnding ?? ''}${work.at};`
   return `o${work.attempt},${work.until}${work.at === 'answered' ? work.answer : work.at};`
