@@ -6,6 +6,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import load from 'libpg-query/wasm/libpg-query.js'
 import type { PgQueryModule } from 'libpg-query/wasm/libpg-query.js'
 import { limits } from './limits.ts'
@@ -74,6 +75,8 @@ async function createParser(): Promise<Parser> {
 
 /** Compiled once. An instance is there before the next event is handled, so that who made one break holds up no one else. */
 async function instanceMaker(): Promise<() => Promise<PgQueryModule>> {
+  // Calls into WebAssembly that V8 has drawn into other code can end the process: see the server's engine.ts.
+  setFlagsFromString('--no-turbo-inline-js-wasm-calls')
   const path = createRequire(import.meta.url).resolve('libpg-query/wasm/libpg-query.wasm')
   const compiled = await WebAssembly.compile(await readFile(path))
   return () =>
