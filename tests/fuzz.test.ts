@@ -38,8 +38,26 @@ beforeAll(async () => {
   const session = newSession()
   const reports = reportsOf(world, { session, grant: (await opened(alice)).grant.id })
   await gateway.client.reportSessions({ reports: [reports.opened()] })
+  const statement = 'stm_00000000000000000000000001'
+  await gateway.client.askStatement({
+    id: statement,
+    session,
+    number: 1,
+    rule: 'ask',
+    about: 'DELETE on shop.orders needs the approval of a person',
+    approvers: [['team-leads']],
+    withinSeconds: 3_600,
+    text: reason,
+    parameters: [{ text: reason }],
+  })
   known = {
-    id: [pending.id, grant, session, 'orders-db', 'nothing'],
+    session: [session],
+    statement: [statement],
+    number: [1, 2],
+    approvers: [[['owner']], [['none']]],
+    withinSeconds: [600],
+    parameters: [[], [null, { text: 'x' }, { bytes: 'AAE=' }]],
+    id: [pending.id, grant, session, statement, 'orders-db', 'nothing'],
     resources: [['orders-db'], ['none']],
     waitMs: [0],
     reports: [

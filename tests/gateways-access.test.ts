@@ -161,7 +161,7 @@ test('a login is released only to a gateway that leads to its resource, and only
 
 test('with the login a gateway is told what the role lets through and hides, and how the resource is recorded, as it is now', async () => {
   const world = await createGatewayWorld({
-    sessionRules: { guard: () => [], mask: () => [] },
+    sessionRules: { guard: () => [], approvers: () => [], mask: () => [] },
     files: (parts) =>
       edited(defaultFiles(parts), 'orders-db.yaml', [
         'risk: low',

@@ -60,6 +60,31 @@ async function reported(): Promise<{ session: string; reports: ReturnType<typeof
   return { session, reports: reportsOf(world, { session, grant: grant.id }) }
 }
 
+let statements = 0
+
+/** Of an open session, not asked yet. */
+async function asking() {
+  const { session, reports } = await reported()
+  await gateway.client.reportSessions({ reports: [reports.opened()] })
+  return {
+    id: `stm_${String(++statements).padStart(26, '0')}`,
+    session,
+    number: 1,
+    rule: 'ask',
+    about: 'DELETE on shop.orders needs the approval of a person',
+    approvers: [['owner']],
+    withinSeconds: 600,
+    text: 'delete from shop.orders',
+    parameters: [],
+  }
+}
+
+async function asked() {
+  const question = await asking()
+  await gateway.client.askStatement(question)
+  return question
+}
+
 const kinds: Readonly<Record<string, () => Promise<Prepared>>> = {
   'a gateway that is invited': async () => {
     const id = name()
@@ -149,6 +174,33 @@ const kinds: Readonly<Record<string, () => Promise<Prepared>>> = {
     return {
       act: () => world.as('sam').forgetRecording({ id: session, reason: 'Erasure request 12' }),
       sight: () => rowsOf('select forget_asked_at from access_session where id = $1', session),
+      again: 'done',
+    }
+  },
+  'a statement that is asked about': async () => {
+    const question = await asking()
+    return {
+      act: () => gateway.client.askStatement(question),
+      sight: () => rowsOf('select status from access_statement where id = $1', question.id),
+      again: 'done',
+    }
+  },
+  'a yes to a statement': async () => {
+    const { id } = await asked()
+    return {
+      act: () => world.as('bob').approveStatement({ id }),
+      sight: () => rowsOf('select status from access_statement where id = $1', id),
+      again: 'done',
+    }
+  },
+  'what became of a statement': async () => {
+    const { id, session } = await asked()
+    await world.as('bob').approveStatement({ id })
+    const at = new Date(world.clock.now()).toISOString()
+    return {
+      act: () =>
+        gateway.client.reportSessions({ reports: [{ what: 'statement', session, at, statement: id, outcome: 'run' }] }),
+      sight: () => rowsOf('select status, over_at from access_statement where id = $1', id),
       again: 'done',
     }
   },

@@ -7,6 +7,8 @@ import {
   grantTransitions,
   requestStatuses,
   requestTransitions,
+  statementStatuses,
+  statementTransitions,
 } from '@tidegate/core'
 import { code, generatedFrom, page, table } from './markdown.ts'
 
@@ -37,11 +39,18 @@ const grant: Machine = {
   ],
 }
 
+const statement: Machine = {
+  title: 'Statements that a person has to approve',
+  states: statementStatuses,
+  transitions: statementTransitions,
+  starts: [{ at: 'pending', when: 'its gateway asks about it' }],
+}
+
 export const statesPage = (): string =>
   page(
-    generatedFrom('packages/core/src/{request,grant}/transitions.ts'),
+    generatedFrom('packages/core/src/{request,grant,statement}/transitions.ts'),
     '# States',
-    'What a request and a grant can be, and how they get there. The database refuses every step that is not listed.',
+    'What a request, a grant and a statement can be, and how they get there. The database refuses every step that is not listed.',
     ...machineParts(request),
     ...machineParts(grant),
     '## How the end of an open grant moves',
@@ -49,6 +58,7 @@ export const statesPage = (): string =>
       ['entry', 'to', 'when'],
       endMoves.map(({ entry, to, when }) => [code(entry), to, when]),
     ),
+    ...machineParts(statement),
     '## Why grants end',
     table(
       ['reason', 'meaning'],

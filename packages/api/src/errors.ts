@@ -46,13 +46,13 @@ export const errors = {
   },
   'own-request': {
     status: 403,
-    title: 'No one answers their own request.',
+    title: 'No one answers what they have asked for themselves.',
     remedy: 'Ask another approver.',
   },
   'not-an-approver': {
     status: 403,
-    title: 'The caller is not an approver of this request now.',
-    remedy: 'The request names who can answer at its present stage.',
+    title: 'The caller is not an approver of it now.',
+    remedy: 'A request names who can answer at its present stage, a statement in `approvers`.',
   },
   'already-answered': {
     status: 409,
@@ -124,6 +124,16 @@ export const errors = {
     status: 409,
     title: 'The session goes on.',
     remedy: 'End it first; its recording is deleted as a whole or not at all.',
+  },
+  'statement-settled': {
+    status: 409,
+    title: 'The statement does not wait any more.',
+    remedy: 'The answer had no effect; `detail` says what became of the statement.',
+  },
+  'statement-limit': {
+    status: 429,
+    title: 'Too many statements of this grant have been asked about.',
+    remedy: 'Wait some minutes, or ask for a role whose statements need no approval of their own.',
   },
   'change-stale': {
     status: 409,

@@ -7,6 +7,12 @@ export const gatewayLimits = {
   about: 100,
   /** Reports in one call. */
   reports: 500,
+  /** Of what a statement says, and of its parameters, when a person is asked about it. */
+  statementBytes: 64 * 1024,
+  /** Groups that may answer by one rule, and rules that may ask at once. */
+  approvers: 20,
+  /** Longest that a statement waits for a person. */
+  statementSeconds: 3_600,
   enrolmentSeconds: 3_600,
   tokenSeconds: 600,
   /** How far the clock of a gateway that signs in may be off. */

@@ -6,11 +6,11 @@
  * what it has not, it does not give.
  */
 
-import { idPrefixes } from '@tidegate/core'
 import { z } from 'zod'
 import type { Operation } from './operations.ts'
 import * as s from './schemas.ts'
 import { gatewayLimits as limits } from './gateway-limits.ts'
+import { statementAnswer, statementId, statementOutcome } from './statements.ts'
 
 const gatewayId = z
   .string()
@@ -23,13 +23,6 @@ const base64Of = (bytes: number) =>
   z.string().refine((text) => Buffer.from(text, 'base64').length === bytes && /^[A-Za-z0-9+/]+={0,2}$/.test(text), {
     error: `Write ${bytes} bytes in base64.`,
   })
-
-/**
- * What clients and targets chose, such as the name of an application: cut, and made fit for one line and for a store. A
- * report that was refused for it would let a client keep its session out of the log.
- */
-const chosenText = (max: number) =>
-  z.string().overwrite((text) => text.slice(0, max).replaceAll(/[\p{Cc}\p{Cs}]/gu, '\ufffd'))
 
 /** Where clients reach a gateway. A name or an address: drivers take what begins with `/` for a directory. */
 const address = z.strictObject({
@@ -117,11 +110,8 @@ export const targetLogin = z.object({
   rules: z.string(),
 })
 
-const idOf = (kind: 'grant' | 'session') =>
-  z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`), { error: `Write the id of a ${kind}.` })
-const sessionId = idOf('session')
-
 const count = z.number().int().min(0)
+const number = z.number().int().min(1)
 
 /** What is on disk of a recording, and cannot be changed any more without its showing. */
 export const head = z.strictObject({
@@ -135,11 +125,11 @@ export const head = z.strictObject({
 
 /** Kinds of statements by table; under the empty name what was used without one. */
 const used = z.strictObject({
-  tables: z.record(chosenText(300), z.array(chosenText(100)).max(100)),
+  tables: z.record(s.chosenText(300), z.array(s.chosenText(100)).max(100)),
   left: count,
 })
 
-const reported = { session: sessionId, at: s.instant }
+const reported = { session: s.sessionId, at: s.instant }
 
 /** The same report twice is told once. */
 export const sessionReport = z.discriminatedUnion('what', [
@@ -147,19 +137,30 @@ export const sessionReport = z.discriminatedUnion('what', [
     ...reported,
     what: z.literal('opened'),
     grant: s.idText,
-    database: chosenText(63),
+    database: s.chosenText(63),
     client: z.strictObject({
-      address: chosenText(64),
+      address: s.chosenText(64),
       port: z.number().int().min(0).max(65_535),
       tls: z.boolean(),
-      application: chosenText(64),
+      application: s.chosenText(64),
     }),
   }),
   z.strictObject({ ...reported, what: z.literal('recorded'), head }),
+  /** What a guard has refused so far by one rule: from the first of these statements to the last. */
+  z.strictObject({
+    ...reported,
+    what: z.literal('refused'),
+    rule: s.chosenText(100),
+    first: number,
+    last: number,
+    count: number,
+  }),
+  /** What became of a statement that a person was asked about. */
+  z.strictObject({ ...reported, what: z.literal('statement'), statement: statementId, outcome: statementOutcome }),
   z.strictObject({
     ...reported,
     what: z.literal('ended'),
-    reason: chosenText(500),
+    reason: s.chosenText(500),
     statements: count,
     refused: count,
     head: head.optional(),
@@ -172,7 +173,7 @@ export const sessionReport = z.discriminatedUnion('what', [
     digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: 'Write 32 bytes in unpadded base64url.' }),
     /** Where the recording stood by its files, and what verification said of it. */
     head,
-    verdict: chosenText(1_000),
+    verdict: s.chosenText(1_000),
     files: count,
     bytes: count,
   }),
@@ -294,7 +295,7 @@ export const gatewayOperations = {
       cursor: z.string().max(200).optional(),
       waitMs: z.number().int().min(0).max(limits.syncWaitMs),
       /** Grants that the server reads again before it answers: someone is here for them now. */
-      about: z.array(idOf('grant')).max(limits.about).optional(),
+      about: z.array(s.idOf('grant')).max(limits.about).optional(),
     }),
     output: z.object({
       cursor: z.string(),
@@ -321,6 +322,8 @@ export const gatewayOperations = {
           }),
         )
         .optional(),
+      /** What people have answered about statements that wait. */
+      statements: z.array(statementAnswer),
       /** The server’s clock: deadlines are by it. */
       now: s.instant,
     }),

@@ -13,6 +13,7 @@ import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
 import { loginOperations } from './logins.ts'
 import * as s from './schemas.ts'
+import { statementOperations } from './statements.ts'
 
 /**
  * Who may call. What one of these sees or may touch is narrowed further by the operation itself.
@@ -331,6 +332,7 @@ export const operations = {
   ...gatewayOperations,
   ...recordingOperations,
   ...loginOperations,
+  ...statementOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

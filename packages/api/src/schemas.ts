@@ -1,7 +1,15 @@
 /** The shapes that go over the wire. Instants are RFC 3339, durations are whole seconds; names end in their unit. */
 
-import { parseDuration, parseInstant, parsePrincipalKey } from '@tidegate/core'
-import { grantStates, endReasons, obligationKinds, requestStatuses, risks, signalKinds } from '@tidegate/core'
+import { idPrefixes, parseDuration, parseInstant, parsePrincipalKey } from '@tidegate/core'
+import {
+  grantStates,
+  endReasons,
+  obligationKinds,
+  requestStatuses,
+  risks,
+  signalKinds,
+  statementStatuses,
+} from '@tidegate/core'
 import type { EndReason, ObligationKind, SignalName } from '@tidegate/core'
 import { z } from 'zod'
 import { limits } from './limits.ts'
@@ -56,6 +64,17 @@ const freeText = (max: number) =>
 /** As free text, on one line. */
 const lineText = (max: number) => freeText(max).regex(/^[^\t\n]*$/, { error: 'Write it on one line, without tabs.' })
 
+/**
+ * What clients and targets chose, such as the name of an application: cut, and made fit for one line and for a store. A
+ * report that was refused for it would let a client keep its session out of the log.
+ */
+export const chosenText = (max: number) =>
+  z.string().overwrite((text) => text.slice(0, max).replaceAll(/[\p{Cc}\p{Cs}]/gu, '\ufffd'))
+
+export const idOf = (kind: 'grant' | 'session' | 'statement') =>
+  z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`), { error: `Write the id of a ${kind}.` })
+export const sessionId = idOf('session')
+
 export const reasonText = freeText(limits.reasonLength)
 export const commentText = freeText(limits.commentLength)
 export const ticketText = lineText(limits.ticketLength)
@@ -67,6 +86,8 @@ export const answer = z.strictObject({
   comment: commentText.optional(),
   version: z.number().int().min(1).optional(),
 })
+
+export const statementStatus = z.enum(statementStatuses)
 
 export const signalUse = z.object({
   name: z.string(),

@@ -44,6 +44,10 @@ import { sessionsKill } from './commands/sessions-kill.ts'
 import { sessionsShow } from './commands/sessions-show.ts'
 import { sessions } from './commands/sessions.ts'
 import { signal } from './commands/signal.ts'
+import { statementsApprove } from './commands/statements-approve.ts'
+import { statementsDeny } from './commands/statements-deny.ts'
+import { statementsShow } from './commands/statements-show.ts'
+import { statements } from './commands/statements.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
 import { usage } from './commands/usage.ts'
@@ -72,6 +76,10 @@ export const commands: readonly CommandEntry[] = [
   sessionsFollow,
   sessionsExport,
   sessionsKill,
+  statements,
+  statementsShow,
+  statementsApprove,
+  statementsDeny,
   recordingsFollow,
   recordingsVerify,
   recordingsExport,

@@ -55,6 +55,8 @@ export const exitOfError = {
   'recording-away': 'unavailable',
   'too-many-views': 'unavailable',
   'session-open': 'refused',
+  'statement-settled': 'refused',
+  'statement-limit': 'waiting',
   'change-stale': 'refused',
   'change-settled': 'refused',
   'second-person-needed': 'refused',

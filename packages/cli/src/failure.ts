@@ -36,7 +36,7 @@ export type Shown = {
 const remediesHere: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Run `tidegate login`, or set TIDEGATE_TOKEN; the token may have expired or been revoked.',
   unavailable: 'Check the address (`--url`, TIDEGATE_URL) and that the server runs, and try again.',
-  'not-an-approver': '`tidegate requests show` names who can answer at its present stage.',
+  'not-an-approver': '`tidegate requests show` and `tidegate statements show` name who can answer.',
   'change-stale': 'Run `tidegate apply` again: it plans on the present version.',
   'change-settled': 'Run `tidegate apply` again to make a new change.',
 }

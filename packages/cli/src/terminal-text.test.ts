@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jsonText, plain, shorten, withoutTokens } from './terminal-text.ts'
+import { jsonText, plain, shorten, visible, withoutTokens } from './terminal-text.ts'
 
 const anyText = fc.string({ unit: 'binary' })
 // oxlint-disable-next-line no-control-regex -- what must not be there
@@ -41,4 +41,34 @@ it('cuts by characters, with an ellipsis', () => {
 
 it('leaves tokens out of messages', () => {
   expect(withoutTokens(`unknown command 'tdg_${'x'.repeat(43)}'`)).toBe("unknown command 'tdg_…'")
+})
+
+describe('visible text', () => {
+  const shown = (text: string): string =>
+    visible(text)
+      .map((stretch) => stretch.text)
+      .join('')
+
+  it('has every character, as itself or by its number, and passes a terminal unchanged', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const stretches = visible(text)
+        expect(plain(shown(text))).toBe(shown(text))
+        const back = stretches.map((one) =>
+          one.isNamed
+            ? one.text.replaceAll(/<U\+([0-9A-F]+)>/g, (_, hex: string) =>
+                String.fromCodePoint(Number.parseInt(hex, 16)),
+              )
+            : one.text,
+        )
+        expect(back.join('')).toBe(text)
+      }),
+    )
+  })
+
+  it.each([
+    ['a blank that is none', 'a\u00a0b', 'a<U+00A0>b'],
+    ['letters that do not show', 'a\u3164\u{e0061}b', 'a<U+3164><U+E0061>b'],
+    ['what people write', "select 'Größe', '日本語'", "select 'Größe', '日本語'"],
+  ])('treats %s', (_what, text, expected) => expect(shown(text)).toBe(expected))
 })

@@ -11,6 +11,30 @@ const invisible = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/gu
 /** One line of plain text: layout becomes a space, everything else that does not print is left out. */
 export const plain = (text: string): string => text.replace(layout, ' ').replace(invisible, '')
 
+/** What does not show, or looks like a blank and is none. */
+const unseen = /(?! )[\p{C}\p{Zs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
+
+/** A stretch of text as it is, or one character of it that cannot be seen, by its number. */
+export type Visible = { readonly text: string; readonly isNamed: boolean }
+
+/**
+ * Text that someone has to judge before it is run: nothing of it is left out. What a terminal would act on, or not
+ * show, stands there by its number, such as `<U+202E>`. Without its line breaks.
+ */
+export function visible(line: string): readonly Visible[] {
+  const stretches: { text: string; isNamed: boolean }[] = []
+  for (const character of line) {
+    const isNamed = unseen.test(character)
+    const last = stretches.at(-1)
+    const text = isNamed ? `<U+${hex(character)}>` : character
+    if (last?.isNamed === isNamed) last.text += text
+    else stretches.push({ text, isNamed })
+  }
+  return stretches
+}
+
+const hex = (character: string): string => (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+
 const tokenForm = /(tdg|tge)_[\w-]{20,}/g
 
 /** For messages about input: whoever pastes a token into the wrong place does not find it in a log afterwards. */

@@ -17,6 +17,7 @@ export const idPrefixes = {
   session: 'ses',
   view: 'viw',
   login: 'lgn',
+  statement: 'stm',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -32,6 +33,7 @@ export type FindingId = Id<'finding'>
 export type TokenId = Id<'token'>
 export type SessionId = Id<'session'>
 export type LoginId = Id<'login'>
+export type StatementId = Id<'statement'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -14,6 +14,7 @@ import {
   pendingRequest,
   requestOf,
   sessionOf,
+  statementOf,
   token,
 } from '../testing/things.ts'
 
@@ -175,6 +176,51 @@ recorded    24 events, 4096 bytes, up to ${'a'.repeat(43)}`,
     handlers: { killSession: () => sessionOf() },
     sends: { id: 'ses_1', reason: 'It holds a lock' },
     prints: 'Ending: session ses_1 (user:alice, orders-db/readonly); its gateway eu-1 is told.\n  Grant grt_1 goes on',
+  },
+  'statements that wait for me': {
+    argv: ['statements'],
+    handlers: { listStatements: () => ({ items: [statementOf()] }) },
+    sends: { awaiting: 'me', limit: 100 },
+    prints:
+      'stm_1      user:alice  orders-db/writer  orders    pending  in 9m  DELETE on shop.orders needs the approval',
+  },
+  'statements of one’s own': {
+    argv: ['statements', '--mine', '--session', 'ses_1'],
+    handlers: { whoami: () => me, listStatements: () => ({ items: [statementOf({ status: 'run' })] }) },
+    sends: { principal: 'user:alice', session: 'ses_1', limit: 100 },
+    prints: 'run',
+  },
+  'statements of everyone': {
+    argv: ['statements', '--all', '--status', 'denied'],
+    handlers: { listStatements: () => ({ items: [] }) },
+    sends: { status: 'denied', limit: 100 },
+    prints: '',
+  },
+  'statements show': {
+    argv: ['statements', 'show', 'stm_1'],
+    handlers: { getStatement: () => statementOf() },
+    sends: { id: 'stm_1' },
+    prints: `approver  team-leads or the resource’s owner
+state     waiting
+
+1 | delete from shop.orders
+2 | where id = $1
+
+$1        “7”
+That is all of it: 2 lines, 37 characters, 1 parameter.
+  Answer with: tidegate statements approve stm_1 or tidegate statements deny stm_1`,
+  },
+  'statements approve': {
+    argv: ['statements', 'approve', 'stm_1', '--comment', 'go'],
+    handlers: { approveStatement: () => statementOf({ status: 'approved' }) },
+    sends: { id: 'stm_1', comment: 'go' },
+    prints: 'Approved: statement stm_1 of user:alice is run, if its client still waits.',
+  },
+  'statements deny': {
+    argv: ['statements', 'deny', 'stm_1', '--comment', 'Use the replica'],
+    handlers: { denyStatement: () => statementOf({ status: 'denied' }) },
+    sends: { id: 'stm_1', comment: 'Use the replica' },
+    prints: 'Denied: statement stm_1 of user:alice is refused.',
   },
   gateways: {
     argv: ['gateways'],
@@ -414,5 +460,46 @@ describe('approving a change at a terminal', () => {
     )
     expect(await run('approve', 'chg_1')).toBe(0)
     expect(server.callsOf('approveChange')).toHaveLength(1)
+  })
+})
+
+describe('a statement', () => {
+  const shownAs = async (change: Parameters<typeof statementOf>[0]): Promise<string> => {
+    const { run, stdout } = await harnessWithServer({ getStatement: () => statementOf(change) })
+    expect(await run('statements', 'show', 'stm_1')).toBe(0)
+    return stdout()
+  }
+
+  it('shows what a terminal would hide, reorder or act on, and fakes no line of ours', async () => {
+    const text = 'delete/*\u202e*/\tfrom\u00a0t\u200b\r\n\u001b[2K\nstate     approved\u2028x'
+    const printed = await shownAs({ text, parameters: [{ text: 'a\u0000b\nc' }, null, { bytes: 'AAE=' }] })
+    expect(printed).toContain(`1 | delete/*<U+202E>*/<U+0009>from<U+00A0>t<U+200B><U+000D>
+2 | <U+001B>[2K
+3 | state     approved<U+2028>x
+`)
+    expect(printed).toContain('$1        “a<U+0000>b<U+000A>c”\n$2        null\n$3        binary, in base64: AAE=\n')
+  })
+
+  it('that is settled says how, and by whom', async () => {
+    const answer = { approver: 'user:bob', as: ['owner'], comment: 'Go', at: '2026-11-21T11:59:30Z' }
+    const { text: _, parameters: __, ...settled } = statementOf({ settledAt: answer.at, answer })
+    const { run, stdout } = await harnessWithServer({
+      getStatement: () => ({ ...settled, status: 'abandoned', because: 'its session ended' }),
+    })
+    expect(await run('statements', 'show', 'stm_1')).toBe(0)
+    expect(stdout()).toContain('state     abandoned: its session ended\n')
+    expect(stdout()).toContain('answer    user:bob (the resource’s owner), “Go”, 2026-11-21 11:59 (30s ago)')
+    expect(stdout()).not.toContain('Answer with')
+  })
+
+  it('is shown at a terminal before it is approved, and not approved on a no', async () => {
+    const handlers = { getStatement: () => statementOf(), approveStatement: () => statementOf({ status: 'approved' }) }
+    const no = await harnessWithServer(handlers, { tty: true, env: { NO_COLOR: '1' }, stdin: 'n\n' })
+    expect(await no.run('statements', 'approve', 'stm_1')).toBe(3)
+    expect(no.stderr()).toContain('1 | delete from shop.orders')
+    expect(no.server.callsOf('approveStatement')).toEqual([])
+    const yes = await harnessWithServer(handlers, { tty: true, stdin: 'y\n' })
+    expect(await yes.run('statements', 'approve', 'stm_1')).toBe(0)
+    expect(yes.server.callsOf('approveStatement')).toHaveLength(1)
   })
 })

@@ -14,7 +14,7 @@ const enrolmentToken = `tge_${'e'.repeat(43)}`
 /** Keeps a sync waiting until the gateway leaves, as a server does that has nothing to tell. */
 const controlPlane = (): Handlers => {
   let syncs = 0
-  const nothing = { cursor: '1', grants: [], ended: [], kill: [], now: new Date().toISOString() }
+  const nothing = { cursor: '1', grants: [], ended: [], kill: [], statements: [], now: new Date().toISOString() }
   return {
     enrolGateway: () => ({ gateway: 'eu-1' }),
     issueGatewayToken: () => ({ token: 'tdg_gateway', expiresAt: new Date(Date.now() + 600_000).toISOString() }),
@@ -123,7 +123,15 @@ describe('a gateway', () => {
         syncGateway: async ({ cursor }) => {
           if (cursor !== undefined) await new Promise<void>((resolve) => (removed = resolve))
           refuseIfRemoved()
-          return { cursor: '1', whole: true, grants: [], ended: [], kill: [], now: new Date().toISOString() }
+          return {
+            cursor: '1',
+            whole: true,
+            grants: [],
+            ended: [],
+            kill: [],
+            statements: [],
+            now: new Date().toISOString(),
+          }
         },
       },
     )

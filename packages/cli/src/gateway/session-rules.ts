@@ -5,9 +5,14 @@ import type { ServerOptions } from '@tidegate/server'
 type SessionRules = NonNullable<ServerOptions['sessionRules']>
 
 export async function sessionRules(): Promise<SessionRules> {
-  const { readMask, readRules, readRulesText } = await import('@tidegate/gateway')
+  const { approversIn, readMask, readRules, readRulesText } = await import('@tidegate/gateway')
+  const read = (value: unknown) => (typeof value === 'string' ? readRulesText(value) : readRules(value))
   return {
-    guard: (value) => problemsOf(typeof value === 'string' ? readRulesText(value) : readRules(value)),
+    guard: (value) => problemsOf(read(value)),
+    approvers(value) {
+      const guard = read(value)
+      return 'rules' in guard ? approversIn(guard.rules) : []
+    },
     mask: (value) => problemsOf(readMask(value)),
   }
 }

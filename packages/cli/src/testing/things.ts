@@ -173,6 +173,28 @@ export const sessionOf = (change: Partial<Output<'getSession'>> = {}): Output<'g
   ...change,
 })
 
+export const statementOf = (change: Partial<Output<'getStatement'>> = {}): Output<'getStatement'> => ({
+  id: 'stm_1',
+  session: 'ses_1',
+  number: 3,
+  grant: 'grt_1',
+  principal: 'user:alice',
+  role: 'orders-db/writer',
+  database: 'orders',
+  gateway: 'eu-1',
+  rule: 'ask',
+  about: 'DELETE on shop.orders needs the approval of a person',
+  approvers: [['team-leads', 'owner']],
+  status: 'pending',
+  askedAt: '2026-11-21T11:59:00Z',
+  pendingUntil: '2026-11-21T12:09:00Z',
+  text: 'delete from shop.orders\nwhere id = $1',
+  parameters: [{ text: '7' }],
+  commitment: `c1:${'b'.repeat(43)}`,
+  salt: 'c'.repeat(22),
+  ...change,
+})
+
 export const endedSession = (change: Partial<Output<'getSession'>> = {}): Output<'getSession'> =>
   sessionOf({
     endedAt: '2026-11-21T11:58:00Z',

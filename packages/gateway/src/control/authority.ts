@@ -15,6 +15,7 @@ import type { Reports } from './reports.ts'
 import { type Restraint, restrain } from './restraint.ts'
 import { type Admitted, wordsOf } from './presence.ts'
 import type { Sessions } from './sessions.ts'
+import type { Statements } from './statements.ts'
 import type { Log } from './settings.ts'
 import { createTally } from './tally.ts'
 
@@ -29,6 +30,7 @@ export type AuthorityDeps = {
   readonly logins: Pick<Logins, 'of' | 'forget'>
   readonly sessions: Pick<Sessions, 'admit'>
   readonly reports: Pick<Reports, 'isFull'>
+  readonly statements: Pick<Statements, 'approveIn'>
   readonly marks: Pick<Marks, 'put'>
   readonly recorders: Recorders
   readonly guards: Guards
@@ -177,6 +179,7 @@ function admissionOf(deps: AuthorityDeps, letting: Letting): Admission {
     ...(mask && { mask }),
     recorder: admitted.recordedBy({ recorder: recorderFor(deps, letting), tally }),
     whenRecorderFails: recording.whenItFails,
+    approve: deps.statements.approveIn(opened.session),
   }
 }
 

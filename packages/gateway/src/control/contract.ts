@@ -10,6 +10,9 @@ export type GrantFacts = SyncAnswer['grants'][number]
 export type Release = Output<'releaseLogin'>
 export type Address = Input<'enrolGateway'>['address']
 
+export type StatementQuestion = Input<'askStatement'>
+export type StatementAnswer = SyncAnswer['statements'][number]
+
 export type SessionReport = Input<'reportSessions'>['reports'][number]
 export type Opened = Extract<SessionReport, { what: 'opened' }>
 export type Ended = Extract<SessionReport, { what: 'ended' }>

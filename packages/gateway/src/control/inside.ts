@@ -21,6 +21,7 @@ import { createRegister, otherRules, type Register } from './register.ts'
 import { createReports, type Reports } from './reports.ts'
 import { pause } from './retry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
+import { createStatements, type Statements } from './statements.ts'
 import type { GatewayOptions } from './settings.ts'
 import { createViews, type Views } from './views.ts'
 
@@ -47,6 +48,7 @@ type Parts = {
   readonly marks: Marks
   readonly reports: Reports
   readonly sessions: Sessions
+  readonly statements: Statements
   readonly register: Register
   readonly questions: Questions
   readonly logins: Logins
@@ -110,12 +112,20 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
   const marks = await openMarks(join(options.dir, 'sessions'))
   const reports = createReports({
     send: (reports) => plane.ask((client, call) => client.reportSessions({ reports }, call)),
-    settled: ({ what, session }) => {
-      if (what === 'ended') marks.remove(session)
+    settled: (report) => {
+      if (report.what === 'ended') marks.remove(report.session)
+      else if (report.what === 'statement') statements.told(report.statement)
     },
     log: options.log,
     random,
     most: { atOnce: gatewayLimits.reports, waiting: limits.reports },
+  })
+  const statements = createStatements({
+    ask: (question) => plane.ask((client, call) => client.askStatement(question, call)),
+    reports,
+    clock,
+    random,
+    log: options.log,
   })
   const register = createRegister()
   const sessions = createSessions({ now: clock.now, reports, left: marks.remove })
@@ -135,6 +145,7 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
       random,
       log: options.log,
     }),
+    statements,
     register,
     questions: createQuestions(clock.elapsedMs),
     logins: createLogins(async (id) =>
@@ -155,7 +166,7 @@ type Obeying = Parts & { readonly recovery: Recovery; readonly forgetting: Forge
 
 /** Does what the control plane says has changed. */
 function obey(answer: SyncAnswer, obeying: Obeying): void {
-  const { register, logins, sessions, reports, recovery, views, forgetting } = obeying
+  const { register, logins, sessions, statements, reports, recovery, views, forgetting } = obeying
   const { ended, moved } = register.take(answer)
   for (const { grant, reason } of ended) {
     logins.forget(grant)
@@ -179,6 +190,8 @@ function obey(answer: SyncAnswer, obeying: Obeying): void {
       })
     }
   }
+  // After what ends: a session that is over runs nothing any more.
+  statements.take(answer.statements)
 }
 
 /** Whoever was put out lets nobody in and keeps nothing, and there is nobody to tell of it but those who are here. */

@@ -29,9 +29,12 @@ export const controlLimits = {
   farewellMs: 5_000,
   /** How long it waits for a server to take that it goes, before it does. */
   signOffMs: 1_000,
+  /** Between two reports of what one rule refuses in a session. */
+  refusedEveryMs: 60_000,
   /** As the contract has it. */
   reasonLength: 500,
   applicationLength: 64,
+  ruleLength: 100,
   usedTableLength: 300,
   usedKinds: 100,
   verdictLength: 1_000,

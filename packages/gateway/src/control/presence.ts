@@ -6,6 +6,7 @@ import type { SessionRecorder } from '../recording/event.ts'
 import type { Head } from '../recording/format/head.ts'
 import type { Ended, Opened, ReportedHead } from './contract.ts'
 import { controlLimits as limits } from './limits.ts'
+import { createRefusals } from './refusals.ts'
 import type { Reports } from './reports.ts'
 import type { Tally } from './tally.ts'
 
@@ -54,10 +55,12 @@ export function createPresence(report: Opened, { now, reports, gone }: PresenceD
   let rules: string | undefined
   let moved: Instant | undefined
   let isEnding = false
+  const refusals = createRefusals({ session: report.session, now, tell: reports.add })
 
   const leave = (): void => gone(presence, 'nothing')
   const closed = (reason: Reason): void => {
     gone(presence, 'closed')
+    refusals.rest()
     reports.add(endOf({ session: report.session, at: at(), reason }, recording))
   }
   const presence: Presence = {
@@ -69,7 +72,7 @@ export function createPresence(report: Opened, { now, reports, gone }: PresenceD
     heldTo: (edition) => (rules = edition),
     recordedBy(by) {
       recording = by
-      const recorder = by.tally.counting(by.recorder)
+      const recorder = by.tally.counting(by.recorder, refusals.add)
       const end = async (): Promise<void> => {
         isEnding = true
         if (open === undefined) leave()

@@ -1,6 +1,6 @@
 /**
  * What is to be told of sessions, in order. While it waits, the later of two heads of a recording takes the place of the
- * earlier, which it contains.
+ * earlier, which it contains; so does what a rule has refused so far.
  */
 
 import type { SessionReport } from './contract.ts'
@@ -20,20 +20,21 @@ export type ReportQueue = {
 
 export function createReportQueue(): ReportQueue {
   const queue: Waiting[] = []
-  /** Heads that a later one may take the place of. */
-  const heads = new Map<string, Waiting>()
+  /** Those that a later one may take the place of. */
+  const replaceable = new Map<string, Waiting>()
   const ends = new Set<string>()
 
   return {
     add(report) {
-      const known = report.what === 'recorded' ? heads.get(report.session) : undefined
+      const key = keyOf(report)
+      const known = key === undefined ? undefined : replaceable.get(key)
       if (known !== undefined) {
         known.report = report
         return
       }
       const waiting = { report }
       queue.push(waiting)
-      if (report.what === 'recorded') heads.set(report.session, waiting)
+      if (key !== undefined) replaceable.set(key, waiting)
       if (report.what === 'ended') ends.add(report.session)
     },
     size: () => queue.length,
@@ -41,15 +42,15 @@ export function createReportQueue(): ReportQueue {
     peek(most) {
       const batch = fitting(queue.slice(0, most))
       for (const waiting of batch) {
-        const { session } = waiting.report
-        if (heads.get(session) === waiting) heads.delete(session)
+        const key = keyOf(waiting.report)
+        if (key !== undefined && replaceable.get(key) === waiting) replaceable.delete(key)
       }
       return batch
     },
     putBack(batch) {
       for (const waiting of batch) {
-        const { what, session } = waiting.report
-        if (what === 'recorded' && !heads.has(session)) heads.set(session, waiting)
+        const key = keyOf(waiting.report)
+        if (key !== undefined && !replaceable.has(key)) replaceable.set(key, waiting)
       }
     },
     takeAway(batch) {
@@ -57,6 +58,12 @@ export function createReportQueue(): ReportQueue {
       for (const { report } of batch) if (report.what === 'ended') ends.delete(report.session)
     },
   }
+}
+
+/** Of reports with the same key the last says all. */
+function keyOf(report: SessionReport): string | undefined {
+  if (report.what === 'recorded') return report.session
+  return report.what === 'refused' ? `${report.session} ${report.rule}` : undefined
 }
 
 /** As many from the first on as one call has room for, and at least that one. */

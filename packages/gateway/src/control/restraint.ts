@@ -1,5 +1,6 @@
 /** What a session is held to: the guards, settings, caps and mask that the rules of its access come to together. */
 
+import { bothAsk } from '../guard/asking.ts'
 import { type CapCounter, createCapCounter } from '../guard/caps.ts'
 import type { Guards } from '../guard/guard.ts'
 import { startupParameters } from '../guard/parameters.ts'
@@ -59,7 +60,7 @@ export function restrain(
 
 const maskKeyBytes = 32
 
-/** Lets through what all of them let through. The first to refuse says why; otherwise the first that asks is asked about. */
+/** Lets through what all of them let through. The first to refuse says why; otherwise all that ask are asked for. */
 export function allOf(guards: readonly Guard[]): Guard {
   const [only] = guards
   if (only !== undefined && guards.length === 1) return only
@@ -70,7 +71,8 @@ export function allOf(guards: readonly Guard[]): Guard {
         const ruling = judge(text)
         if (ruling.ruling === 'refuse') return ruling
         // They all read the same uses out of the text.
-        if (answer.ruling === 'allow') answer = ruling
+        if (answer.ruling === 'ask' && ruling.ruling === 'ask') answer = bothAsk(answer, ruling)
+        else if (answer.ruling === 'allow') answer = ruling
       }
       return answer
     },

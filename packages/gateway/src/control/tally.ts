@@ -2,12 +2,15 @@
 
 import type { Guard } from '../guard/ruling.ts'
 import { createUsage } from '../guard/usage.ts'
-import type { SessionRecorder } from '../recording/event.ts'
+import type { SessionEvent, SessionRecorder } from '../recording/event.ts'
 import type { Ended } from './contract.ts'
 import { controlLimits as limits } from './limits.ts'
 
+type RefusedEvent = Extract<SessionEvent, { type: 'refused' }>
+
 export type Tally = {
-  readonly counting: (recorder: SessionRecorder) => SessionRecorder
+  /** @param refused is told of each statement that is refused */
+  readonly counting: (recorder: SessionRecorder, refused: (event: RefusedEvent) => void) => SessionRecorder
   readonly watching: (guard: Guard) => Guard
   readonly sum: () => Pick<Ended, 'statements' | 'refused' | 'used'>
 }
@@ -18,11 +21,14 @@ export function createTally(): Tally {
   let refused = 0
   let isWatched = false
   return {
-    counting: (recorder) => ({
+    counting: (recorder, refusedOne) => ({
       ...recorder,
       record(event) {
         if (event.type === 'statement') statements += 1
-        else if (event.type === 'refused') refused += 1
+        else if (event.type === 'refused') {
+          refused += 1
+          refusedOne(event)
+        }
         recorder.record(event)
       },
     }),

@@ -5,7 +5,7 @@ import type { Act, StatementFacts, TableName } from './facts.ts'
 import { changingFunctions, dangerousFunctions, settingFunction } from './functions.ts'
 import { couldBe, mustBe, nameMatcher, shown, shownTable } from './names.ts'
 import { isReadingType, writingKinds } from './read-only.ts'
-import type { GuardRules } from './rules.ts'
+import type { AskRule, GuardRules } from './rules.ts'
 import { isOn, maySet, readOnlySettings } from './settings.ts'
 import { isOfKind, statementRow, type Hidden } from './statements.ts'
 
@@ -221,15 +221,18 @@ function unfollowedFault(facts: StatementFacts, { tables, allowStatements = [] }
   return table && `${shownTable(table)} shows what is in other tables`
 }
 
-/** The statements that a person has to approve; what they do, for people. */
-export function asksFor(facts: StatementFacts, { ask = [], searchPath }: GuardRules): string | undefined {
+/** What a person has to approve of a statement, for people, and all the rules that say so. */
+export type Asked = { readonly what: string; readonly rules: readonly AskRule[] }
+
+export function asksFor(facts: StatementFacts, { ask = [], searchPath }: GuardRules): Asked | undefined {
   const kinds = facts.acts.flatMap((act) => act.kinds)
-  const rule = ask.find(
+  const rules = ask.filter(
     ({ statements, tables }) =>
       (statements === undefined || kinds.some((kind) => statements.some((asked) => isOfKind(kind, asked)))) &&
       (tables === undefined || tablesOf(facts).some((table) => tables.some((one) => couldBe(table, one, searchPath)))),
   )
-  if (rule === undefined) return undefined
+  if (rules.length === 0) return undefined
   const tables = [...new Set(tablesOf(facts).map(shownTable))].slice(0, 5)
-  return tables.length > 0 ? `${shown(kinds[0] ?? '')} on ${tables.join(', ')}` : shown(kinds[0] ?? '')
+  const kind = shown(kinds[0] ?? '')
+  return { what: tables.length > 0 ? `${kind} on ${tables.join(', ')}` : kind, rules }
 }

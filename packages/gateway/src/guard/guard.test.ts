@@ -1,3 +1,4 @@
+import type { Millis } from '@tidegate/core'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
@@ -146,12 +147,31 @@ describe('approval', () => {
         { kind: 'DELETE', tables: ['orders'] },
         { kind: 'SELECT', tables: ['orders'] },
       ],
+      approvers: [['owner']],
+      withinMs: 600_000,
     })
     expect(said('SELECT * FROM payroll', rules)).toBe('ask')
     expect(said('WITH d AS (DELETE FROM orders RETURNING 1) SELECT 1', rules)).toBe('ask')
     expect(said('SELECT 1; DELETE FROM orders', rules)).toBe('ask')
     expect(said('SELECT * FROM orders', rules)).toBe('allow')
     expect(said('INSERT INTO payroll VALUES (1)', rules)).toBe('allow')
+  })
+
+  test('is of everyone whom the rules ask, and in the shortest of their times, however a text is put together', () => {
+    const asks: GuardRules = {
+      ask: [
+        { statements: ['DELETE'], approvers: ['leads', 'dba'], within: 60_000 as Millis },
+        { statements: ['TRUNCATE'], approvers: ['dba'] },
+        { tables: [{ table: 'payroll' }], approvers: ['dba', 'leads'] },
+      ],
+    }
+    const asked = (text: string) => {
+      const ruling = judge(text, asks)
+      return ruling.ruling === 'ask' ? [ruling.approvers, ruling.withinMs] : ruling.ruling
+    }
+    expect(asked('TRUNCATE orders')).toEqual([[['dba']], 600_000])
+    expect(asked('DELETE FROM payroll')).toEqual([[['leads', 'dba']], 60_000])
+    expect(asked('DELETE FROM orders; TRUNCATE orders')).toEqual([[['leads', 'dba'], ['dba']], 60_000])
   })
 
   test('is for one run, so that what needs it is not prepared by name', () => {

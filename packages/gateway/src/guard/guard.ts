@@ -1,6 +1,7 @@
 /** Judges texts: reads them with PostgreSQL's grammar, remembers what was in them, and asks every check. */
 
 import { analyse } from './analyse.ts'
+import { askingFor } from './asking.ts'
 import { createTextCache, type TextCache } from './cache.ts'
 import { asksFor, checks, readyRules, type CheckId, type ReadyRules } from './checks.ts'
 import type { StatementFacts } from './facts.ts'
@@ -114,9 +115,8 @@ function rule(statements: readonly StatementFacts[], rules: ReadyRules): Ruling 
   const refusal = firstOf(statements, (facts) => refusalOf(facts, rules))
   if (refusal) return refusal
   const uses = usesOf(statements)
-  const asked = firstOf(statements, (facts) => asksFor(facts, rules))
-  if (asked === undefined) return { ruling: 'allow', uses }
-  return { ruling: 'ask', rule: 'ask', message: `${asked} needs the approval of a person`, uses }
+  const [first, ...others] = statements.flatMap((facts) => asksFor(facts, rules) ?? [])
+  return first === undefined ? { ruling: 'allow', uses } : askingFor([first, ...others], uses)
 }
 
 function refusalOf(facts: StatementFacts, rules: ReadyRules): Refusal | undefined {

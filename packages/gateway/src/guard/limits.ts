@@ -21,6 +21,11 @@ export const limits = {
   listItems: 1000,
   /** Bytes of a name in PostgreSQL: it cuts a longer one off, so that a rule with one would never hold. */
   nameBytes: 63,
+  /** How long a statement may wait for a person, at most and unless a rule says otherwise. */
+  longestAskMs: 3_600_000,
+  askMs: 600_000,
+  /** Groups that may answer by one rule. */
+  approvers: 20,
   /** Tables that what a session used is told apart by. What is used beyond is only counted. */
   usedTables: 1000,
 } as const

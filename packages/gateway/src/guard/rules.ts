@@ -1,5 +1,6 @@
 /** What a guard may be told, in configuration and in obligations: one row per field, in `ruleFields`. */
 
+import { type Millis, parseDuration } from '@tidegate/core'
 import { limits } from './limits.ts'
 import { isName, readTablePattern, type TablePattern } from './names.ts'
 import { entriesOf, fieldsOf, listOf, type Place, type Reader, type Readers, textOf } from './reading.ts'
@@ -14,11 +15,20 @@ export type TableRules = {
 /** Columns of one table that may be neither read nor written. */
 export type ColumnRule = { readonly table: TablePattern; readonly deny: readonly string[] }
 
-/** Statements that a person has to approve, each: those that fit all that is given. */
+/** Statements that a person has to approve, each: those that fit `statements` and `tables`, where given. */
 export type AskRule = {
   readonly statements?: readonly string[]
   readonly tables?: readonly TablePattern[]
+  /** Groups, and `owner`: whoever owns the resource. Any one of them may answer. Absent: its owner. */
+  readonly approvers?: readonly string[]
+  /** How long it waits for an answer. Absent: ten minutes. */
+  readonly within?: Millis
 }
+
+/** Who may answer to what these rules ask for: groups, and `owner`. */
+export const approversIn = ({ ask = [] }: GuardRules): readonly string[] => [
+  ...new Set(ask.flatMap(({ approvers: asked = ['owner'] }) => asked)),
+]
 
 /** A field that is absent asks for nothing. What every guard refuses besides is in `checks.ts`. */
 export type GuardRules = {
@@ -82,11 +92,33 @@ const columns = entriesOf((name, value, at): ColumnRule | undefined => {
   return table && deny && { table, deny }
 })
 
-const askFields = fieldsOf<AskRule>({ statements: { read: kinds }, tables: { read: patterns } })
+const groups = listOf(
+  textOf('the name of a group, or owner', (text) => (/^[a-z][a-z0-9-]{0,62}$/.test(text) ? text : undefined)),
+)
+
+function approvers(value: unknown, at: Place): readonly string[] | undefined {
+  const read = groups(value, at)
+  if (read && read.length > limits.approvers)
+    at.problems.push(`${at.path}: has to be at most ${limits.approvers} groups`)
+  return read
+}
+
+const wait = textOf('a length of time of 1s to 1h, such as 10m', (text) => {
+  const length = parseDuration(text)
+  return length !== undefined && length >= 1_000 && length <= limits.longestAskMs ? length : undefined
+})
+
+const askFields = fieldsOf<AskRule>({
+  statements: { read: kinds },
+  tables: { read: patterns },
+  approvers: { read: approvers },
+  within: { read: wait },
+})
 
 const asks = listOf((value, at): AskRule | undefined => {
   const rule = askFields(value, at)
-  if (rule && Object.keys(rule).length === 0) at.problems.push(`${at.path}: has to have statements or tables`)
+  if (rule && !('statements' in rule || 'tables' in rule))
+    at.problems.push(`${at.path}: has to have statements or tables`)
   return rule
 })
 

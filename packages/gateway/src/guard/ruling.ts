@@ -17,10 +17,19 @@ export type Refusal = {
   readonly remedy?: string
 }
 
-export type Ruling =
-  | { readonly ruling: 'allow'; readonly uses: readonly Use[] }
-  | Refusal
-  | { readonly ruling: 'ask'; readonly rule: string; readonly message: string; readonly uses: readonly Use[] }
+/** One execution of the text waits for a person. */
+export type Asking = {
+  readonly ruling: 'ask'
+  readonly rule: string
+  readonly message: string
+  readonly uses: readonly Use[]
+  /** Lists of groups, `owner` among them: whoever answers is in one of each. Absent: whoever owns the resource. */
+  readonly approvers?: readonly (readonly string[])[]
+  /** How long it waits. Absent: as long as is usual. */
+  readonly withinMs?: number
+}
+
+export type Ruling = { readonly ruling: 'allow'; readonly uses: readonly Use[] } | Refusal | Asking
 
 /** Judges what a client sends as one simple query or one Parse. Takes any text, and never throws. */
 export type Guard = { readonly judge: (text: string) => Ruling }

@@ -38,9 +38,10 @@ export function parseConfiguration(
   const files = sources.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const read = readFiles(files.filter(({ path }) => !isPolicy(path)))
   const declared = merge(read.files)
-  const { sets, problems: setProblems } = readSets(read.files, sessionRules)
-  const resources = readResources(read.files, { kinds, rules: sessionRules, sets })
   const groups = new Set(declared.groups.map(({ id }) => id))
+  const checking = { rules: sessionRules, groups }
+  const { sets, problems: setProblems } = readSets(read.files, checking)
+  const resources = readResources(read.files, { kinds, sets, ...checking })
   const hash = hashOf(files)
   const policies = readPolicies(files, { version: hash, knownGroups: groups, knownObligations: namesOf(sets) })
   const problems = [

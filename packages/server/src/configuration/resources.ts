@@ -8,13 +8,13 @@ import { problemOf } from './read.ts'
 import { strictest, unknownSets } from './rule-sets.ts'
 import type { DeclaredResource } from './schema.ts'
 import { usualRecording } from './schema.ts'
-import type { SessionRules } from './session-rules.ts'
+import type { Checking } from './session-rules.ts'
 import { sessionProblems } from './session-rules.ts'
 import type { ResourceEntry, RoleEntry, Rules, RuleSets } from './snapshot.ts'
 
 type Kinds = ReadonlyMap<string, ConnectorKind>
 type At = (path: Path) => string
-type Held = { readonly rules: SessionRules | undefined; readonly sets: RuleSets }
+type Held = Checking & { readonly sets: RuleSets }
 
 export function readResources(
   files: readonly ReadFile[],
@@ -57,9 +57,9 @@ type Context = Held & { readonly kind: ConnectorKind; readonly at: At }
 
 function readResource(
   declared: DeclaredResource,
-  { kind, at, rules, sets }: Context,
+  { kind, at, sets, ...checking }: Context,
 ): { entry?: ResourceEntry; problems: readonly FieldProblem[] } {
-  const problems: FieldProblem[] = sessionProblems(declared, { at, rules })
+  const problems: FieldProblem[] = sessionProblems(declared, { at, ...checking })
   const config = kind.config.safeParse(declared.connection ?? {})
   if (!config.success) problems.push(...config.error.issues.map((issue) => problemOf(issue, at, ['connection'])))
   const roles = readRoles(declared, { kind, at, sets })
@@ -92,7 +92,7 @@ function readResource(
 
 function readRoles(
   declared: DeclaredResource,
-  { kind, at, sets }: Omit<Context, 'rules'>,
+  { kind, at, sets }: Omit<Context, keyof Checking>,
 ): { entries: Map<string, RoleEntry>; problems: FieldProblem[] } {
   const entries = new Map<string, RoleEntry>()
   const problems: FieldProblem[] = []

@@ -11,6 +11,7 @@ import type { SessionRules } from './session-rules.ts'
 
 const rules: SessionRules = {
   guard: (value) => (value === 'fine' ? [] : ['the rules: are not fine.']),
+  approvers: () => [],
   mask: (value) => (value === 'fine' ? [] : ['the mask: is not fine.']),
 }
 

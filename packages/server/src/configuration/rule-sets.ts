@@ -4,7 +4,7 @@ import type { FieldProblem } from '@tidegate/api'
 import { didYouMean } from '@tidegate/core'
 import type { Path, ReadFile } from './read.ts'
 import type { DeclaredRecording, RecordingPolicy } from './schema.ts'
-import type { SessionRules } from './session-rules.ts'
+import type { Checking } from './session-rules.ts'
 import { rulesProblems } from './session-rules.ts'
 import type { RuleSets } from './snapshot.ts'
 
@@ -13,7 +13,7 @@ export type SetKind = keyof RuleSets
 /** What is declared twice is said with everything else that is. */
 export function readSets(
   files: readonly ReadFile[],
-  rules: SessionRules | undefined,
+  checking: Checking,
 ): { readonly sets: RuleSets; readonly problems: readonly FieldProblem[] } {
   const all = files.map(({ declared }) => declared)
   const sets: RuleSets = {
@@ -25,7 +25,8 @@ export function readSets(
     (['guards', 'masks'] as const).flatMap((kind) =>
       declared[kind].flatMap((set, index) =>
         rulesProblems(
-          { word: kind === 'guards' ? 'guard' : 'mask', value: set.rules, rules },
+          // Whose statements a named guard will ask about is not known here.
+          { word: kind === 'guards' ? 'guard' : 'mask', value: set.rules, owner: 'any', ...checking },
           at([kind, index, 'rules']),
         ),
       ),

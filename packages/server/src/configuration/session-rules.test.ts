@@ -6,6 +6,7 @@ import type { SessionRules } from './session-rules.ts'
 
 const rules: SessionRules = {
   guard: (value) => (value === 'fine' ? [] : ['deny: there is no such statement.', 'tables: write a list.']),
+  approvers: () => ['owner'],
   mask: (value) => (value === 'fine' ? [] : ['columns: write a list.']),
 }
 

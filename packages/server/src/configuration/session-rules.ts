@@ -9,6 +9,8 @@ import type { DeclaredResource } from './schema.ts'
 export type SessionRules = {
   /** What is wrong, each beginning with the field. Empty: nothing. */
   readonly guard: (value: unknown) => readonly string[]
+  /** Who may answer to what a guard asks for: groups, and `owner`. */
+  readonly approvers: (guard: unknown) => readonly string[]
   readonly mask: (value: unknown) => readonly string[]
 }
 
@@ -20,7 +22,7 @@ const setWords = ['guards', 'masks', 'recordings'] as const
 /** A rule that nobody would act on is refused: absence of a gateway must not look like one that lets everything through. */
 export function sessionProblems(
   declared: DeclaredResource,
-  { at, rules }: { readonly at: At; readonly rules: SessionRules | undefined },
+  { at, ...checking }: Checking & { readonly at: At },
 ): FieldProblem[] {
   const direct = declared.gateway !== 'required'
   const problems = declared.roles.flatMap((role, index) => [
@@ -28,7 +30,9 @@ export function sessionProblems(
       .filter((word) => role[word] !== undefined)
       .flatMap((word) => {
         const field = at(['roles', index, word])
-        return direct ? [withoutGateway(field)] : rulesProblems({ word, value: role[word], rules }, field)
+        return direct
+          ? [withoutGateway(field)]
+          : rulesProblems({ word, value: role[word], owner: declared.owner, ...checking }, field)
       }),
     ...setWords
       .filter((word) => direct && role[word].length > 0)
@@ -37,15 +41,40 @@ export function sessionProblems(
   return direct && declared.recording !== undefined ? [withoutGateway(at(['recording'])), ...problems] : problems
 }
 
-type Checked = {
-  readonly word: keyof SessionRules
-  readonly value: unknown
+export type Checking = {
   readonly rules: SessionRules | undefined
+  /** Those that are declared. */
+  readonly groups: ReadonlySet<string>
 }
 
-export function rulesProblems({ word, value, rules }: Checked, field: string): FieldProblem[] {
+type Checked = Checking & {
+  readonly word: (typeof words)[number]
+  readonly value: unknown
+  /** The group that owns the resource, or any word where it may be for any resource. */
+  readonly owner: string | undefined
+}
+
+export function rulesProblems({ word, value, rules, ...asking }: Checked, field: string): FieldProblem[] {
   if (!rules) return [{ field, message: 'This server was started without anyone who can check it.' }]
-  return rules[word](value).map((message) => ({ field, message }))
+  const problems = rules[word](value).map((message) => ({ field, message }))
+  if (word !== 'guard' || problems.length > 0) return problems
+  return approverProblems(rules.approvers(value), asking).map((problem) => ({ field, ...problem }))
+}
+
+/** Who does not exist never answers, and a statement that waits for them only waits. */
+function approverProblems(
+  approvers: readonly string[],
+  { groups, owner }: Pick<Checked, 'groups' | 'owner'>,
+): Omit<FieldProblem, 'field'>[] {
+  const nobody = {
+    message: 'ask: nobody could answer, as the resource has no owner.',
+    remedy: 'Give the resource an owner, or the rule approvers.',
+  }
+  return approvers.flatMap((approver) => {
+    if (approver === 'owner') return owner === undefined ? [nobody] : []
+    if (groups.has(approver)) return []
+    return [{ message: `ask: There is no group ${approver}.`, remedy: 'Declare it, or correct the name.' }]
+  })
 }
 
 const withoutGateway = (field: string): FieldProblem => ({

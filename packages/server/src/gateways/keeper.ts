@@ -47,8 +47,8 @@ export function createKeeper({ memory, now, changed, enrolled, failed, ...readin
     const about = [...told]
     told.clear()
     await readGrants(about.filter((id) => id.startsWith('grt_')))
-    if (about.some((id) => /^(ses|viw)_/.test(id))) await readAllOrders()
-    if (about.some((id) => !/^(grt|ses|viw)_/.test(id))) await readGateways()
+    if (about.some((id) => /^(ses|viw|stm)_/.test(id))) await readAllOrders()
+    if (about.some((id) => !/^(grt|ses|viw|stm)_/.test(id))) await readGateways()
   }
 
   /** One read at a time, so that what was read first is never put over what was read later. */

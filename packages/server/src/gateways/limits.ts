@@ -21,6 +21,8 @@ export const gatewayServerLimits = {
   forgetsAtOnce: 500,
   /** Whoever waits for a piece of a recording, or for room for one, looks this often, whatever they are told. */
   viewLookEveryMs: 500,
+  /** By which statements of one session are refused. A guard has some fifteen. */
+  rules: 50,
   /** A report that was kept back while no server answered is not older than this. */
   oldestReport: days(30),
 } as const satisfies Record<string, Millis | number>

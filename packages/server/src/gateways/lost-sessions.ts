@@ -8,6 +8,7 @@ import type { GrantId } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Unit } from '../store/change.ts'
 import { boundInstant } from '../store/database.ts'
+import { endStatements } from '../statements/over.ts'
 import { gatewayServerLimits } from './limits.ts'
 
 type Lost = { id: string; gateway: string; grantId: GrantId; principal: string; resource: string; role: string }
@@ -40,4 +41,6 @@ async function lose(unit: Unit, which: ReturnType<typeof sql>, reason: string): 
     const fields = { session: id, gateway, role: `${resource}/${role}`, principal, reason, lost: true }
     unit.record({ type: 'session.ended', at: unit.now, grant: grantId, fields })
   }
+  const sessions = rows.map(({ id }) => id)
+  await endStatements(unit, sessions, 'session-ended')
 }

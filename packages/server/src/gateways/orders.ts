@@ -1,5 +1,6 @@
 /**
- * What gateways are told to do until it is done: end a session, send a recording, delete one. Told whole with each
+ * What gateways are told to do until it is done: end a session, send a recording, delete one, go on with a statement that a person
+ * was asked about. Told whole with each
  * answer, so that nothing is lost by an answer that was.
  */
 
@@ -16,6 +17,7 @@ export type Order = { readonly gateway: string } & (
   | { readonly kill: News['kill'][number] }
   | { readonly view: NonNullable<News['views']>[number] }
   | { readonly forget: NonNullable<News['forget']>[number] }
+  | { readonly answer: News['statements'][number] }
 )
 
 /** By what they are about: the same key is the same order. */
@@ -23,23 +25,25 @@ export type Orders = ReadonlyMap<string, Order>
 
 /** Few at any time. */
 export async function readOrders(db: Database, now: Instant): Promise<Orders> {
-  const [kills, views, forgets] = await Promise.all([readKills(db), readViews(db, now), readForgets(db)])
-  return new Map([...kills, ...views, ...forgets])
+  const reads = [readKills(db), readViews(db, now), readForgets(db), readAnswers(db)]
+  return new Map((await Promise.all(reads)).flat())
 }
 
 type Told = {
   readonly kill: News['kill']
   readonly views: NonNullable<News['views']>
   readonly forget: NonNullable<News['forget']>
+  readonly statements: News['statements']
 }
 
 export function toldOrders(orders: Iterable<Order>, gateway: string): Told {
-  const told: Told = { kill: [], views: [], forget: [] }
+  const told: Told = { kill: [], views: [], forget: [], statements: [] }
   for (const order of orders) {
     if (order.gateway !== gateway) continue
     if ('kill' in order) told.kill.push(order.kill)
     else if ('view' in order) told.views.push(order.view)
-    else told.forget.push(order.forget)
+    else if ('forget' in order) told.forget.push(order.forget)
+    else told.statements.push(order.answer)
   }
   return told
 }
@@ -74,6 +78,31 @@ async function readViews(db: Database, now: Instant): Promise<Keyed[]> {
     `view ${id}`,
     { gateway, view: { view: id, session, startedAt: formatInstant(startedAt), follow } },
   ])
+}
+
+/** What was answered about statements whose gateway has not said yet what became of them. */
+async function readAnswers(db: Database): Promise<Keyed[]> {
+  const rows = await db
+    .selectFrom('accessStatement')
+    .select(['id', 'session', 'gateway', 'status', 'answeredBy', 'comment'])
+    .where('status', '!=', 'pending')
+    .where('overAt', 'is', null)
+    .execute()
+  return rows.map(({ id, session, gateway, ...row }) => {
+    const why = row.status === 'approved' ? undefined : noWords(row)
+    const answer = why === undefined ? ('yes' as const) : ('no' as const)
+    return [
+      `statement ${id}`,
+      { gateway, answer: { statement: id, session, answer, ...(why !== undefined && { why }) } },
+    ]
+  })
+}
+
+type Settled = { readonly status: string; readonly answeredBy: string | null; readonly comment: string | null }
+
+function noWords({ status, answeredBy, comment }: Settled): string {
+  if (status === 'denied') return `${answeredBy} said no${comment === null ? '' : `: ${comment}`}`
+  return status === 'expired' ? 'nobody answered in time' : 'nobody waits for it any more'
 }
 
 /** Recordings that are to be deleted, the first so many of them. Those of a gateway that is out wait until it is back. */

@@ -11,8 +11,11 @@ import { entryLimits } from '../log/limits.ts'
 import { gatewayServerLimits } from './limits.ts'
 
 export type Report = ParsedInput<'reportSessions'>['reports'][number]
+/** What became of one statement changes nothing of its session. */
+type SessionReport = Exclude<Report, { what: 'statement' }>
 type Opened = Extract<Report, { what: 'opened' }>
 type Recorded = Extract<Report, { what: 'recorded' }>
+type Refused = Extract<Report, { what: 'refused' }>
 type Ended = Extract<Report, { what: 'ended' }>
 type Forgotten = Extract<Report, { what: 'forgotten' }>
 export type Head = Recorded['head']
@@ -25,6 +28,9 @@ export type Leased = {
   readonly role: string
 }
 
+/** What a guard has refused so far by one rule. */
+export type Refusals = Pick<Refused, 'first' | 'last' | 'count'>
+
 export type KnownSession = {
   readonly id: string
   readonly gateway: string
@@ -33,6 +39,8 @@ export type KnownSession = {
   readonly database: string
   readonly client: Opened['client']
   readonly head?: Head
+  /** By rule. */
+  readonly refusals?: Readonly<Record<string, Refusals>>
   readonly end?: {
     readonly at: Instant
     readonly reason: string
@@ -59,7 +67,7 @@ type Situation = {
   readonly grantOf: (id: string) => Leased | undefined
 }
 
-export function foldReport(report: Report, situation: Situation): Folded {
+export function foldReport(report: SessionReport, situation: Situation): Folded {
   const { known, gateway } = situation
   // Whether it is there at all is not told to a gateway that it is not of.
   if (known && known.gateway !== gateway) return notOfThis
@@ -67,6 +75,7 @@ export function foldReport(report: Report, situation: Situation): Folded {
   if (!known) return notOfThis
   const { now } = situation
   if (report.what === 'recorded') return recorded(report, known, now)
+  if (report.what === 'refused') return refused(report, known, now)
   return report.what === 'ended' ? ended(report, known, now) : forgotten(report, known, now)
 }
 
@@ -100,6 +109,23 @@ function recorded({ head, ...report }: Recorded, known: KnownSession, now: Insta
   const fields = { session: known.id, gateway: known.gateway, head }
   const at = clamped(report, { from: known.startedAt, now })
   return { session: { ...known, head }, entry: { type: 'session.recorded', at, grant: known.grant.id, fields } }
+}
+
+/** Each report of a rule counts from the first statement on, so a later one is all that there is to know. */
+function refused({ rule, first, last, count, ...report }: Refused, known: KnownSession, now: Instant): Folded {
+  const { refusals = {} } = known
+  const before = Object.hasOwn(refusals, rule) ? refusals[rule] : undefined
+  if (before && before.count >= count) return { session: known }
+  if (known.end && !known.end.lost) return { refused: 'The session has ended, and what was refused in it is told.' }
+  if (!before && Object.keys(refusals).length >= gatewayServerLimits.rules)
+    return { refused: 'No guard has so many rules.' }
+  const { id, gateway, grant } = known
+  const fields = { session: id, gateway, rule, first, last, count }
+  const at = clamped(report, { from: known.startedAt, now })
+  return {
+    session: { ...known, refusals: { ...refusals, [rule]: { first, last, count } } },
+    entry: { type: 'session.refused', at, grant: grant.id, fields },
+  }
 }
 
 /** By how far the recording had come. */

@@ -5,6 +5,7 @@ import type { Output } from '@tidegate/api'
 import type { GatewayRef } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { insertSessions, leasedGrants, lockReportsOf, lockSessions, updateSession } from '../store/sessions.ts'
+import { endStatements, takeOutcome } from '../statements/over.ts'
 import type { KnownSession, Report } from './reports.ts'
 import { foldReport } from './reports.ts'
 
@@ -22,6 +23,11 @@ export async function takeReports(unit: Unit, gateway: GatewayRef, reports: read
   const known = new Map(before)
   const refused: Refused = []
   for (const [index, report] of reports.entries()) {
+    if (report.what === 'statement') {
+      const reason = await takeOutcome(unit, { gateway: gateway.id, ...report })
+      if (reason !== undefined) refused.push({ index, reason })
+      continue
+    }
     const situation = {
       gateway: gateway.id,
       now,
@@ -37,8 +43,12 @@ export async function takeReports(unit: Unit, gateway: GatewayRef, reports: read
     if (folded.entry) unit.record(folded.entry)
   }
   await write(unit, before, known)
+  await endStatements(unit, endedNow(before, known), 'session-ended')
   return refused
 }
+
+const endedNow = (before: Sessions, after: Sessions): string[] =>
+  [...after.values()].filter(({ id, end }) => end && !before.get(id)?.end).map(({ id }) => id)
 
 type Sessions = ReadonlyMap<string, KnownSession>
 

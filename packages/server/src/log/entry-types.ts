@@ -144,6 +144,37 @@ export const entryTypes = {
     open: ['session', 'gateway', 'role', 'statements', 'refused', 'head', 'used', 'lost'],
     personal: { principal: 'principal', reason: 'principal' },
   },
+  'session.refused': {
+    about: 'The guard of a session refused statements by a rule: `count` so far, from number `first` to number `last`.',
+    open: ['session', 'gateway', 'rule', 'first', 'last', 'count'],
+    personal: {},
+  },
+  'statement.asked': {
+    about: 'A statement of a session waits for a person. `commitment` is of its text and parameters.',
+    open: ['statement', 'session', 'gateway', 'role', 'number', 'rule', 'approvers', 'pendingUntil', 'commitment'],
+    personal: { principal: 'principal' },
+  },
+  'statement.approved': {
+    about: 'An approver said yes to the one statement.',
+    open: ['statement', 'session', 'as'],
+    personal: { approver: 'approver', comment: 'approver' },
+  },
+  'statement.denied': {
+    about: 'An approver said no to the one statement.',
+    open: ['statement', 'session', 'as'],
+    personal: { approver: 'approver', comment: 'approver' },
+  },
+  'statement.expired': { about: 'Nobody answered in time.', open: ['statement', 'session'], personal: {} },
+  'statement.abandoned': {
+    about: 'Nobody waits for the statement any more, and it was not run as far as its gateway has said.',
+    open: ['statement', 'session', 'because'],
+    personal: {},
+  },
+  'statement.run': {
+    about: 'Its gateway let the approved statement through to the target, once.',
+    open: ['statement', 'session'],
+    personal: {},
+  },
   'session.killed': {
     about: 'Someone had a session ended; its grant goes on.',
     open: ['session', 'gateway'],

@@ -7,6 +7,7 @@ import { loginHandlers } from './logins.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
 import { sessionHandlers } from './sessions.ts'
+import { statementHandlers } from './statements.ts'
 import { usageHandlers } from './usage.ts'
 import { watchingHandlers } from './watching.ts'
 
@@ -22,4 +23,5 @@ export const handlers: Handlers = {
   ...recordingHandlers,
   ...usageHandlers,
   ...loginHandlers,
+  ...statementHandlers,
 }

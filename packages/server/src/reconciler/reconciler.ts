@@ -12,6 +12,8 @@ import { reassessGrants, reassessRequests } from '../lifecycle/reassess.ts'
 import { saveRequest } from '../lifecycle/save.ts'
 import { change } from '../store/change.ts'
 import type { Database } from '../store/database.ts'
+import { settleOverdueStatements } from '../statements/over.ts'
+import { nextOverdueStatement } from '../store/statements.ts'
 import { hasOverdueRequests, overdueRequests } from '../store/requests.ts'
 import { stepGrants } from './grant-step.ts'
 import type { Crew } from './crew.ts'
@@ -57,19 +59,28 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
     now: runtime.now,
     failed: (error) => log.error({ err: error }, 'a pass over targets failed'),
   })
+  // Far from the loop that takes access away: their gateways have clocks of their own, and need no hint.
+  const statements = createLoop({
+    pass: () => settleOverdueStatements(deps),
+    nextAt: () => nextOverdueStatement(deps.db),
+    longestWaitMs: reconcilerLimits.longestWaitMs,
+    now: runtime.now,
+    failed: (error) => log.error({ err: error }, 'a pass over statements that wait failed'),
+  })
   const stopping = new AbortController()
   const reask = everySoOften(deps, deps.reaskEvery, async () => {
     await reassessGrants(deps, { filter: {}, because: 'fact-changed', leisurely: stopping.signal })
     await reassessRequests(deps)
   })
   const tidy = everySoOften(deps, reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
-  const loops: readonly Loop[] = [grants, targets, reask, tidy]
+  const loops: readonly Loop[] = [grants, targets, statements, reask, tidy]
   return {
     start: () => loops.forEach((loop) => loop.start()),
     expect: (what, at) => (what === 'due' ? grants : targets).expect(at),
     async drain() {
       await passTargets(deps)
       await passGrants(deps)
+      await settleOverdueStatements(deps)
     },
     async stop() {
       stopping.abort()

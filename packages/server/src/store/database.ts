@@ -1,6 +1,6 @@
 /** The store's tables, as the code sees them. Timestamps are read as `Instant`; `instantParam` writes them. */
 
-import type { Instant, Millis, Obligation } from '@tidegate/core'
+import type { Instant, Millis, Obligation, StatementStatus } from '@tidegate/core'
 import type { ColumnType, Generated, JSONColumnType, Transaction } from 'kysely'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
@@ -198,6 +198,7 @@ export type Tables = {
     refused: number | null
     head: MaybeJson
     used: MaybeJson
+    refusals: MaybeJson
     killAskedAt: MaybeTime
     killReason: string | null
     forgetAskedAt: MaybeTime
@@ -218,6 +219,31 @@ export type Tables = {
     isOver: Generated<boolean>
   }
   recordingPiece: { view: string; number: number; sealed: Buffer }
+  statementTransition: { fromStatus: string; toStatus: string }
+  accessStatement: {
+    id: string
+    session: string
+    grantId: string
+    gateway: string
+    principal: string
+    number: number
+    rule: string
+    about: string
+    approvers: Json
+    contents: Buffer | null
+    salt: Buffer
+    digest: string
+    status: StatementStatus
+    askedAt: Time
+    pendingUntil: Time
+    answeredBy: string | null
+    answeredAs: string[] | null
+    answeredAt: MaybeTime
+    comment: string | null
+    settledAt: MaybeTime
+    because: string | null
+    overAt: MaybeTime
+  }
   targetState: {
     resource: string
     dueAt: Time

@@ -3,7 +3,7 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { GrantId } from '@tidegate/core'
-import type { Head, KnownSession, Leased, Used } from '../gateways/reports.ts'
+import type { Head, KnownSession, Leased, Refusals, Used } from '../gateways/reports.ts'
 import type { Reader, Tables, Tx } from './database.ts'
 import { instantParam, maybeInstantParam } from './database.ts'
 
@@ -28,6 +28,7 @@ export function sessionFromRow(row: SessionRow): KnownSession {
     database: row.database,
     client: { address, port, tls, application },
     ...(row.head !== null && { head: row.head as Head }),
+    ...(row.refusals !== null && { refusals: row.refusals as Record<string, Refusals> }),
     ...(row.endedAt !== null && { end: endFromRow(row, row.endedAt) }),
     ...(row.forgetAskedAt !== null && { deletion: deletionFromRow(row, row.forgetAskedAt) }),
   }
@@ -104,8 +105,14 @@ const rowOf = ({ id, grant, gateway, database, client, startedAt, ...rest }: Kno
   ...toldColumns(rest),
 })
 
-const toldColumns = ({ head, end, deletion }: Pick<KnownSession, 'head' | 'end' | 'deletion'>) => ({
+const toldColumns = ({
+  head,
+  refusals,
+  end,
+  deletion,
+}: Pick<KnownSession, 'head' | 'refusals' | 'end' | 'deletion'>) => ({
   head: head ? JSON.stringify(head) : null,
+  refusals: refusals ? JSON.stringify(refusals) : null,
   endedAt: maybeInstantParam(end?.at),
   endReason: end?.reason ?? null,
   lost: end?.lost ?? false,

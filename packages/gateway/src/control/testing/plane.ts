@@ -107,6 +107,7 @@ export async function startPlaneForTest(): Promise<TestPlane> {
       grants: from === undefined ? [...grants.values()] : [...live.values()].filter(({ grant }) => grants.has(grant)),
       ended: told.flatMap((one) => one.ended ?? []),
       kill: [...kills].map(([session, reason]) => ({ session, reason })),
+      statements: [],
       now: iso(now()),
     }
   }

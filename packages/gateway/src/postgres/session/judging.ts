@@ -1,12 +1,12 @@
 /** What the guard says of a text, and what follows from it. */
 
-import type { Ruling } from '../../guard/ruling.ts'
+import type { Asking, Ruling } from '../../guard/ruling.ts'
 import type { Parameter } from '../../recording/event.ts'
 import type { Text } from '../wire/client-messages.ts'
 import { readsTheSame } from './reading.ts'
 import { recordRefusal, recordStatement } from './recording.ts'
 import { givenUp, type Objection, refusal, type Refusal } from './refusal.ts'
-import type { State, Verdict } from './state.ts'
+import type { Answer, State, Verdict } from './state.ts'
 
 const allowed: Ruling = { ruling: 'allow', uses: [] }
 
@@ -49,14 +49,32 @@ export function refuse(state: State, candidate: Candidate, objection: Objection)
 }
 
 /** An approver has to see it first. It is recorded now, so that it can be seen. */
-export function ask(state: State, candidate: Candidate, objection: Objection): Verdict {
-  const { rule, message } = objection
+export function ask(state: State, candidate: Candidate, asking: Asking): Verdict {
+  const { rule, message } = asking
   const statement = recordStatement(state, candidate)
   const { text, parameters } = candidate
-  const settle = (answer: 'yes' | 'no' | 'given-up'): Verdict => {
+  const settle = (answer: Answer | 'given-up'): Verdict => {
     if (answer === 'yes') return candidate.pass(statement)
     recordRefusal(state, { statement, rule, message })
-    return candidate.refuse(statement, answer === 'no' ? refusal(objection) : givenUp)
+    return candidate.refuse(statement, answer === 'given-up' ? givenUp : refusal(objectionOf(asking, answer)))
   }
-  return { do: 'ask', question: { statement, rule, message, text, settle, ...(parameters && { parameters }) } }
+  const { approvers, withinMs } = asking
+  return {
+    do: 'ask',
+    question: {
+      statement,
+      rule,
+      message,
+      text,
+      settle,
+      ...(parameters && { parameters }),
+      ...(approvers && { approvers }),
+      ...(withinMs !== undefined && { withinMs }),
+    },
+  }
 }
+
+const objectionOf = ({ rule, message }: Asking, answer: Exclude<Answer, 'yes'>): Objection => ({
+  rule,
+  message: answer === 'no' ? message : `${message}; ${answer.no}`,
+})

@@ -1,13 +1,13 @@
 /** What names of the extended protocol stand for. */
 
-import type { Ruling } from '../../guard/ruling.ts'
+import type { Asking } from '../../guard/ruling.ts'
 import type { Formats, Results } from '../../mask/results.ts'
 import { mayChangeNames, mayChangeReading } from './reading.ts'
 
 export type Prepared = {
   readonly text: string
   /** Each binding of it waits for an approver. */
-  readonly ask: Extract<Ruling, { ruling: 'ask' }> | undefined
+  readonly ask: Asking | undefined
   /** Absent: nothing is masked in this session. */
   readonly results: Results | undefined
   readonly mayChangeNames: boolean

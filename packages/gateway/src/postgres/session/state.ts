@@ -1,7 +1,7 @@
 /** Where a session stands: what both directions of its conversation read and change. */
 
 import type { Instant } from '@tidegate/core'
-import type { Guard } from '../../guard/ruling.ts'
+import type { Asking, Guard } from '../../guard/ruling.ts'
 import type { SessionMask } from '../../mask/mask.ts'
 import type { Parameter, SessionRecorder } from '../../recording/event.ts'
 import type { Report } from '../wire/write.ts'
@@ -106,15 +106,16 @@ export type Verdict =
   | { readonly do: 'end'; readonly report: Report }
 
 /** One statement that an approver must see first. */
-export type Question = {
+export type Question = Pick<Asking, 'rule' | 'message' | 'approvers' | 'withinMs'> & {
   readonly statement: number
-  readonly rule: string
-  readonly message: string
   readonly text: string
   readonly parameters?: readonly Parameter[]
   /** What is to be done with the message, now that it is answered. */
-  readonly settle: (answer: 'yes' | 'no' | 'given-up') => Verdict
+  readonly settle: (answer: Answer | 'given-up') => Verdict
 }
+
+/** A no may say why, in a clause for whoever waits. */
+export type Answer = 'yes' | 'no' | { readonly no: string }
 
 export const forward: Verdict = { do: 'forward' }
 export const drop: Verdict = { do: 'drop' }

@@ -3,8 +3,8 @@
 import type { GrantId, Instant } from '@tidegate/core'
 import type { Guard } from '../../guard/ruling.ts'
 import type { Mask } from '../../mask/mask.ts'
-import type { Parameter, SessionRecorder } from '../../recording/event.ts'
-import type { Caps } from '../session/state.ts'
+import type { SessionRecorder } from '../../recording/event.ts'
+import type { Answer, Caps, Question } from '../session/state.ts'
 import type { Clock } from './clock.ts'
 
 /** Who says who may come in, and to what. Either may reject: then nobody does. */
@@ -76,15 +76,13 @@ export type TargetLogin = {
 
 /** Asks people about one statement. A rejection is a no. */
 export type Approve = (
-  statement: {
-    readonly statement: number
-    readonly rule: string
-    readonly text: string
-    readonly parameters?: readonly Parameter[]
-  },
-  /** Aborted when nobody waits for the answer any more. */
+  statement: Omit<Question, 'settle'>,
+  /** Aborted, with a `GivenUp` as its reason, when nobody waits for the answer any more. A yes after it does nothing. */
   signal: AbortSignal,
-) => Promise<'yes' | 'no'>
+) => Promise<Answer>
+
+/** Its client gave it up, or its session is over. */
+export type GivenUp = 'cancelled' | 'session-ended'
 
 /** Why a session ends, for the client: `access was revoked by user:bob`. */
 export type Reason = string

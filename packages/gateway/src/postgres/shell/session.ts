@@ -46,7 +46,7 @@ export function openSession(config: SessionConfig): OpenSession {
     const isTold = why !== undefined || dialogue.isOver()
     why ??= report.message
     deadline.clear()
-    approvals.giveUp()
+    approvals.giveUp('session-ended')
     relay.deafen()
     sayFarewell({ client, relay, report: isTold ? undefined : report }, letGo)
   }
@@ -70,7 +70,7 @@ export function openSession(config: SessionConfig): OpenSession {
     await Promise.all([closing(client), closing(target.socket)])
     ending = true
     deadline.clear()
-    approvals.giveUp()
+    approvals.giveUp('session-ended')
     relay.close()
     // One that cannot write has said so before.
     await recorder.end().catch(() => undefined)
@@ -84,7 +84,7 @@ export function openSession(config: SessionConfig): OpenSession {
     ending = true
     why = 'the client closed the connection'
     deadline.clear()
-    approvals.giveUp()
+    approvals.giveUp('session-ended')
     relay.close()
     client.destroy()
     letGo()
@@ -164,7 +164,7 @@ type Cancelling = Pick<Conversation, 'dialogue' | 'approvals'> & Pick<SessionCon
 
 /** Only while the target works for this session: afterwards its backend may be working for another statement. */
 async function cancel({ admission, target, dialogue, approvals, clock }: Cancelling): Promise<void> {
-  if (approvals.giveUp() || !dialogue.isBusy()) return
+  if (approvals.giveUp('cancelled') || !dialogue.isBusy()) return
   admission.recorder.record({ type: 'cancel', at: clock.now(), statement: dialogue.current() })
   if (target.key !== undefined) await cancelAtTarget(admission.target, target.key)
 }

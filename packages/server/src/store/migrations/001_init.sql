@@ -297,6 +297,8 @@ create table access_session (
   -- How far its recording has come, and what that must have in it.
   head               jsonb,
   used               jsonb,
+  -- By rule, what its guard has refused so far: `first`, `last` and `count` of the statements.
+  refusals           jsonb,
   kill_asked_at      timestamptz,
   kill_reason        text,
   -- Its recording is to be deleted, and was: the digest is that of the tombstone on the gateway's disk.
@@ -343,6 +345,79 @@ create table recording_piece (
   sealed bytea not null,
   primary key (view, number)
 );
+
+create table statement_transition (
+  from_status text not null,
+  to_status   text not null,
+  primary key (from_status, to_status)
+);
+insert into statement_transition values
+  ('pending', 'approved'), ('pending', 'denied'), ('pending', 'expired'), ('pending', 'abandoned'),
+  ('approved', 'run'), ('approved', 'abandoned'), ('abandoned', 'run');
+
+-- A statement that a person has to approve, once, as its gateway asked about it.
+create table access_statement (
+  id            text primary key,
+  session       text not null references access_session,
+  grant_id      text not null references access_grant,
+  gateway       text not null references gateway,
+  -- Whose session it is: as of the grant.
+  principal     text not null,
+  number        integer not null check (number >= 1),
+  rule          text not null,
+  about         text not null,
+  -- Lists of groups: whoever answers is in one of each.
+  approvers     jsonb not null,
+  -- Text and parameters, sealed, and only while somebody may have to read them.
+  contents      bytea,
+  -- Of the digest, which is in the log as a commitment; sealed.
+  salt          bytea not null,
+  digest        text not null,
+  status        text not null check (status in ('pending', 'approved', 'denied', 'expired', 'abandoned', 'run')),
+  asked_at      timestamptz not null,
+  pending_until timestamptz not null check (pending_until > asked_at),
+  answered_by   text,
+  answered_as   text[] check (cardinality(answered_as) > 0),
+  answered_at   timestamptz,
+  comment       text,
+  settled_at    timestamptz,
+  because       text,
+  -- Its gateway has said what became of it, or will never say.
+  over_at       timestamptz,
+  unique (session, number),
+  check ((status = 'pending') = (contents is not null) and (status = 'pending') = (settled_at is null)),
+  check ((answered_by is null) = (answered_at is null) and (answered_by is null) = (answered_as is null)),
+  check (status not in ('approved', 'denied', 'run') or answered_by is not null),
+  check (status not in ('pending', 'expired') or answered_by is null),
+  check (answered_by <> principal),
+  check ((status = 'abandoned') = (because is not null)),
+  check (over_at is null or status not in ('pending', 'approved'))
+);
+create index access_statement_pending on access_statement (pending_until) where status = 'pending';
+create index access_statement_untold on access_statement (gateway) where over_at is null and status <> 'pending';
+create index access_statement_grant on access_statement (grant_id, id);
+create index access_statement_principal on access_statement (principal, id);
+
+create function refuse_illegal_statement() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.status <> 'pending' then
+      raise exception 'a statement does not begin as %', new.status using errcode = 'check_violation';
+    end if;
+    return new;
+  end if;
+  if old.status <> new.status
+     and not exists (select from statement_transition where from_status = old.status and to_status = new.status) then
+    raise exception 'a statement does not go from % to %', old.status, new.status using errcode = 'check_violation';
+  end if;
+  if (old.session, old.grant_id, old.principal, old.number, old.digest) is distinct from
+     (new.session, new.grant_id, new.principal, new.number, new.digest)
+     or (new.contents is not null and new.contents is distinct from old.contents) then
+    raise exception 'whose a statement is and what it says never change' using errcode = 'check_violation';
+  end if;
+  return new;
+end $$;
+create trigger legal before insert or update on access_statement for each row execute function refuse_illegal_statement();
 
 create table finding (
   id           text primary key,
