@@ -223,10 +223,12 @@ async function strike(
   world.skews.fill(0)
   const script = scriptOf(world)
   const work = await (scenes[scene] as Scene)(script, world)
+  const check = checkOf(world)
+  // What the scene is before it is struck: some of what must hold is about how things change.
+  await check()
   const strand = await script.begin(work, { faults: [fault] })
   await world.scheduler.run(strand)
   const struck = strand.passed >= fault.at
-  const check = checkOf(world)
   await check()
   if (struck && world.problems.length === 0) await settleDown(world, check, { rounds: 2, after: 0 })
   return { struck, problems: world.problems }
