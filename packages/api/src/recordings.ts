@@ -79,7 +79,6 @@ export const recordingOperations = {
       follow: z.boolean().default(false),
     }),
     output: view,
-    status: 201,
     errors: ['not-found', 'forbidden', 'recording-away', 'too-many-views'],
   },
   readRecording: {
