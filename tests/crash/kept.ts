@@ -35,7 +35,7 @@ function lostOf(life: Life, { row, told }: Kept): string[] {
   const { request, approved, opened, end } = life
   const id = String(request?.id)
   const grant = String(row?.['grant'])
-  const given = approved?.request.grant ?? request?.grant
+  const given = [request?.grant, approved?.request.grant].filter((one) => one !== undefined)
   const facts: readonly [what: string, kept: boolean][] = [
     ['the request', row?.['reason'] === life.reason],
     ['the entry of the request', told.has(`request.filed ${id}`)],
@@ -49,13 +49,10 @@ function lostOf(life: Life, { row, told }: Kept): string[] {
         ['the entry of the approval', told.has(`request.answered ${id}`)],
       ]
     : []
-  const ofGrant: typeof facts =
-    given === undefined
-      ? []
-      : [
-          [`the grant ${given}`, row?.['grant'] === given],
-          [`the entry of the grant ${given}`, told.has(`grant.created ${given}`)],
-        ]
+  const ofGrant: typeof facts = given.flatMap((one) => [
+    [`the grant ${one}`, row?.['grant'] === one],
+    [`the entry of the grant ${one}`, told.has(`grant.created ${one}`)],
+  ])
   const ofOpening: typeof facts = opened
     ? [
         [`the opening of ${grant}`, row?.['activated_at'] !== null],
