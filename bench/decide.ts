@@ -121,6 +121,7 @@ function questionOf(snapshot: Snapshot, n: number): Question {
     now,
     timeZone: 'Europe/Berlin',
     authentication: { method: 'token', mfa: false, phishingResistant: false, at: now },
+    step: 'request',
     signals: [
       { name: 'device', subject, value: { compliant: pick('device', 20) !== 0, managed: true }, ...observed },
       { name: 'oncall', subject, value: { active: pick('oncall', 3) === 0 }, ...observed },

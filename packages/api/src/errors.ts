@@ -29,6 +29,12 @@ export const errors = {
     title: 'The caller is not known.',
     remedy: 'Send a valid token as `Authorization: Bearer …`; it may have expired or been revoked.',
   },
+  'step-up-needed': {
+    status: 401,
+    title: 'A stronger or fresher sign-in is needed.',
+    remedy:
+      'Do what `detail` says, at `/step-up` or by signing in with the `acr_values` and `max_age` of `WWW-Authenticate`, and call again.',
+  },
   forbidden: {
     status: 403,
     title: 'The caller may not do this.',
@@ -186,7 +192,7 @@ export type Problem = {
   readonly remedy: string
   readonly detail?: string
   readonly problems?: readonly FieldProblem[]
-  /** With `policy-refuses`: the whole answer. */
+  /** With `policy-refuses` and `step-up-needed`: the whole answer. */
   readonly decision?: unknown
 }
 

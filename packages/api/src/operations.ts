@@ -130,7 +130,7 @@ export const operations = {
     output: s.accessRequest,
     status: 201,
     idempotent: true,
-    errors: ['unknown-role', 'idempotency-mismatch'],
+    errors: ['unknown-role', 'step-up-needed', 'idempotency-mismatch'],
   },
   openAccess: {
     method: 'POST',
@@ -147,7 +147,7 @@ export const operations = {
     }),
     // Its answer holds a secret, so it is not kept under a key. Whoever lost it finds the grant, and activates it again.
     output: z.object({ request: s.accessRequest, grant: s.grant.optional(), credential: s.credential.optional() }),
-    errors: ['unknown-role', 'grant-ended', 'grant-busy', 'target-unavailable', 'no-gateway'],
+    errors: ['unknown-role', 'step-up-needed', 'grant-ended', 'grant-busy', 'target-unavailable', 'no-gateway'],
   },
   listRequests: {
     method: 'GET',
@@ -181,7 +181,7 @@ export const operations = {
     summary: 'Say yes to a request',
     input: s.answer,
     output: s.accessRequest,
-    errors: [...answerErrors, 'policy-refuses'],
+    errors: [...answerErrors, 'policy-refuses', 'step-up-needed'],
   },
   denyRequest: {
     method: 'POST',

@@ -323,7 +323,7 @@ export const plan = z
 
 export const authentication = z
   .object({
-    method: z.enum(['token', 'oidc']),
+    method: z.enum(['token', 'oidc', 'passkey', 'password']),
     mfa: z.boolean(),
     phishingResistant: z.boolean(),
     /** Absent: nobody said when. */

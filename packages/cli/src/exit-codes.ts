@@ -36,6 +36,7 @@ export const exitOfError = {
   'not-json': 'failure',
   'body-too-large': 'usage',
   unauthenticated: 'unauthenticated',
+  'step-up-needed': 'refused',
   forbidden: 'refused',
   'not-found': 'not-found',
   'unknown-role': 'not-found',

@@ -22,13 +22,22 @@ export type Question = {
   readonly task?: string
   /** How the principal proved who it is, for this question. */
   readonly authentication: Authentication
+  readonly step: Step
+  /** While someone answers a request: how they proved who they are. It is they who may step up then. */
+  readonly approver?: Authentication
   /** Signals about the principal and the ticket. Stale ones are allowed here and count as missing. */
   readonly signals: readonly Signal[]
 }
 
+/** What the answer is for: asking, answering who asked, opening, and going on with what is open. */
+export type Step = 'request' | 'approve' | 'connect' | 'hold'
+
 export type Authentication = {
-  /** `token`: one that configuration declares. `oidc`: a sign-in at an identity provider. */
-  readonly method: 'token' | 'oidc'
+  /**
+   * `token`: one that configuration declares. `oidc`: a sign-in at an identity provider. `passkey` and `password`: a
+   * sign-in to an account of Tidegate itself.
+   */
+  readonly method: 'token' | 'oidc' | 'passkey' | 'password'
   readonly mfa: boolean
   readonly phishingResistant: boolean
   /** Where nobody said when: the beginning of time, so that no policy takes it for fresh. */

@@ -5,7 +5,7 @@ import type { SignalName, SignalValue } from '../signal.ts'
 import { signalKinds } from '../signal.ts'
 import type { Millis } from '../time.ts'
 import { formatDuration } from '../time.ts'
-import type { FactContext, Facts } from './facts.ts'
+import type { FactContext, Facts, Proof } from './facts.ts'
 import { wholeSeconds } from './facts.ts'
 import { policyLimits } from './limits.ts'
 import type { Policy } from './policy.ts'
@@ -37,14 +37,14 @@ export const authenticationChanges: Alternatives = [
 ]
 
 /** What could matter to these policies; a fact that none of them mentions cannot. */
-export function changesWorthTrying(policies: readonly Policy[], asked: Millis): readonly Alternatives[] {
+export function changesWorthTrying(policies: readonly Policy[], { duration, context }: Facts): readonly Alternatives[] {
   const mentioned = (fact: string): boolean => policies.some((policy) => policy.text.includes(fact))
   const signals = principalSignals.filter(mentioned)
   return [
-    shorterDurations(policies, asked),
+    shorterDurations(policies, duration),
     mentioned('ticket') ? [{ fact: 'ticket' } as const] : [],
     ...signals.filter((name) => wishes[name].chosen).map(signalChange),
-    mentioned('authentication') ? authenticationChanges : [],
+    mentioned(context.approver ? 'approver' : 'authentication') ? authenticationChanges : [],
     ...signals.filter((name) => !wishes[name].chosen).map(signalChange),
   ].filter((alternatives) => alternatives.length > 0)
 }
@@ -72,7 +72,7 @@ function withChange(facts: Facts, change: Change): Facts {
     case 'signal':
       return { ...facts, context: { ...context, [change.name]: signalWith(context, change.name, change.value) } }
     case 'authentication':
-      return { ...facts, context: { ...context, authentication: authenticatedNow(context, change.need) } }
+      return { ...facts, context: { ...context, ...authenticatedNow(context, change.need) } }
   }
 }
 
@@ -85,9 +85,13 @@ function signalWith(context: FactContext, name: SignalName, value: SignalValue):
   return { ...least, ...context[name as PrincipalSignal], ...value }
 }
 
+/** Of whoever is there to do it. While a request is answered, whoever asked is not. */
+const authenticatedNow = ({ authentication, approver }: FactContext, need: AuthenticationNeed): Partial<FactContext> =>
+  approver ? { approver: provenNow(approver, need) } : { authentication: provenNow(authentication, need) }
+
 /** No more than was asked for: a second factor that happened to be phishing-resistant is not counted on. */
-const authenticatedNow = (context: FactContext, need: AuthenticationNeed): FactContext['authentication'] => ({
-  method: context.authentication.method,
+const provenNow = ({ method }: Proof, need: AuthenticationNeed): Proof => ({
+  method,
   mfa: true,
   phishing_resistant: need === 'phishing-resistant',
   age: 0,

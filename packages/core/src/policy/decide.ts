@@ -122,5 +122,5 @@ const needsStepUp = (need: AuthenticationNeed, refused: No, then: Yes): Said<Nee
 function changeable(policies: PolicySet, sides: readonly Side[]): readonly Alternatives[] {
   const concerned = sides.flatMap(({ facts }) => concernedBy(policies, facts))
   const [side] = sides
-  return side ? changesWorthTrying(concerned, side.facts.duration) : []
+  return side ? changesWorthTrying(concerned, side.facts) : []
 }

@@ -1,17 +1,25 @@
 /** A question as facts that policies can read. What is missing, stale or malformed is absent, never guessed. */
 
-import type { Question } from '../decision.ts'
+import type { Authentication, Question, Step } from '../decision.ts'
 import type { Principal, PrincipalKind } from '../principal.ts'
 import { principalKey } from '../principal.ts'
 import { labelKeys, roleKey } from '../resource.ts'
 import type { SignalName, SignalValue } from '../signal.ts'
 import { isFresh, signalKinds } from '../signal.ts'
-import type { Millis } from '../time.ts'
+import type { Instant, Millis } from '../time.ts'
 import { formatInstant } from '../time.ts'
 import type { PrincipalSignal } from './schema.ts'
 import { principalSignals } from './schema.ts'
 
 export type Uid = { readonly type: string; readonly id: string }
+
+/** How someone proved who they are, in the words of policies. */
+export type Proof = {
+  readonly method: string
+  readonly mfa: boolean
+  readonly phishing_resistant: boolean
+  readonly age: number
+}
 
 /** The context of the schema. */
 export type FactContext = {
@@ -20,12 +28,9 @@ export type FactContext = {
   readonly duration: number
   readonly ticket?: { readonly id: string; readonly open: boolean }
   readonly task?: string
-  readonly authentication: {
-    readonly method: string
-    readonly mfa: boolean
-    readonly phishing_resistant: boolean
-    readonly age: number
-  }
+  readonly authentication: Proof
+  readonly step: Step
+  readonly approver?: Proof
 } & { readonly [K in PrincipalSignal]?: SignalValue }
 
 /** Everything one evaluation depends on. */
@@ -66,22 +71,26 @@ export function factsOf(question: Question, principal: Principal, time: LocalTim
 export const wholeSeconds = (millis: number): number => Math.ceil(millis / 1_000)
 
 function contextOf(question: Question, principal: Principal, time: LocalTime): FactContext {
-  const { now, duration, ticket, task, authentication } = question
+  const { now, duration, ticket, task, authentication, step, approver } = question
   return {
     now: { __extn: { fn: 'datetime', arg: formatInstant(now) } },
     time,
     duration: wholeSeconds(duration),
     ...(ticket !== undefined && { ticket: { id: ticket, open: isTicketOpen(question, ticket) } }),
     ...(task !== undefined && { task }),
-    authentication: {
-      method: authentication.method,
-      mfa: authentication.mfa,
-      phishing_resistant: authentication.phishingResistant,
-      age: wholeSeconds(now - authentication.at),
-    },
+    authentication: proofOf(authentication, now),
+    step,
+    ...(approver && { approver: proofOf(approver, now) }),
     ...signalsAbout(question, principalKey(principal)),
   }
 }
+
+const proofOf = ({ method, mfa, phishingResistant, at }: Authentication, now: Instant): Proof => ({
+  method,
+  mfa,
+  phishing_resistant: phishingResistant,
+  age: wholeSeconds(now - at),
+})
 
 const isTicketOpen = (question: Question, ticket: string): boolean =>
   currentSignal(question, 'ticket', `ticket:${ticket}`)?.['open'] === true
@@ -169,7 +178,7 @@ const unfit: readonly { readonly when: (question: Question) => boolean; readonly
     message: 'The duration asked for is not a positive whole number of milliseconds.',
   },
   {
-    when: ({ authentication, now }) => !(authentication.at <= now),
+    when: ({ authentication, approver = authentication, now }) => !(authentication.at <= now && approver.at <= now),
     message: 'The authentication is dated in the future.',
   },
 ]

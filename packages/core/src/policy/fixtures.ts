@@ -37,6 +37,7 @@ export const question = (changes: Partial<Question> = {}): Question => ({
   now: noon,
   timeZone: 'Europe/Berlin',
   authentication: { method: 'token', mfa: false, phishingResistant: false, at: changes.now ?? noon },
+  step: 'request',
   signals: [],
   ...changes,
 })

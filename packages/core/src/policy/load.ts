@@ -71,5 +71,6 @@ const strangers = (
 
 function policySet(unsorted: readonly Policy[], version: string): PolicySet {
   const policies = unsorted.toSorted((a, b) => compareText(a.id, b.id))
-  return { version, policies, index: indexByScope(policies.map((policy) => policy.scope)) }
+  const tellStepsApart = policies.some(({ text }) => text.includes('step'))
+  return { version, policies, index: indexByScope(policies.map((policy) => policy.scope)), tellStepsApart }
 }

@@ -39,4 +39,6 @@ export type PolicySet = {
   /** Sorted by id. */
   readonly policies: readonly Policy[]
   readonly index: PolicyIndex
+  /** One of them mentions the step: a yes to one step is none to another. */
+  readonly tellStepsApart: boolean
 }

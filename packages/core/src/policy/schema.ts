@@ -47,6 +47,10 @@ action access appliesTo {
     task?: String,
     // How the principal proved who it is, and how many seconds ago.
     authentication: { method: String, mfa: Bool, phishing_resistant: Bool, age: Long },
+    // request, approve, connect, or hold: what is open is asked about again.
+    step: String,
+    // The same of whoever answers the request, while they do.
+    approver?: { method: String, mfa: Bool, phishing_resistant: Bool, age: Long },
 ${principalSignals.map(signalAttribute).join('\n')}
   },
 };

@@ -9,6 +9,7 @@ import type { Identity } from '../identity/identity.ts'
 import { handlers } from '../operations/handlers.ts'
 import type { Services } from '../operations/handler.ts'
 import type { Database } from '../store/database.ts'
+import { challengeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
 import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
@@ -82,6 +83,8 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     request.log.warn({ err: known.details.cause ?? known, reqId: request.id }, 'unavailable')
   const { retryAfterSeconds } = api.details
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
+  const challenge = challengeOf(api)
+  if (challenge !== undefined) void reply.header('www-authenticate', challenge)
   const problem = toProblem(api)
   return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem))
 }

@@ -30,6 +30,7 @@ import type { Allowance } from './allowed.ts'
 import { mostAllowed } from './allowed.ts'
 import type { Lifecycle } from './context.ts'
 import { lifecycleLimits } from './limits.ts'
+import { policyRefuses } from './step-up.ts'
 import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
 import { hasMoved } from './moved.ts'
@@ -113,9 +114,7 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if ('refused' in outcome) throw activationRefusal(outcome)
   if (!allowance || !entry) throw new ApiError('policy-refuses', { detail: 'The role is no longer there.' })
   const { question, decision, allowed } = allowance
-  if (allowed === undefined) {
-    throw new ApiError('policy-refuses', { detail: decision.reasons[0] ?? 'Policy says no.', decision })
-  }
+  if (allowed === undefined) throw policyRefuses(caller, decision)
   if (grant.state === 'active' && isBeyondObliging(grant, decision)) throw beyondObliging(decision)
   const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
@@ -146,7 +145,8 @@ async function askAgain(
   { grant, caller, snapshot, request, approvals, read }: Standing,
 ): Promise<{ allowance?: Allowance; entry?: ResourceEntry }> {
   const principal = await findPrincipal(findPrincipals, tx, { snapshot, ref: grant.principal, now })
-  const asked = request && askedFor(request, { snapshot, principal, authentication: caller.authentication })
+  const { authentication } = caller
+  const asked = request && askedFor(request, { snapshot, principal, authentication, step: 'connect' })
   const entry = snapshot.resources.get(grant.resource)
   if (!asked || !entry) return {}
   // A ticket has signals too, and who stands behind an agent may have changed since its caller was known.

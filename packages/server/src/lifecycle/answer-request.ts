@@ -17,6 +17,7 @@ import { giveApproved } from './file-request.ts'
 import { lockExtended } from './move-end.ts'
 import { ask, askedFor } from './question.ts'
 import { saveRequest } from './save.ts'
+import { policyRefuses } from './step-up.ts'
 
 type Answer = {
   readonly caller: Caller
@@ -45,6 +46,8 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
     snapshot,
     principal: requester,
     authentication: authenticationOfRequest(request, now),
+    step: 'approve',
+    approver: answer.caller.authentication,
   })
   if (!requester || !asked)
     throw new ApiError('policy-refuses', { detail: 'The requester or the role is no longer there.' })
@@ -68,7 +71,7 @@ export async function answerRequest(lifecycle: Lifecycle, unit: Unit, answer: An
   }
   const grant = extended?.id ?? newId(runtime, 'grant')
   const outcome = requestCommands.answer(request, { approval, earlier, decision, grant })
-  if ('refused' in outcome) throw refusal(outcome, request)
+  if ('refused' in outcome) throw refusal(outcome, request, answer.caller)
   unit.send(insertDecision(tx, question, decision))
   const decided = { ...request, decision: decision.id }
   const saved = await saveRequest(unit, decided, { events: outcome.events, decision })
@@ -112,6 +115,7 @@ const settled = (request: AccessRequest): ApiError =>
 function refusal(
   outcome: Extract<ReturnType<typeof requestCommands.answer>, { refused: string }>,
   request: AccessRequest,
+  caller: Caller,
 ): ApiError {
   switch (outcome.refused) {
     case 'request-settled':
@@ -119,10 +123,7 @@ function refusal(
     case 'already-answered':
       return new ApiError('already-answered')
     case 'policy-refuses':
-      return new ApiError('policy-refuses', {
-        detail: outcome.decision.reasons[0] ?? 'Policy says no.',
-        decision: outcome.decision,
-      })
+      return policyRefuses(caller, outcome.decision)
   }
 }
 

@@ -17,6 +17,7 @@ import type { Answered } from './question.ts'
 import { ask, askWith, readSignals, signalSubjects } from './question.ts'
 import { moveEnd } from './move-end.ts'
 import { saveNewRequest } from './save.ts'
+import { canStepUp, stepUpNeeded } from './step-up.ts'
 
 export type Wish = {
   /** `orders-db/readonly` */
@@ -67,6 +68,8 @@ export async function fileRequest(
   ])
   const asked = parties(snapshot, caller, filing.role)
   const { question, decision } = askWith({ ...filing, ...asked }, { snapshot, now, runtime, signals })
+  // Who can do something about it at once is not refused, and need not ask anew afterwards.
+  if (decision.outcome === 'step-up' && canStepUp(caller)) throw stepUpNeeded(decision)
   unit.send(insertDecision(tx, question, decision))
   const extended = filing.extends
   const pendingUntil = after(now, snapshot.declared.settings.requestTimeout)
@@ -99,12 +102,12 @@ function parties(
   snapshot: Snapshot,
   caller: Caller,
   roleText: string,
-): Pick<Answered['question'], 'principal' | 'resource' | 'role' | 'authentication'> {
+): Pick<Answered['question'], 'principal' | 'resource' | 'role' | 'authentication' | 'step'> {
   const [resource = '', role = ''] = roleText.split('/')
   const found = findRole(snapshot, resource, role)
   if (!found) throw unknownRole(snapshot, roleText)
   const { principal, authentication } = caller
-  return { principal, authentication, resource: found.entry.resource, role: found.role }
+  return { principal, authentication, step: 'request', resource: found.entry.resource, role: found.role }
 }
 
 function unknownRole(snapshot: Snapshot, roleText: string): ApiError {

@@ -10,7 +10,7 @@ import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Activated, Activation, Begun } from './activate-grant.ts'
-import { activatingAs, openBegun } from './activate-grant.ts'
+import { activateGrant, activatingAs, openBegun } from './activate-grant.ts'
 import type { Filed, Filing } from './file-request.ts'
 import { fileRequest } from './file-request.ts'
 import { obligingEvents } from './obliged.ts'
@@ -24,16 +24,27 @@ export async function openAccess(
 ): Promise<{ readonly filed: Filed; readonly activated?: Activated }> {
   const { filed, begun } = await change(deps, async (unit) => {
     const result = await fileRequest(deps, unit, wanted)
-    return { filed: result, begun: await begin(deps, unit, { ...result, caller: wanted.caller }) }
+    // Where a yes to asking is none to opening, opening is asked about for itself.
+    const apart = result.snapshot.policies.tellStepsApart
+    const begun = apart ? undefined : await begin(deps, unit, { ...result, caller: wanted.caller })
+    return { filed: result, begun }
   })
-  if (!begun) return { filed }
+  const { grant } = filed
+  if (!grant) return { filed }
+  const open = (): Promise<Activated | undefined> => {
+    if (begun) return openBegun(deps, begun)
+    return filed.snapshot.policies.tellStepsApart
+      ? activateGrant(deps, { caller: wanted.caller, id: grant.id })
+      : Promise.resolve(undefined)
+  }
   try {
-    return { filed, activated: await openBegun(deps, begun) }
+    const activated = await open()
+    return { filed, ...(activated && { activated }) }
   } catch (error) {
     // It is filed all the same, and whoever asked has not been told under which name.
     if (!(error instanceof ApiError)) throw error
-    const detail = `${error.message} The request is ${filed.request.id}, its grant ${begun.grant.id}.`
-    throw new ApiError(error.code, { detail, cause: error })
+    const detail = `${error.message} The request is ${filed.request.id}, its grant ${grant.id}.`
+    throw new ApiError(error.code, { ...error.details, detail, cause: error })
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   Role,
   Signal,
   SignalName,
+  Step,
 } from '@tidegate/core'
 import { decide, peopleBehind, principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
@@ -27,6 +28,8 @@ export type Asked = {
   readonly ticket?: string
   readonly task?: string
   readonly authentication: Authentication
+  readonly step: Step
+  readonly approver?: Authentication
 }
 
 export type Answered = { readonly question: Question; readonly decision: Decision }
@@ -92,10 +95,12 @@ type Today = {
   /** `undefined`: it is no longer there. */
   readonly principal: Principal | undefined
   readonly authentication: Authentication
+  readonly step: Step
+  readonly approver?: Authentication
 }
 
 /** A request or grant as a question of today; `undefined`: its principal or role is no longer there. */
-export function askedFor(standing: Standing, { snapshot, principal, authentication }: Today): Asked | undefined {
+export function askedFor(standing: Standing, { snapshot, principal, ...how }: Today): Asked | undefined {
   const entry = snapshot.resources.get(standing.resource)
   const role = entry?.roles.get(standing.role)?.role
   if (!principal || !entry || !role) return undefined
@@ -104,7 +109,7 @@ export function askedFor(standing: Standing, { snapshot, principal, authenticati
     resource: entry.resource,
     role,
     duration: standing.duration,
-    authentication,
+    ...how,
     ...(standing.ticket !== undefined && { ticket: standing.ticket }),
     ...(standing.task !== undefined && { task: standing.task }),
   }

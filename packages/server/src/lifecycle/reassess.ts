@@ -193,7 +193,7 @@ function consequenceOf({ runtime }: Lifecycle, grant: StoredGrant, { facts, now 
   const principal = facts.principals.get(principalKey(grant.principal))
   if (!principal) return { becomes: 'ended', note: 'Its principal is no longer there, or not active.' }
   const authentication = authenticationOfGrant(grant, now)
-  const asked = request && askedFor(request, { snapshot, principal, authentication })
+  const asked = request && askedFor(request, { snapshot, principal, authentication, step: 'hold' })
   if (!asked) return { becomes: 'ended', reason: 'policy-changed', note: 'The role is no longer there.' }
   // Not in use: it is asked about again when it is activated, and facts may have come back by then.
   if (grant.state === 'scheduled' || grant.state === 'ready') return { becomes: 'kept' }
@@ -259,6 +259,6 @@ async function askAbout(
   const now = runtime.now()
   const principal = await findPrincipal(findPrincipals, reader, { snapshot, ref: request.principal, now })
   const authentication = authenticationOfRequest(request, now)
-  const asked = askedFor(request, { snapshot, principal, authentication })
+  const asked = askedFor(request, { snapshot, principal, authentication, step: 'request' })
   return asked && ask(reader, asked, { snapshot, now, runtime })
 }
