@@ -13,6 +13,7 @@ import { challengeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
 import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
+import { registerOAuth } from './oauth-routes.ts'
 import { registerOperations } from './operations-routes.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { registerSignIn } from './sign-in-routes.ts'
@@ -59,6 +60,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   registerMetrics(app, { db: services.db, runtime: services.runtime, token: deps.metricsToken })
   registerOperations(app, { services, identity, handlers })
   registerSignIn(app, deps.people)
+  registerOAuth(app, deps.people)
   registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
   registerHealth(app, services.db, deps.isReady)
   const document = openApiDocument(deps.version)

@@ -11,3 +11,10 @@ export const strangerLimits: ThrottleLimits = {
   together: { burst: 300, everyMs: 20 },
   addresses: 10_000,
 }
+
+/** Codes that one person tries, and all together: with 34 bits and ten minutes nobody guesses one. */
+export const userCodeLimits: ThrottleLimits = {
+  perAddress: { burst: 10, everyMs: 10_000 },
+  together: { burst: 200, everyMs: 200 },
+  addresses: 10_000,
+}

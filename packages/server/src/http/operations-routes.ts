@@ -9,6 +9,7 @@ import { principalKey } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Caller, Identity, Known } from '../identity/identity.ts'
+import { proofAlgorithms } from '../identity/oauth/key-proof.ts'
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
 import { change } from '../store/change.ts'
 import { once, readKey } from './idempotency.ts'
@@ -47,6 +48,9 @@ type Route = {
   readonly deps: Deps
 }
 
+/** The same for all who are not known, whatever they sent: RFC 6750, section 3; RFC 9449, section 7.1. */
+const challenge = `Bearer realm="tidegate", DPoP realm="tidegate", algs="${proofAlgorithms.join(' ')}"`
+
 /** Before the body is read: whoever may not call is not listened to. */
 async function admit(
   { operation, deps }: Route,
@@ -56,7 +60,7 @@ async function admit(
   if (operation.auth === 'anyone') return admitStranger(deps, request)
   const recognised = await deps.identity.authenticate(request)
   if (!recognised) {
-    void reply.header('www-authenticate', 'Bearer realm="tidegate"')
+    void reply.header('www-authenticate', challenge)
     throw new ApiError('unauthenticated')
   }
   if (recognised.setCookie !== undefined) void reply.header('set-cookie', recognised.setCookie)
@@ -70,8 +74,10 @@ function admitStranger({ strangers }: Deps, request: FastifyRequest): 'anyone' {
 }
 
 /** @throws {ApiError} `too-many` */
-export function countStranger(strangers: Throttle, { ip }: FastifyRequest): void {
-  const waitMs = strangers.take(ip)
+export const countStranger = (strangers: Throttle, { ip }: FastifyRequest): void => waitFor(strangers.take(ip))
+
+/** @throws {ApiError} `too-many`, where there is something to wait for */
+export function waitFor(waitMs: number | undefined): void {
   if (waitMs === undefined) return
   const retryAfterSeconds = Math.ceil(waitMs / 1_000)
   throw new ApiError('too-many', { detail: `Try again in ${retryAfterSeconds} s.`, retryAfterSeconds })

@@ -32,24 +32,34 @@ dt { font-weight: 600; } dd { margin: 0 0 .6rem; overflow-wrap: anywhere; }`
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
-const policy = [
-  "default-src 'none'",
-  `style-src 'sha256-${styleHash}'`,
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join('; ')
+const policy = (leadsTo: string): string =>
+  [
+    "default-src 'none'",
+    `style-src 'sha256-${styleHash}'`,
+    `form-action 'self'${leadsTo}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ')
 
-export function sendPage(reply: FastifyReply, title: string, { html: body }: Html): FastifyReply {
+export type Page = {
+  readonly title: string
+  readonly body: Html
+  /** Where its form may lead by way of us, as browsers want to know. Absent: nowhere else. */
+  readonly leadsTo?: string
+}
+
+export const sendPage = (reply: FastifyReply, title: string, body: Html): FastifyReply => send(reply, { title, body })
+
+export function send(reply: FastifyReply, { title, body, leadsTo }: Page): FastifyReply {
   const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title>`
   return (
     reply
       .type('text/html; charset=utf-8')
-      .header('content-security-policy', policy)
+      .header('content-security-policy', policy(leadsTo === undefined ? '' : ` ${leadsTo}`))
       // Forms say where they come from, to this server alone.
       .header('referrer-policy', 'same-origin')
       .send(
-        `<!doctype html><html lang="en"><head>${head}<style>${style}</style></head><body><main>${body}</main></body></html>`,
+        `<!doctype html><html lang="en"><head>${head}<style>${style}</style></head><body><main>${body.html}</main></body></html>`,
       )
   )
 }

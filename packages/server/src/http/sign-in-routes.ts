@@ -22,6 +22,7 @@ import { signIn } from '../identity/people/sign-in.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import type { MasterKey } from '../secrets/envelope.ts'
 import { change } from '../store/change.ts'
+import { acceptForms, clientOf } from './forms.ts'
 import { strangerLimits } from './limits.ts'
 import { countStranger } from './operations-routes.ts'
 import { html, sendPage } from './pages.ts'
@@ -29,19 +30,12 @@ import { createThrottle } from './throttle.ts'
 
 export type SignInDeps = LoginDeps & Lifecycle & { readonly providers: Providers; readonly key: MasterKey }
 
-/** A form of ours, and a provider's logout, are some hundred bytes. */
-const formBytes = 16 * 1024
-
 export function registerSignIn(app: FastifyInstance, deps: SignInDeps): void {
   const strangers = createThrottle({ limits: strangerLimits })
   void app.register((scope, _options, done) => {
     // Nobody is known here yet, and each call may cost a provider as well as us.
     scope.addHook('onRequest', async (request) => countStranger(strangers, request))
-    scope.addContentTypeParser(
-      'application/x-www-form-urlencoded',
-      { parseAs: 'string', bodyLimit: formBytes },
-      (_request, body, parsed) => parsed(null, new URLSearchParams(String(body))),
-    )
+    acceptForms(scope)
     scope.get('/login', (request, reply) => showLogin(deps, request, reply))
     scope.get('/login/:provider', (request, reply) => leave(deps, request, reply))
     scope.get('/login/callback/:provider', (request, reply) => comeBack(deps, request, reply))
@@ -180,11 +174,6 @@ async function finished(
 function withoutText(cause: unknown): Error {
   const { name, code } = cause instanceof Error ? (cause as NodeJS.ErrnoException) : {}
   return Object.assign(new Error(name ?? 'unknown'), typeof code === 'string' ? { code } : {})
-}
-
-const clientOf = (request: FastifyRequest) => {
-  const agent = request.headers['user-agent']
-  return { address: request.ip, ...(agent !== undefined && { agent }) }
 }
 
 async function signOut(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

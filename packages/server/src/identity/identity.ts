@@ -36,6 +36,8 @@ export type Known = Caller | GatewayCaller
 /** What a request says of whoever sent it. */
 export type Presented = {
   readonly method: string
+  /** Path and query, as they came. */
+  readonly url: string
   readonly headers: IncomingHttpHeaders
 }
 

@@ -20,6 +20,18 @@ export const identityLimits = {
   rotationGrace: seconds(60),
   /** That a login is used is written down this often. */
   seenEvery: seconds(60),
+  /** What a command line shows with each call, */
+  accessToken: minutes(15),
+  /** what a browser brings back to it, */
+  authorizationCode: minutes(1),
+  /** and how long a person has to answer for one without a browser. */
+  deviceAuthorization: minutes(10),
+  /** It asks no more often than this, */
+  devicePolls: seconds(5),
+  /** and this many wait at once for all; one more is told to come back. */
+  devicesWaiting: 1_000,
+  /** A proof of a key counts so long, on a clock that is off by as much. */
+  keyProof: seconds(60),
   /** Of one person at once; one more ends the oldest. */
   loginsOfOne: 50,
   /** Of what a provider says of one person. */

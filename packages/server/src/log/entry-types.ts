@@ -252,6 +252,11 @@ export const entryTypes = {
     open: ['provider', 'by'],
     personal: { principal: 'principal', subject: 'principal' },
   },
+  'login.declined': {
+    about: 'Someone who is signed in did not let a command line act as them. Unless they had asked, someone else has.',
+    open: ['by'],
+    personal: { principal: 'principal', address: 'principal', agent: 'principal' },
+  },
   'login.ended': {
     about: 'A login is over: nobody is believed by it any more.',
     open: ['login', 'kind', 'reason'],

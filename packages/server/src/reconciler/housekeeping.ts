@@ -43,7 +43,8 @@ export async function housekeeping(deps: Deps): Promise<void> {
     .execute()
   await db.deleteFrom('gatewayToken').where('expiresAt', '<=', boundInstant(now)).execute()
   await closeViewsLeft(db, now)
-  await db.deleteFrom('spentToken').where('endsAt', '<=', boundInstant(now)).execute()
+  for (const table of ['spentToken', 'accessToken', 'authorizationCode', 'deviceAuthorization'] as const)
+    await db.deleteFrom(table).where('endsAt', '<=', boundInstant(now)).execute()
   await db
     .deleteFrom('login')
     .where('endsAt', '<', boundInstant(instant(now - loginsKept)))

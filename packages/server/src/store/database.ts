@@ -178,6 +178,40 @@ export type Tables = {
     endsAt: Time
     endedAt: MaybeTime
     endReason: string | null
+    keyThumbprint: string | null
+    allowedBy: string | null
+  }
+  authorizationCode: {
+    hash: Buffer
+    redirectUri: string
+    challenge: string
+    keyThumbprint: string | null
+    allowedBy: string
+    endsAt: Time
+    spentAt: MaybeTime
+    login: string | null
+  }
+  deviceAuthorization: {
+    hash: Buffer
+    userCode: string
+    keyThumbprint: string | null
+    clientAddress: string
+    clientAgent: string | null
+    askedAt: Time
+    endsAt: Time
+    intervalSeconds: number
+    polledAt: MaybeTime
+    status: 'pending' | 'allowed' | 'refused' | 'spent'
+    allowedBy: string | null
+    login: string | null
+  }
+  accessToken: {
+    hash: Buffer
+    principal: string
+    login: string | null
+    keyThumbprint: string | null
+    issuedAt: Time
+    endsAt: Time
   }
   spentToken: { hash: Buffer; endsAt: Time }
   gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }

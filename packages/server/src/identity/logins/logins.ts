@@ -35,6 +35,8 @@ export type NewLogin = {
   readonly authentication: Authentication
   readonly client: Client
   readonly lasts: Millis
+  /** Of a command line, always: which key it holds, and the browser login that let it in. */
+  readonly key?: { readonly thumbprint: string; readonly allowedBy: string }
 }
 
 export type Begun = { readonly id: LoginId; readonly secret: string; readonly endsAt: Instant }
@@ -67,6 +69,8 @@ export async function beginLogin(unit: Unit, login: NewLogin): Promise<Begun> {
       endsAt: instantParam(endsAt),
       endedAt: null,
       endReason: null,
+      keyThumbprint: login.key?.thumbprint ?? null,
+      allowedBy: login.key?.allowedBy ?? null,
     })
     .execute()
   const { kind, provider, user, subject, client } = login
@@ -102,6 +106,9 @@ export const loginEndReasons = {
 
 export type LoginEndReason = keyof typeof loginEndReasons
 
+/** A browser that is left behind says nothing of the command lines that it let in. All else does. */
+const leavesOthers: ReadonlySet<LoginEndReason> = new Set(['signed-out', 'replaced'])
+
 /** Of which logins: all that are named have to fit. */
 export type Which = {
   readonly ids?: readonly string[]
@@ -109,12 +116,21 @@ export type Which = {
   readonly provider?: string
   readonly subject?: string
   readonly providerSession?: string
+  /** Let in through one of these. */
+  readonly allowedBy?: readonly string[]
 }
 
 type Ended = { readonly reason: LoginEndReason; readonly by?: string }
 
-/** @returns the ids of those that had not ended before */
-export async function endLogins(unit: Unit, which: Which, { reason, by }: Ended): Promise<LoginId[]> {
+/** And with them the command lines that they let in, where the reason speaks against those, too. @returns the ids of those that had not ended before */
+export async function endLogins(unit: Unit, which: Which, ended: Ended): Promise<LoginId[]> {
+  const ids = await endThese(unit, which, ended)
+  if (ids.length === 0 || leavesOthers.has(ended.reason)) return ids
+  // A statement of its own: one that was let in while the first waited for its row is seen by this.
+  return [...ids, ...(await endThese(unit, { allowedBy: ids }, ended))]
+}
+
+async function endThese(unit: Unit, which: Which, { reason, by }: Ended): Promise<LoginId[]> {
   let query = unit.tx
     .updateTable('login')
     .set({ endedAt: instantParam(unit.now), endReason: reason })
@@ -124,6 +140,7 @@ export async function endLogins(unit: Unit, which: Which, { reason, by }: Ended)
   if (which.provider !== undefined) query = query.where('provider', '=', which.provider)
   if (which.subject !== undefined) query = query.where('subject', '=', which.subject)
   if (which.providerSession !== undefined) query = query.where('providerSession', '=', which.providerSession)
+  if (which.allowedBy) query = query.where('allowedBy', 'in', which.allowedBy)
   const rows = await query.returning(['id', 'userId', 'kind']).execute()
   for (const { id, userId, kind } of rows) {
     const fields = { login: id, kind, reason, principal: `user:${userId}`, by }
@@ -141,10 +158,14 @@ export const overAt = (row: LoginRow, { sessions }: DeclaredIdentity): Instant =
     after(row.lastUsedAt, row.kind === 'browser' ? sessions.idle : sessions.longest),
   )
 
+/** As far as its row says. Its provider has to be there still. */
+export const isBelieved = (row: LoginRow, { identity, now }: Looking): boolean =>
+  row.endedAt === null && now < overAt(row, identity) && identity.providers.some(({ id }) => id === row.provider)
+
 /** `stale`: it held this secret once, longer ago than requests take. */
 export type Found = { readonly row: LoginRow; readonly held: 'now' | 'before' | 'stale' }
 
-/** The login behind a secret, if it counts. Its provider has to be there still. */
+/** The login behind a secret, if it counts. */
 export async function findLogin(reader: Reader, hash: Buffer, { identity, now }: Looking): Promise<Found | undefined> {
   const row = await reader
     .selectFrom('login')
@@ -152,8 +173,7 @@ export async function findLogin(reader: Reader, hash: Buffer, { identity, now }:
     .where((eb) => eb.or([eb('secretHash', '=', hash), eb('earlierHash', '=', hash)]))
     .where('endedAt', 'is', null)
     .executeTakeFirst()
-  if (!row || now >= overAt(row, identity)) return undefined
-  if (!identity.providers.some(({ id }) => id === row.provider)) return undefined
+  if (!row || !isBelieved(row, { identity, now })) return undefined
   if (row.secretHash.equals(hash)) return { row, held: 'now' }
   return { row, held: row.earlierUntil !== null && now < row.earlierUntil ? 'before' : 'stale' }
 }

@@ -1,14 +1,13 @@
 /** OpenID Connect Back-Channel Logout 1.0: a provider says that someone is logged out there. */
 
-import { createHash } from 'node:crypto'
 import type { Millis } from '@tidegate/core'
 import { after } from '@tidegate/core'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import type { JWTPayload } from 'jose'
 import type { DeclaredProvider } from '../../configuration/schema.ts'
 import type { Unit } from '../../store/change.ts'
-import { instantParam } from '../../store/database.ts'
 import { identityLimits } from '../limits.ts'
+import { spendToken } from '../spent-tokens.ts'
 import type { Providers } from './provider.ts'
 
 /** @property subject and providerSession: at least one of them is there */
@@ -59,16 +58,7 @@ function readPayload(payload: JWTPayload): Logout {
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
 /** @returns whether it had not been spent before */
-export async function spend(unit: Unit, { issuer, tokenId }: { issuer: string; tokenId: string }): Promise<boolean> {
-  const hash = createHash('sha256')
-    .update(JSON.stringify(['logout', issuer, tokenId]))
-    .digest()
+export function spend({ tx, now }: Unit, { issuer, tokenId }: { issuer: string; tokenId: string }): Promise<boolean> {
   const kept = (identityLimits.logoutToken + 2 * identityLimits.skew) as Millis
-  const first = await unit.tx
-    .insertInto('spentToken')
-    .values({ hash, endsAt: instantParam(after(unit.now, kept)) })
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('hash')
-    .executeTakeFirst()
-  return first !== undefined
+  return spendToken(tx, { name: ['logout', issuer, tokenId], until: after(now, kept) })
 }

@@ -71,9 +71,15 @@ create table login (
   ends_at          timestamptz not null check (ends_at > started_at),
   ended_at         timestamptz,
   end_reason       text,
+  -- Of the key that a command line holds (RFC 7638): what it was given is worth nothing to anyone else.
+  key_thumbprint   text,
+  -- The browser login through which a person let a command line in.
+  allowed_by       text references login on delete set null,
   check ((ended_at is null) = (end_reason is null)),
-  check ((earlier_hash is null) = (earlier_until is null))
+  check ((earlier_hash is null) = (earlier_until is null)),
+  check ((kind = 'command-line') = (key_thumbprint is not null))
 );
+create index login_allowed_by on login (allowed_by) where allowed_by is not null;
 create index login_earlier on login (earlier_hash) where earlier_hash is not null and ended_at is null;
 create index login_user on login (user_id, id);
 create index login_provider on login (provider, subject) where ended_at is null;
@@ -84,8 +90,8 @@ begin
   if old.ended_at is not null then
     raise exception 'a login that has ended stays so' using errcode = 'check_violation';
   end if;
-  if (old.kind, old.user_id, old.provider, old.subject, old.started_at) is distinct from
-     (new.kind, new.user_id, new.provider, new.subject, new.started_at) or new.ends_at > old.ends_at then
+  if (old.kind, old.user_id, old.provider, old.subject, old.key_thumbprint, old.started_at) is distinct from
+     (new.kind, new.user_id, new.provider, new.subject, new.key_thumbprint, new.started_at) or new.ends_at > old.ends_at then
     raise exception 'whose a login is never changes, and it gets no longer' using errcode = 'check_violation';
   end if;
   return new;

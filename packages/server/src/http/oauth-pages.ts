@@ -1,0 +1,131 @@
+/** What people are asked before a command line acts as them. */
+
+import { formatInstant } from '@tidegate/core'
+import type { Instant } from '@tidegate/core'
+import type { Caller } from '../identity/identity.ts'
+import type { Authorization } from '../identity/oauth/authorize.ts'
+import { commandLineId } from '../identity/oauth/clients.ts'
+import type { DeviceRow } from '../identity/oauth/device-authorization.ts'
+import type { Html, Page } from './pages.ts'
+import { html } from './pages.ts'
+
+export const notOursPage: Page = {
+  title: 'Tidegate',
+  body: html`<h1>Nobody is let in by this</h1>
+    <p>What led here was not made by the command line of Tidegate. Run <code>tidegate login</code> again.</p>`,
+}
+
+/** Everything that someone sees of who asks. What a program says of itself is marked as that. */
+const factsOf = (facts: readonly (readonly [name: string, value: string])[]): Html =>
+  html`<dl>
+    ${facts.map(
+      ([name, value]) =>
+        html`<dt>${name}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`
+
+const answerButtons = html`<p>
+  <button name="answer" value="allow">Allow</button> <button name="answer" value="refuse">Refuse</button>
+</p>`
+
+/** For how much it asks: it can do what the person can. */
+const whatFor = 'Everything that you may do here: ask for access, use it, answer requests, administer.'
+
+type Asking = { readonly authorization: Authorization; readonly caller: Caller; readonly address: string }
+
+export function allowPage({ authorization, caller, address }: Asking): Page {
+  const { redirectUri, state, challenge, keyThumbprint } = authorization
+  const hidden: Record<string, string | undefined> = {
+    client_id: commandLineId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    state,
+    dpop_jkt: keyThumbprint,
+  }
+  const fields = Object.entries(hidden).flatMap(([name, value]) =>
+    value === undefined ? [] : [html`<input type="hidden" name="${name}" value="${value}" />`],
+  )
+  const { host } = new URL(redirectUri)
+  return {
+    title: 'Let a command line in',
+    body: html`<h1>Let a command line act as you?</h1>
+      <p>Allow it only if you have just run <code>tidegate login</code> on this computer.</p>
+      ${factsOf([
+        ['Who asks', `A program on this computer, which waits at ${host}`],
+        ['As whom', caller.principal.id],
+        ['What for', whatFor],
+        ['From', address],
+        ['Until', `${formatInstant(caller.expiresAt)} at the latest, or until you end it`],
+      ])}
+      <form method="post" action="/oauth/authorize">${fields}${answerButtons}</form>`,
+    leadsTo: formTarget(redirectUri),
+  }
+}
+
+/** Browsers hold a form to where it may lead, redirects included; an address of IPv6 cannot be written there. */
+function formTarget(redirectUri: string): string {
+  const { origin, hostname } = new URL(redirectUri)
+  return hostname.startsWith('[') ? 'http:' : origin
+}
+
+const codeForm = html`<form method="post" action="/device">
+  <label>
+    The code <input name="user_code" autocomplete="off" autocapitalize="characters" maxlength="20" required autofocus />
+  </label>
+  <button>Continue</button>
+</form>`
+
+export const codePage: Page = {
+  title: 'Let a command line in',
+  body: html`<h1>Let a command line in</h1>
+    <p>Type the code that <code>tidegate login</code> shows you on the other machine. Nobody else gives you one.</p>
+    ${codeForm}`,
+}
+
+/** Mistyped, too late, answered already, never there: all the same. */
+export const noSuchCodePage: Page = {
+  title: 'Let a command line in',
+  body: html`<h1>No command line waits with that code</h1>
+    <p>A code is good for ten minutes, and once. Run <code>tidegate login</code> again for another.</p>
+    ${codeForm}`,
+}
+
+type Waiting = { readonly row: DeviceRow; readonly caller: Caller; readonly address: string; readonly now: Instant }
+
+export function deviceAllowPage({ row, caller, address, now }: Waiting): Page {
+  const { userCode, clientAddress, clientAgent, askedAt } = row
+  const seconds = Math.max(0, Math.round((now - askedAt) / 1_000))
+  const elsewhere = clientAddress === address ? '' : ` (you are at ${address})`
+  return {
+    title: 'Let a command line in',
+    body: html`<h1>Let a command line act as you?</h1>
+      <p>
+        Allow it only if you ran <code>tidegate login</code> yourself on the machine below. If someone sent you the
+        code, refuse: whoever asked would be you.
+      </p>
+      ${factsOf([
+        ['Who asks', clientAgent ?? 'It does not say'],
+        ['From', `${clientAddress}${elsewhere}`],
+        ['Since', `${formatInstant(askedAt)}, ${seconds} s ago`],
+        ['As whom', caller.principal.id],
+        ['What for', whatFor],
+      ])}
+      <form method="post" action="/device">
+        <input type="hidden" name="user_code" value="${userCode}" />${answerButtons}
+      </form>`,
+  }
+}
+
+export const answeredPage = (allowed: boolean): Page => ({
+  title: 'Let a command line in',
+  body: allowed
+    ? html`<h1>It is let in</h1>
+        <p>Go on where you ran <code>tidegate login</code>. <code>tidegate logins</code> lists who acts as you.</p>`
+    : html`<h1>It is not let in</h1>
+        <p>
+          Nobody acts as you by this. If you did not ask, tell whoever looks after Tidegate: it is in the audit log.
+        </p>`,
+})

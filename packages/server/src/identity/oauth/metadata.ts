@@ -1,0 +1,24 @@
+/** RFC 8414: what this server says of itself to whoever wants a token. */
+
+import { authorizePath } from './authorize.ts'
+import { devicePath } from './device-authorization.ts'
+import { grantTypes } from './grant-types.ts'
+import { proofAlgorithms } from './key-proof.ts'
+import { tokenPath } from './token-endpoint.ts'
+
+export const metadataPath = '/.well-known/oauth-authorization-server'
+
+/** @param issuer where people reach this server */
+export const metadataOf = (issuer: string) => ({
+  issuer,
+  authorization_endpoint: `${issuer}${authorizePath}`,
+  token_endpoint: `${issuer}${tokenPath}`,
+  device_authorization_endpoint: `${issuer}${devicePath}`,
+  response_types_supported: ['code'],
+  response_modes_supported: ['query'],
+  grant_types_supported: Object.keys(grantTypes),
+  code_challenge_methods_supported: ['S256'],
+  token_endpoint_auth_methods_supported: ['none'],
+  dpop_signing_alg_values_supported: proofAlgorithms,
+  authorization_response_iss_parameter_supported: true,
+})
