@@ -58,7 +58,7 @@ export function allowPage({ authorization, caller, address }: Asking): Page {
         ['As whom', caller.principal.id],
         ['What for', whatFor],
         ['From', address],
-        ['Until', `${formatInstant(caller.expiresAt)} at the latest, or until you end it`],
+        ['Until', 'As long as this sign-in of yours is believed at most, or until you end it'],
       ])}
       <form method="post" action="/oauth/authorize">${fields}${answerButtons}</form>`,
     leadsTo: formTarget(redirectUri),
