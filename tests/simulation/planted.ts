@@ -505,7 +505,7 @@ export const rareBugs = {
     ),
   },
   locksNothing: {
-    tamper: tamperWith(/pg_try_advisory_xact_lock/, { as: 'misread', rows: () => [{ locked: true }] }),
+    tamper: tamperWith(/pg_try_advisory_xact_lock/, misread((row) => ({ ...row, locked: true }))),
   },
 } as const satisfies Record<string, Planted>
 

@@ -8,7 +8,7 @@ import type { CloseOutcome, Connector, Failure } from '@tidegate/connectors'
 import type { GrantId, Instant, Millis } from '@tidegate/core'
 import { after, grantCommands } from '@tidegate/core'
 import { sql } from 'kysely'
-import type { ResourceEntry } from '../configuration/snapshot.ts'
+import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
 import { failRequest } from '../lifecycle/fail-request.ts'
@@ -20,7 +20,7 @@ import type { Tx } from '../store/database.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
 import type { GrantRow, StoredGrant } from '../store/grants.ts'
 import { grantFromRow } from '../store/grants.ts'
-import { tryGrantLock } from '../targets/grant-lock.ts'
+import { tryGrantLocks } from '../targets/grant-lock.ts'
 import { backoff } from './backoff.ts'
 import { reconcilerLimits } from './limits.ts'
 
@@ -138,10 +138,11 @@ async function postpone(tx: Tx, grant: StoredGrant, until: Instant): Promise<voi
 }
 
 async function close(deps: Activation, unit: Unit, grants: readonly StoredGrant[]): Promise<void> {
-  const locks = await Promise.all(grants.map(({ id }) => tryGrantLock(unit.tx, id)))
+  const ids = grants.map(({ id }) => id)
+  const locked = await tryGrantLocks(unit.tx, ids)
   const until = after(unit.now, reconcilerLimits.busyRetryMs as Millis)
-  for (const grant of grants.filter((_, index) => !locks[index])) await postpone(unit.tx, grant, until)
-  const mine = grants.filter((_, index) => locks[index])
+  for (const grant of grants.filter(({ id }) => !locked.has(id))) await postpone(unit.tx, grant, until)
+  const mine = grants.filter(({ id }) => locked.has(id))
   const outcomes = await closeTargets(deps, unit.tx, mine)
   const then = { ...unit, now: deps.runtime.now() }
   for (const [index, grant] of mine.entries()) await record(then, grant, outcomes[index] ?? brokenWord)
@@ -167,8 +168,9 @@ const brokenWord: Failure = { outcome: 'failed', notDone: false, cause: 'fault',
 
 /** Asked for at the same moment, so that a connector that can closes them together. */
 async function closeTargets(deps: Activation, tx: Tx, grants: readonly StoredGrant[]): Promise<CloseOutcome[]> {
+  const present = await deps.configurations.current(tx)
   const entries: (ResourceEntry | undefined)[] = []
-  for (const grant of grants) entries.push(await whereItWasOpened(deps, tx, grant))
+  for (const grant of grants) entries.push(await whereItWasOpened(deps, { tx, present }, grant))
   return Promise.all(
     grants.map(async ({ id }, index) => {
       const entry = entries[index]
@@ -191,13 +193,13 @@ async function closeSafely(connector: Connector, grant: GrantId): Promise<CloseO
  */
 async function whereItWasOpened(
   { configurations }: Activation,
-  tx: Tx,
-  grant: StoredGrant,
+  { tx, present }: { readonly tx: Tx; readonly present: Snapshot },
+  { resource, configuration }: StoredGrant,
 ): Promise<ResourceEntry | undefined> {
-  const present = (await configurations.current(tx)).resources.get(grant.resource)
-  if (grant.configuration === undefined) return present
-  const then = (await configurations.at(tx, grant.configuration)).resources.get(grant.resource)
-  return present && (!then || present.targetKey === then.targetKey) ? present : then
+  const now = present.resources.get(resource)
+  if (configuration === undefined) return now
+  const then = (await configurations.at(tx, configuration)).resources.get(resource)
+  return now && (!then || now.targetKey === then.targetKey) ? now : then
 }
 
 async function recordFailure(unit: Unit, grant: StoredGrant, message: string): Promise<void> {
