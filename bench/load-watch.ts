@@ -3,6 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { settingRows } from '@tidegate/server'
 import pg from 'pg'
+import { gatewayServerLimits } from '../packages/server/src/gateways/limits.ts'
+import { reconcilerLimits } from '../packages/server/src/reconciler/limits.ts'
 import { targetLimits } from '../packages/server/src/targets/limits.ts'
 import type { Row } from './harness.ts'
 import { figureOf } from './harness.ts'
@@ -30,9 +32,15 @@ const warmShare = 0.3
 /** What a heap may seem to drift by within minutes. A leak of one grant's worth at each cycle is above it. */
 const flat = { atMost: 2 } as const
 
-/** The pool of calls, the pool of work on targets, and the one that listens; what the connector says of itself. */
+/** The pools of calls, of work on targets, of closing and of gateways, and the one that listens; what the connector says of itself. */
+const pools = [
+  Number(settingRows.maxConnections.default),
+  targetLimits.atOnce,
+  reconcilerLimits.workers,
+  gatewayServerLimits.connections,
+]
 const bounds = {
-  store: { atMost: Number(settingRows.maxConnections.default) + targetLimits.atOnce + 1 },
+  store: { atMost: pools.reduce((sum, connections) => sum + connections, 1) },
   target: { atMost: targetLimits.connector.maxConnections },
 } as const
 
