@@ -12,6 +12,8 @@ import { createState, type DialoguePorts, type Verdict } from './state.ts'
 export type Dialogue = {
   readonly fromClient: (message: Message) => Verdict
   readonly fromServer: (message: Message) => Verdict
+  /** Something came, or something that was waited for is over: what is dealt with from here on happens now. */
+  readonly moveOn: () => void
   /** For now the target has said all: what is gathered of it is recorded. */
   readonly pause: () => void
   /** The target works on something. */
@@ -27,6 +29,9 @@ export function createDialogue(ports: DialoguePorts): Dialogue {
   return {
     fromClient: (message) => fromClient(state, message),
     fromServer: (message) => fromServer(state, message),
+    moveOn() {
+      state.moment = undefined
+    },
     pause: () => recordRows(state),
     isBusy: () => state.outstanding.size() > 0,
     current: () => state.outstanding.head()?.statement ?? 0,

@@ -54,6 +54,7 @@ export function ask(state: State, candidate: Candidate, asking: Asking): Verdict
   const statement = recordStatement(state, candidate)
   const { text, parameters } = candidate
   const settle = (answer: Answer | 'given-up'): Verdict => {
+    state.moment = undefined
     if (answer === 'yes') return candidate.pass(statement)
     recordRefusal(state, { statement, rule, message })
     return candidate.refuse(statement, answer === 'given-up' ? givenUp : refusal(objectionOf(asking, answer)))

@@ -9,7 +9,7 @@ import type { Formats } from '../../mask/results.ts'
 import { countOf, readDescription } from '../../mask/rows.ts'
 import type { Frame } from '../wire/client-messages.ts'
 import type { Message } from './message.ts'
-import type { State, Verdict } from './state.ts'
+import { momentOf, type State, type Verdict } from './state.ts'
 
 export type KeptRows = {
   /** Of the rows that come, if somebody asked what they are. */
@@ -87,7 +87,7 @@ export function recordRows(state: State, more: { readonly truncated?: true } = {
   kept.rows = []
   const columns = kept.isNew && described !== undefined ? { columns: described.map(({ name }) => name) } : {}
   kept.isNew = false
-  ports.recorder.record({ type: 'rows', at: ports.now(), statement, ...columns, rows, ...more })
+  ports.recorder.record({ type: 'rows', at: momentOf(state).at, statement, ...columns, rows, ...more })
 }
 
 /** A statement is done: the next one's columns are others. */

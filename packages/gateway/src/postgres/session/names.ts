@@ -33,10 +33,10 @@ export type Names<T> = {
 const unknown = { state: 'unknown' } as const
 const unsure = { state: 'unsure' } as const
 
-export function createNames<T>(weightOf: (value: T) => number): Names<T> {
-  const confirmed = new Map<string, T>()
+export function createNames<T extends NonNullable<unknown>>(weightOf: (value: T) => number): Names<T> {
+  const confirmed = createTable<T>()
   /** The last proposal of each name. Those before it are answered before it. */
-  const proposed = new Map<string, Change<T>>()
+  const proposed = createTable<Change<T>>()
   let weight = 0
 
   const weigh = (value: T | undefined): number => (value === undefined ? 0 : weightOf(value))
@@ -66,10 +66,44 @@ export function createNames<T>(weightOf: (value: T) => number): Names<T> {
       weight -= weigh(change.value)
     },
     forget() {
-      for (const value of confirmed.values()) weight -= weigh(value)
-      confirmed.clear()
+      confirmed.clear((value) => {
+        weight -= weigh(value)
+      })
     },
-    size: () => confirmed.size + proposed.size,
+    size: () => confirmed.size() + proposed.size(),
     weight: () => weight,
+  }
+}
+
+type Table<V> = {
+  readonly get: (name: string) => V | undefined
+  readonly set: (name: string, value: V) => void
+  readonly delete: (name: string) => void
+  readonly clear: (cleared: (value: V) => void) => void
+  readonly size: () => number
+}
+
+/** A map in which the empty name, which most messages are about, costs nothing. */
+function createTable<V extends NonNullable<unknown>>(): Table<V> {
+  const named = new Map<string, V>()
+  let unnamed: V | undefined
+  return {
+    get: (name) => (name === '' ? unnamed : named.get(name)),
+    set(name, value) {
+      if (name === '') unnamed = value
+      else named.set(name, value)
+    },
+    delete(name) {
+      if (name === '') unnamed = undefined
+      else named.delete(name)
+    },
+    clear(cleared) {
+      if (unnamed !== undefined) cleared(unnamed)
+      unnamed = undefined
+      if (named.size === 0) return
+      for (const value of named.values()) cleared(value)
+      named.clear()
+    },
+    size: () => named.size + (unnamed === undefined ? 0 : 1),
   }
 }

@@ -3,7 +3,7 @@
 import type { Parameter } from '../../recording/event.ts'
 import type { Operation } from './outstanding.ts'
 import { recordRows } from './keeping-rows.ts'
-import type { State } from './state.ts'
+import { momentOf, type State } from './state.ts'
 
 type Statement = {
   readonly protocol: 'simple' | 'extended'
@@ -13,9 +13,9 @@ type Statement = {
 
 /** Before it is sent. Its number. */
 export function recordStatement(state: State, { protocol, text, parameters }: Statement): number {
-  const { recorder, now } = state.ports
+  const { recorder } = state.ports
   const statement = ++state.count
-  const at = now()
+  const { at } = momentOf(state)
   if (parameters === undefined || parameters.length === 0) {
     recorder.record({ type: 'statement', at, statement, protocol, text })
   } else recorder.record({ type: 'statement', at, statement, protocol, text, parameters })
@@ -23,12 +23,12 @@ export function recordStatement(state: State, { protocol, text, parameters }: St
 }
 
 export function recordRefusal(state: State, refused: { statement: number; rule: string; message: string }): void {
-  state.ports.recorder.record({ type: 'refused', at: state.ports.now(), ...refused })
+  state.ports.recorder.record({ type: 'refused', at: momentOf(state).at, ...refused })
 }
 
 /** What came of an operation, by what was counted since the last result; counts anew from here. */
 export function recordResult(state: State, { statement, sentMs }: Operation): void {
-  const { recorder, now, elapsedMs } = state.ports
+  const { recorder } = state.ports
   const { rows, bytes, tag, error } = state
   recordRows(state)
   state.ports.caps?.reset()
@@ -39,8 +39,8 @@ export function recordResult(state: State, { statement, sentMs }: Operation): vo
   state.error = undefined
   if (statement === 0) return
   state.lastStatement = statement
-  const at = now()
-  const durationMs = Math.max(0, elapsedMs() - sentMs)
+  const { at, elapsedMs } = momentOf(state)
+  const durationMs = Math.max(0, elapsedMs - sentMs)
   // Nearly all have a tag and no error: for these there is one shape, and no copying.
   if (tag !== undefined && error === undefined) {
     recorder.record({ type: 'result', at, statement, durationMs, rows, bytes, tag })

@@ -68,8 +68,12 @@ export type State = {
   lastStatement: number
   /** The target has said that it ends the session. */
   fatal: boolean
+  /** When what is being dealt with came: read once for all of it. Absent: not yet. */
+  moment: Moment | undefined
   readonly kept: KeptRows
 }
+
+type Moment = { readonly at: Instant; readonly elapsedMs: number }
 
 export const createState = (ports: DialoguePorts): State => ({
   ports,
@@ -90,8 +94,12 @@ export const createState = (ports: DialoguePorts): State => ({
   error: undefined,
   lastStatement: 0,
   fatal: false,
+  moment: undefined,
   kept: noRows(),
 })
+
+export const momentOf = (state: State): Moment =>
+  (state.moment ??= { at: state.ports.now(), elapsedMs: state.ports.elapsedMs() })
 
 /** What is to be done with a message. */
 export type Verdict =
@@ -138,9 +146,9 @@ export const clientViolation = (what: string): Verdict => end('08P01', `the clie
 export const targetViolation = (what: string): Verdict => end('08P01', `the target sent ${what}`)
 
 /** It was sent, or is about to be. */
-export function expectAnswer({ ports, outstanding }: State, operation: Operation): void {
-  operation.sentMs = ports.elapsedMs()
-  outstanding.push(operation)
+export function expectAnswer(state: State, operation: Operation): void {
+  operation.sentMs = momentOf(state).elapsedMs
+  state.outstanding.push(operation)
 }
 
 export function propose({ statements, portals }: State, naming: Naming): void {

@@ -118,6 +118,7 @@ function orEnd(state: State, work: () => void): void {
 
 function hearClient(state: State, chunk: Buffer): void {
   if (state.deaf) return
+  state.dialogue.moveOn()
   state.fromClient.push(chunk)
   if (state.held === undefined && mayTake(state)) pumpClient(state)
   balance(state)
@@ -129,6 +130,7 @@ const mayTake = ({ asking, pressed, target }: State): boolean => !asking && !pre
 /** Something that kept the client's messages back is over. */
 function goOn(state: State): void {
   orEnd(state, () => {
+    state.dialogue.moveOn()
     const isWaiting = state.held !== undefined || state.fromClient.aheadBytes() > 0
     if (!state.deaf && isWaiting && mayTake(state)) pumpClient(state)
     balance(state)
@@ -140,6 +142,7 @@ const isGoodbye = (bytes: Buffer): boolean => bytes.subarray(-goodbye.length).eq
 
 function hearTarget(state: State, chunk: Buffer): void {
   if (state.closed) return
+  state.dialogue.moveOn()
   state.fromServer.push(chunk)
   pumpServer(state)
   state.dialogue.pause()
