@@ -6,6 +6,8 @@ import { hours } from '@tidegate/core'
 import { createLogger } from '@tidegate/server'
 import { SignJWT } from 'jose'
 import { beginLogin } from '../../packages/server/src/identity/logins/logins.ts'
+import { removeUser } from '../../packages/server/src/identity/directory/write.ts'
+import type { Unit } from '../../packages/server/src/store/change.ts'
 import { change } from '../../packages/server/src/store/change.ts'
 import { createDatabase, createPool } from '../../packages/server/src/store/database.ts'
 import type { Browser, Visit } from './browser.ts'
@@ -14,7 +16,7 @@ import type { Answer } from './http.ts'
 import { send } from './http.ts'
 import type { Account, TestProvider } from './provider.ts'
 import { startProvider } from './provider.ts'
-import type { Files, Parts, World } from './tidegate.ts'
+import type { Files, Parts, World, WorldOptions } from './tidegate.ts'
 import { createWorldForTest, defaultFiles } from './tidegate.ts'
 
 export type SignInWorld = {
@@ -27,6 +29,8 @@ export type SignInWorld = {
     options?: { alg?: 'none'; issuedAt?: number },
   ) => Promise<string>
   readonly sendLogout: (token: string) => Promise<Answer>
+  /** The provider no longer knows this person. */
+  readonly forget: (user: string) => Promise<void>
 }
 
 export const identityYaml = ({ issuer, clientId }: Pick<TestProvider, 'issuer' | 'clientId'>, more = ''): string => `
@@ -50,9 +54,12 @@ export const withIdentity = (files: Files, text: string): Files => [
   { path: 'identity.yaml', text },
 ]
 
-export async function createSignInWorld({ more = '' }: { more?: string } = {}): Promise<SignInWorld> {
+type Options = { readonly more?: string } & Pick<WorldOptions, 'host'>
+
+export async function createSignInWorld({ more = '', host }: Options = {}): Promise<SignInWorld> {
   let parts: Parts | undefined
   const world = await createWorldForTest({
+    ...(host && { host }),
     env: { OKTA_SECRET: 'a-client-secret-of-the-tests' },
     files: (given) => {
       parts = given
@@ -73,6 +80,7 @@ export async function createSignInWorld({ more = '' }: { more?: string } = {}): 
       provider.signInAs(account)
       return { browser, visit: await browser.open(`${world.server.url}/login/okta`) }
     },
+    forget: async (id) => void (await changeIn(world, (unit) => removeUser(unit, { id, source: 'okta' }))),
     logoutToken: (claims, { issuedAt } = {}) => {
       const { privateKey, kid } = provider.key()
       const event = { 'http://schemas.openid.net/event/backchannel-logout': {} }
@@ -99,16 +107,24 @@ export async function loginOf(
   user: string,
   provider = 'okta',
 ): Promise<string> {
-  const log = createLogger('silent')
-  const times = { connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
-  const db = createDatabase(createPool({ url: store.url, maxConnections: 1, ...times, log }))
   const at = clock.now() as Instant
   const authentication = { method: 'oidc', mfa: false, phishingResistant: false, at } as const
   const client = { address: '127.0.0.1' }
   const login = { kind: 'browser', user, provider, subject: user, authentication, client, lasts: hours(12) } as const
+  return (await changeIn({ store, clock }, (unit) => beginLogin(unit, login))).secret
+}
+
+/** As the server does what it does. */
+async function changeIn<T>(
+  { store, clock }: Pick<World, 'store' | 'clock'>,
+  work: (unit: Unit) => Promise<T>,
+): Promise<T> {
+  const log = createLogger('silent')
+  const times = { connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 }
+  const db = createDatabase(createPool({ url: store.url, maxConnections: 1, ...times, log }))
+  const at = clock.now() as Instant
   try {
-    return (await change({ db, runtime: { now: () => at, random: randomBytes } }, (unit) => beginLogin(unit, login)))
-      .secret
+    return await change({ db, runtime: { now: () => at, random: randomBytes } }, work)
   } finally {
     await db.destroy()
   }

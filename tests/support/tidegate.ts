@@ -43,6 +43,8 @@ type Address = { readonly host: string; readonly port: number }
 export type WorldOptions = {
   readonly files?: (parts: Parts) => Files
   readonly background?: boolean
+  /** What it listens on. Passkeys want a name. Absent: 127.0.0.1. */
+  readonly host?: 'localhost'
   /** Absent: the test's clock; `system`: the real one. */
   readonly time?: 'system'
   /** The server reaches its store here. Absent: where it is. */
@@ -64,7 +66,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World & {
   // Targets have clocks of their own, and refuse a login whose end is behind them.
   const clock = createClock(Date.now())
   const url = secretUrlOf({ ...store.connection, ...options.storeAt })
-  const settings = { ...settingsFor(url), ...(options.reaskEvery !== undefined && { reaskEvery: options.reaskEvery }) }
+  const listen = { host: options.host ?? '127.0.0.1', port: 0 }
+  const settings = {
+    ...settingsFor(url),
+    listen,
+    ...(options.reaskEvery !== undefined && { reaskEvery: options.reaskEvery }),
+  }
   const servers: RunningServer[] = []
   const start = async (): Promise<RunningServer> => {
     const server = await startServer({

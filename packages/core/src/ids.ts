@@ -17,6 +17,7 @@ export const idPrefixes = {
   session: 'ses',
   view: 'viw',
   login: 'lgn',
+  passkey: 'pky',
   statement: 'stm',
 } as const
 

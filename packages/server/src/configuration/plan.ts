@@ -89,7 +89,8 @@ function thingsOf(snapshot: Snapshot): Things {
       idle: formatDuration(identity.sessions.idle),
       longest: formatDuration(identity.sessions.longest),
     }
-    add('settings', 'settings', { ...settings, ...lengths, sessions })
+    const { firstFactor } = identity
+    add('settings', 'settings', { ...settings, ...lengths, sessions, firstFactor })
   }
   for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of users) add('user', id, rest)

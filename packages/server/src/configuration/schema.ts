@@ -157,6 +157,8 @@ const sessions = z.strictObject({
 const identity = z.strictObject({
   providers: z.array(provider).max(20).default([]),
   sessions: sessions.prefault({}),
+  /** What whoever has no second factor yet has to have done lately to get one: sign in, or prove one at their provider. */
+  firstFactor: z.enum(['sign-in', 'mfa']).default('sign-in'),
 })
 
 const service = z.strictObject({

@@ -11,12 +11,14 @@ import type { Services } from '../operations/handler.ts'
 import type { Database } from '../store/database.ts'
 import { challengeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
+import { registerFactors } from './factor-routes.ts'
 import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
 import { registerOAuth } from './oauth-routes.ts'
 import { registerOperations } from './operations-routes.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { registerSignIn } from './sign-in-routes.ts'
+import { registerStepUp } from './step-up-routes.ts'
 
 export type AppDeps = {
   readonly services: Services
@@ -61,6 +63,8 @@ export function createApp(deps: AppDeps): FastifyInstance {
   registerOperations(app, { services, identity, handlers })
   registerSignIn(app, deps.people)
   registerOAuth(app, deps.people)
+  registerStepUp(app, deps.people)
+  registerFactors(app, deps.people)
   registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
   registerHealth(app, services.db, deps.isReady)
   const document = openApiDocument(deps.version)

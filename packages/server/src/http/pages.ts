@@ -32,11 +32,12 @@ dt { font-weight: 600; } dd { margin: 0 0 .6rem; overflow-wrap: anywhere; }`
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
-const policy = (leadsTo: string): string =>
+const policy = ({ leadsTo, scripted }: Omit<Page, 'title' | 'body'>): string =>
   [
     "default-src 'none'",
+    ...(scripted ? ["script-src 'self'"] : []),
     `style-src 'sha256-${styleHash}'`,
-    `form-action 'self'${leadsTo}`,
+    `form-action 'self'${leadsTo === undefined ? '' : ` ${leadsTo}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ')
@@ -46,16 +47,24 @@ export type Page = {
   readonly body: Html
   /** Where its form may lead by way of us, as browsers want to know. Absent: nowhere else. */
   readonly leadsTo?: string
+  /** With the one script there is: browsers talk to authenticators through a script alone. */
+  readonly scripted?: true
 }
+
+export const scriptPath = '/assets/ceremonies.js'
 
 export const sendPage = (reply: FastifyReply, title: string, body: Html): FastifyReply => send(reply, { title, body })
 
-export function send(reply: FastifyReply, { title, body, leadsTo }: Page): FastifyReply {
-  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title>`
+export const sendScriptedPage = (reply: FastifyReply, title: string, body: Html): FastifyReply =>
+  send(reply, { title, body, scripted: true })
+
+export function send(reply: FastifyReply, { title, body, ...rest }: Page): FastifyReply {
+  const script = rest.scripted ? `<script src="${scriptPath}" defer></script>` : ''
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title>${script}`
   return (
     reply
       .type('text/html; charset=utf-8')
-      .header('content-security-policy', policy(leadsTo === undefined ? '' : ` ${leadsTo}`))
+      .header('content-security-policy', policy(rest))
       // Forms say where they come from, to this server alone.
       .header('referrer-policy', 'same-origin')
       .send(

@@ -4,10 +4,15 @@
  */
 
 import { ApiError } from '@tidegate/api'
+import type { Authentication } from '@tidegate/core'
+import { formatInstant } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { domainOf, providerOfDomain } from '../configuration/identity-rules.ts'
 import type { DeclaredProvider } from '../configuration/schema.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
+import { isStrongEnough, readNeed } from '../identity/factors/need.ts'
+import { usesToTell } from '../identity/factors/recovery-codes.ts'
+import type { Caller } from '../identity/identity.ts'
 import type { LoginDeps } from '../identity/logins/cookie-identity.ts'
 import { callerByCookie } from '../identity/logins/cookie-identity.ts'
 import { cookieOf, noCookie, readCookie } from '../identity/logins/cookie.ts'
@@ -25,6 +30,7 @@ import { change } from '../store/change.ts'
 import { acceptForms, clientOf } from './forms.ts'
 import { strangerLimits } from './limits.ts'
 import { countStranger } from './operations-routes.ts'
+import type { Html } from './pages.ts'
 import { html, sendPage } from './pages.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -71,6 +77,8 @@ async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: Fasti
       'Tidegate',
       html`<h1>Tidegate</h1>
         <p>You are signed in as ${known.caller.principal.id}.</p>
+        ${await notices(deps, known.caller)}
+        <p><a href="/account">Your second factors</a></p>
         ${signOutForm}`,
     )
   const { identity } = (await deps.configurations.current(deps.db)).declared
@@ -97,6 +105,18 @@ async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: Fasti
   return sendPage(reply, 'Sign in', body)
 }
 
+/** Told once, by another login than the one that it was for. */
+async function notices(deps: SignInDeps, { principal, login }: Caller): Promise<Html> {
+  const used = login === undefined ? [] : await change(deps, (unit) => usesToTell(unit, { user: principal.id, login }))
+  return html`${used.map(
+    ({ at }) =>
+      html`<p role="alert">
+        A recovery code of yours was used at ${formatInstant(at)}. If that was not you, end your logins, make new codes,
+        and tell an administrator.
+      </p>`,
+  )}`
+}
+
 const addressForm = (returnTo: string) =>
   html` <form method="get" action="/login">
     <input type="hidden" name="return" value="${returnTo}" />
@@ -109,8 +129,9 @@ const signOutForm = html`<form method="post" action="/logout"><button>Sign out</
 async function leave(deps: SignInDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { provider } = await providerOf(deps, request)
   const returnTo = returnPath(queryOf(request)['return'])
+  const need = readNeed(queryOf(request)['need'])
   const { url, attempt } = await deps.providers
-    .begin({ provider, publicUrl: deps.publicUrl(), returnTo })
+    .begin({ provider, publicUrl: deps.publicUrl(), returnTo, ...(need && { need }) })
     .catch((cause: unknown) => {
       request.log.warn({ err: cause, provider: provider.id }, 'an identity provider cannot be used')
       throw new ApiError('unavailable', { detail: `${provider.id} cannot be reached. Try again in a moment.` })
@@ -138,6 +159,7 @@ async function comeBack(deps: SignInDeps, request: FastifyRequest, reply: Fastif
   if (!attempt || attempt.provider !== provider.id) return failedPage(reply)
   const signedIn = await finished(deps, request, { provider, attempt })
   if (!signedIn) return failedPage(reply)
+  if (!isWhatWasAsked(signedIn.authentication, attempt)) return weakPage(reply, attempt)
   const before = (await callerByCookie(deps, request))?.caller.login
   const client = clientOf(request)
   const outcome = await signIn(deps, { provider, signedIn, client, ...(before !== undefined && { before }) })
@@ -156,6 +178,22 @@ async function comeBack(deps: SignInDeps, request: FastifyRequest, reply: Fastif
   void reply.header('set-cookie', cookieOf('login', outcome.secret, outcome.lasts))
   return reply.redirect(attempt.returnTo, 303)
 }
+
+/** The provider may have let them through as they were, or may not say when it asked them. */
+function isWhatWasAsked(authentication: Authentication, { need, endsAt }: Attempt): boolean {
+  if (need === undefined) return true
+  const leftAt = endsAt - identityLimits.attempt - identityLimits.skew
+  return isStrongEnough(authentication, need) && authentication.at >= leftAt
+}
+
+const weakPage = (reply: FastifyReply, { provider }: Attempt): FastifyReply =>
+  sendPage(
+    reply.code(403),
+    'Sign in',
+    html`<h1>That was not enough</h1>
+      <p>${provider} did not say that you proved now what is asked for. You are signed in as before.</p>
+      <p><a href="/account">Add a second factor here</a>, or ask whoever runs ${provider}.</p>`,
+  )
 
 async function finished(
   deps: SignInDeps,

@@ -267,6 +267,31 @@ export const entryTypes = {
     open: ['provider', 'logins'],
     personal: { subject: 'subject' },
   },
+  'login.strengthened': {
+    about: 'Someone proved more than at their sign-in, by `factor`, or the same anew.',
+    open: ['login', 'factor', 'method', 'mfa', 'phishingResistant'],
+    personal: { principal: 'principal' },
+  },
+  'factor.added': {
+    about: 'A passkey, codes of an app or recovery codes are someone’s from here on.',
+    open: ['kind', 'factor'],
+    personal: { principal: 'principal', name: 'principal' },
+  },
+  'factor.removed': {
+    about: 'They are no longer.',
+    open: ['kind', 'factor', 'because'],
+    personal: { principal: 'principal', name: 'principal' },
+  },
+  'factor.refused': {
+    about: 'A second factor was not what it had to be. `copied`: a passkey counts, and there are two of it.',
+    open: ['kind', 'cause', 'login'],
+    personal: { principal: 'principal', address: 'principal' },
+  },
+  'factor.recovery-code-used': {
+    about: 'A recovery code was used up. Its owner is told at their next login.',
+    open: ['login', 'left'],
+    personal: { principal: 'principal' },
+  },
   'directory.user-changed': {
     about:
       'A source said something else of a person than before: that they are there, who they are, whether they are active.',

@@ -213,6 +213,21 @@ export type Tables = {
     issuedAt: Time
     endsAt: Time
   }
+  passkey: {
+    id: string
+    userId: string
+    credentialId: string
+    publicKey: Buffer
+    counter: number
+    transports: string[]
+    name: string
+    synced: boolean
+    createdAt: Time
+    lastUsedAt: MaybeTime
+  }
+  totp: { userId: string; secret: Buffer; lastStep: number; createdAt: Time; lastUsedAt: Time }
+  recoveryCode: { hash: Buffer; userId: string; usedAt: MaybeTime; usedBy: string | null; toldAt: MaybeTime }
+  guess: { subject: Buffer; failures: number; lastAt: Time }
   spentToken: { hash: Buffer; endsAt: Time }
   gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
   accessSession: {

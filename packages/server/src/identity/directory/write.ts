@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import type { Instant } from '@tidegate/core'
 import type { Unit } from '../../store/change.ts'
 import { instantParam, maybeInstantParam } from '../../store/database.ts'
+import { forgetFactors } from '../factors/factors.ts'
 import { endLogins } from '../logins/logins.ts'
 
 export type DirectoryUser = {
@@ -61,6 +62,7 @@ export async function removeUser(unit: Unit, { id, source }: { id: string; sourc
   await unit.tx.deleteFrom('directoryMembership').where('member', '=', `user:${id}`).execute()
   await unit.tx.deleteFrom('loginLink').where('userId', '=', id).execute()
   await endLogins(unit, { user: id }, { reason: 'suspended' })
+  await forgetFactors(unit, id, 'removed')
   const fields = { source, change: 'removed', principal: `user:${id}` }
   unit.record({ type: 'directory.user-changed', at: unit.now, fields })
   return true

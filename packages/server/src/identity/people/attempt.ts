@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Runtime } from '../../runtime.ts'
 import type { MasterKey } from '../../secrets/envelope.ts'
 import { open, seal } from '../../secrets/envelope.ts'
+import { needs } from '../factors/need.ts'
 import type { Attempt } from './provider.ts'
 
 const purpose = 'login-attempt'
@@ -19,6 +20,7 @@ const shape = z.strictObject({
   nonce: z.string(),
   verifier: z.string(),
   returnTo: z.string(),
+  need: z.enum(needs).optional(),
   endsAt: z.number().transform(instant),
 })
 
@@ -35,7 +37,8 @@ export function openAttempt(
   if (text === undefined || text.length > 4_000) return undefined
   try {
     const attempt = shape.parse(JSON.parse(open(Buffer.from(text, 'base64url'), { key, purpose }).toString('utf8')))
-    return now < attempt.endsAt ? attempt : undefined
+    const { need, ...rest } = attempt
+    return now < attempt.endsAt ? { ...rest, ...(need && { need }) } : undefined
   } catch {
     return undefined
   }

@@ -7,6 +7,7 @@ import type { DeclaredProvider } from '../../configuration/schema.ts'
 import type { Runtime } from '../../runtime.ts'
 import type { ReferenceSources } from '../../secrets/references.ts'
 import { resolveReference } from '../../secrets/references.ts'
+import type { Need } from '../factors/need.ts'
 import { identityLimits } from '../limits.ts'
 import type { Claims, SignedIn } from './claims.ts'
 import { readClaims } from './claims.ts'
@@ -19,6 +20,8 @@ export type Attempt = {
   readonly verifier: string
   /** A path of ours, to go to afterwards. */
   readonly returnTo: string
+  /** What it is to prove beyond who they are. */
+  readonly need?: Need
   readonly endsAt: Instant
 }
 
@@ -36,6 +39,7 @@ export type Asking = {
   readonly provider: DeclaredProvider
   readonly publicUrl: string
   readonly returnTo: string
+  readonly need?: Need
 }
 
 /** @property url the address they came back to, as the provider wrote it */
@@ -52,7 +56,7 @@ export function createProviders(deps: Deps): Providers {
     clientOf(deps, provider, await metadata(provider))
   return {
     metadata,
-    async begin({ provider, publicUrl, returnTo }) {
+    async begin({ provider, publicUrl, returnTo, need }) {
       const config = await open(provider)
       const verifier = oidc.randomPKCECodeVerifier()
       const state = oidc.randomState()
@@ -64,9 +68,11 @@ export function createProviders(deps: Deps): Providers {
         code_challenge_method: 'S256',
         state,
         nonce,
+        ...(need && againAs(provider, need)),
       })
       const endsAt = after(deps.runtime.now(), identityLimits.attempt)
-      return { url, attempt: { provider: provider.id, state, nonce, verifier, returnTo, endsAt } }
+      const remembered = { provider: provider.id, state, nonce, verifier, returnTo, ...(need && { need }), endsAt }
+      return { url, attempt: remembered }
     },
     async finish({ provider, url, attempt }) {
       const config = await open(provider)
@@ -87,6 +93,12 @@ export function createProviders(deps: Deps): Providers {
       return oidc.buildEndSessionUrl(config, { post_logout_redirect_uri: `${publicUrl}/login` })
     },
   }
+}
+
+/** Asked anew, also whom the provider knows already, and for what configuration takes as proof. */
+function againAs({ mfa, phishingResistant }: DeclaredProvider, need: Need): Record<string, string> {
+  const acr = need === 'sign-in' ? [] : [...(need === 'mfa' ? mfa.acr : []), ...phishingResistant.acr]
+  return { prompt: 'login', max_age: '0', ...(acr.length > 0 && { acr_values: acr.join(' ') }) }
 }
 
 type Obtained = { readonly claims: oidc.IDToken; readonly accessToken: string }

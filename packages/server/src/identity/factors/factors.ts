@@ -1,0 +1,77 @@
+/** What someone has beyond their sign-in, and how they get rid of it. */
+
+import type { Instant } from '@tidegate/core'
+import type { DeclaredIdentity } from '../../configuration/schema.ts'
+import type { Unit } from '../../store/change.ts'
+import type { Reader } from '../../store/database.ts'
+import type { Caller } from '../identity.ts'
+import { factorLimits } from './limits.ts'
+import type { Need } from './need.ts'
+import { isProved } from './need.ts'
+import type { PasskeyRow } from './passkeys.ts'
+import { passkeysOf } from './passkeys.ts'
+import { recoveryCodesLeft } from './recovery-codes.ts'
+
+export type Factors = {
+  readonly passkeys: readonly PasskeyRow[]
+  readonly totp: boolean
+  /** That are unused. */
+  readonly recoveryCodes: number
+}
+
+export async function factorsOf(reader: Reader, user: string): Promise<Factors> {
+  const [passkeys, totp, recoveryCodes] = await Promise.all([
+    passkeysOf(reader, user),
+    reader.selectFrom('totp').select('userId').where('userId', '=', user).executeTakeFirst(),
+    recoveryCodesLeft(reader, user),
+  ])
+  return { passkeys, totp: totp !== undefined, recoveryCodes }
+}
+
+export const hasFactors = ({ passkeys, totp }: Pick<Factors, 'passkeys' | 'totp'>): boolean =>
+  totp || passkeys.length > 0
+
+/**
+ * What it takes to add or remove one. Whoever has one proves one, so that who stole a cookie cannot make themselves
+ * stronger; the first rests on the sign-in, as configuration has it.
+ */
+export const needToManage = (factors: Factors, { firstFactor }: DeclaredIdentity): Need =>
+  hasFactors(factors) ? 'mfa' : firstFactor
+
+export const mayManage = ({ authentication }: Caller, need: Need, now: Instant): boolean =>
+  isProved(authentication, need, { now, within: factorLimits.managing })
+
+type Removed = { readonly user: string; readonly id: string }
+
+export async function removePasskey(unit: Unit, { user, id }: Removed): Promise<boolean> {
+  const row = await unit.tx
+    .deleteFrom('passkey')
+    .where('id', '=', id)
+    .where('userId', '=', user)
+    .returning(['id', 'name'])
+    .executeTakeFirst()
+  if (!row) return false
+  const fields = { kind: 'passkey', factor: row.id, because: 'asked', principal: `user:${user}`, name: row.name }
+  unit.record({ type: 'factor.removed', at: unit.now, fields })
+  return true
+}
+
+export async function removeTotp(unit: Unit, user: string): Promise<boolean> {
+  const row = await unit.tx.deleteFrom('totp').where('userId', '=', user).returning('userId').executeTakeFirst()
+  if (row) {
+    const fields = { kind: 'totp', because: 'asked', principal: `user:${user}` }
+    unit.record({ type: 'factor.removed', at: unit.now, fields })
+  }
+  return row !== undefined
+}
+
+/** Everything, at once: whoever has the id next is someone else, or begins anew. */
+export async function forgetFactors(unit: Unit, user: string, because: 'removed'): Promise<void> {
+  const gone = [
+    await unit.tx.deleteFrom('passkey').where('userId', '=', user).returning('userId').execute(),
+    await unit.tx.deleteFrom('totp').where('userId', '=', user).returning('userId').execute(),
+    await unit.tx.deleteFrom('recoveryCode').where('userId', '=', user).returning('userId').execute(),
+  ]
+  if (gone.every((rows) => rows.length === 0)) return
+  unit.record({ type: 'factor.removed', at: unit.now, fields: { kind: 'all', because, principal: `user:${user}` } })
+}

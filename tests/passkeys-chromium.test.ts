@@ -1,0 +1,64 @@
+/** The ceremonies in a real browser, with Chromium's virtual authenticator: our pages, our script, its checks. */
+
+import { chromium } from 'playwright-core'
+import type { CDPSession, Page } from 'playwright-core'
+import { expect, onTestFinished, test } from 'vitest'
+import { inStore } from './support/story.ts'
+import { account, createSignInWorld } from './support/sign-in.ts'
+import { hasProgram } from './support/programs.ts'
+
+const path = '/usr/bin/chromium'
+
+type Device = { readonly cdp: CDPSession; readonly authenticatorId: string }
+
+async function openPage(): Promise<Page> {
+  const browser = await chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu'] })
+  onTestFinished(() => browser.close())
+  const page = await browser.newPage()
+  page.setDefaultTimeout(20_000)
+  return page
+}
+
+async function addDevice(page: Page): Promise<Device> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable')
+  const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: { ...options, isUserVerified: true, automaticPresenceSimulation: true },
+  })
+  return { cdp, authenticatorId }
+}
+
+test.skipIf(!hasProgram(path, 'apt-get install chromium'))(
+  'a passkey is added and used on our pages, nothing on them is refused by their policy, and who is not verified is not let on',
+  async () => {
+    const { world, provider } = await createSignInWorld({ host: 'localhost' })
+    const { url } = world.server
+    const page = await openPage()
+    const complaints: string[] = []
+    page.on('console', (message) => void complaints.push(message.text()))
+    page.on('pageerror', (error) => void complaints.push(error.message))
+    const device = await addDevice(page)
+    provider.signInAs(account('erin'))
+    await page.goto(`${url}/login?return=/account`)
+    await page.getByLabel('What to call it').fill('Laptop')
+    await page.getByRole('button', { name: 'Add a passkey' }).click()
+    await page.getByRole('heading', { name: 'Recovery codes' }).waitFor()
+    expect(await page.getByRole('listitem').count()).toBe(10)
+    await page.getByRole('link', { name: 'They are kept' }).click()
+
+    await page.getByRole('button', { name: 'Use a passkey' }).click()
+    await page.getByText('Laptop').waitFor()
+    expect(
+      await inStore(world.store, 'select counter > 0 as counted, last_used_at is not null as used from passkey'),
+    ).toEqual([{ counted: true, used: true }])
+
+    const { cdp, authenticatorId } = device
+    await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+    world.clock.advance(61_000)
+    await page.goto(`${url}/step-up?need=phishing-resistant`)
+    await page.getByRole('button', { name: 'Use a passkey' }).click()
+    await page.getByText('Nothing was confirmed').waitFor()
+    expect(complaints).toEqual([])
+  },
+)
