@@ -52,15 +52,18 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     await Promise.all(sessions.map((session) => session.end(reason)))
     return sessions.length
   }
-  const endWhere = (chosen: (session: PostgresSession) => boolean, reason: Reason): Promise<number> =>
-    endAll(registry.list().filter(chosen), reason)
+  const endOne = (id: string, reason: Reason): Promise<number> =>
+    endAll(
+      registry.list().filter((session) => session.id === id),
+      reason,
+    )
 
   return {
     host: address,
     port,
     sessions: registry.list,
-    end: async (id, reason) => (await endWhere((session) => session.id === id, reason)) > 0,
-    endGrant: (grant, reason) => endWhere((session) => session.grant === grant, reason),
+    end: async (id, reason) => (await endOne(id, reason)) > 0,
+    endGrant: (grant, reason) => endAll(registry.ofGrant(grant), reason),
     async stop(reason = 'the gateway is stopping') {
       const closed = server.listening ? once(server, 'close') : undefined
       server.close()

@@ -17,12 +17,14 @@ export type Registry = {
   readonly freeProcessId: (random: (count: number) => Uint8Array) => number
   readonly cancel: (key: CancelKey) => Promise<void>
   readonly list: () => readonly OpenSession[]
+  readonly ofGrant: (grant: GrantId) => readonly OpenSession[]
 }
 
 export type Owner = { readonly grant: GrantId; readonly principal: string }
 
 export function createRegistry(limits: SessionLimits): Registry {
   const sessions = new Map<number, { readonly session: OpenSession; readonly key: Buffer }>()
+  const byGrant = new Map<GrantId, Set<OpenSession>>()
   const perGrant = createTally()
   const perPrincipal = createTally()
   let places = 0
@@ -49,9 +51,14 @@ export function createRegistry(limits: SessionLimits): Registry {
     },
     release,
     add(session, { processId, key }) {
+      const { grant } = session
+      const ofGrant = byGrant.get(grant) ?? new Set()
       sessions.set(processId, { session, key })
+      byGrant.set(grant, ofGrant.add(session))
       const leave = (): void => {
         sessions.delete(processId)
+        ofGrant.delete(session)
+        if (ofGrant.size === 0 && byGrant.get(grant) === ofGrant) byGrant.delete(grant)
         release(session)
       }
       session.closed.then(leave, leave)
@@ -67,6 +74,7 @@ export function createRegistry(limits: SessionLimits): Registry {
       if (found?.key.length === key.length && timingSafeEqual(found.key, key)) await found.session.cancel()
     },
     list: () => [...sessions.values()].map(({ session }) => session),
+    ofGrant: (grant) => [...(byGrant.get(grant) ?? [])],
   }
 }
 
