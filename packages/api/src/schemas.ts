@@ -292,6 +292,7 @@ export const planItem = z.object({
   kind: z.enum([
     'settings',
     'provider',
+    'scim',
     'user',
     'service',
     'agent',

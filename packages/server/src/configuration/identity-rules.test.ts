@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { people, problemsOf, shopFiles, snapshotOf } from '../testing/configuration.ts'
+import { people, problemsOf, shopFiles, snapshotOf, tokenHash } from '../testing/configuration.ts'
 
 const provider = (more = ''): string => `
 identity:
@@ -10,6 +10,11 @@ identity:
       clientSecret: env:OKTA_SECRET
       domains: [example.com]
 ${more}`
+
+const scim = (tokens = 'a'): string => {
+  const list = [...tokens].map((digit) => `{ hash: '${tokenHash(digit)}', expires: '2099-01-01T00:00:00Z' }`)
+  return `  scim: [{ id: people, provider: okta, tokens: [${list.join(', ')}] }]`
+}
 
 const withPeople = (change: (text: string) => string, identity = provider()) => ({
   ...shopFiles,
@@ -26,6 +31,7 @@ test('people of a provider’s domains and its groups need not be declared, and 
   expect(messages(members('frank@elsewhere.example'))).toEqual(['There is no user frank@elsewhere.example.'])
   expect(messages(members('Frank@example.com'))).toEqual(['There is no user Frank@example.com.'])
   expect(messages(members('group:entra/platform'))).toEqual(['There is no group entra/platform.'])
+  expect(messages({ ...members('group:people/platform'), 'identity.yaml': provider(scim()) })).toEqual([])
   expect(messages({ ...members('group:okta/platform'), 'identity.yaml': '' })).toEqual([
     'There is no group okta/platform.',
   ])
@@ -55,6 +61,20 @@ test.each<[what: string, identity: string, message: RegExp]>([
     /People of example.com sign in at okta already/,
   ],
   ['scopes without openid', provider('      scopes: [email]'), /Without openid nobody signs in/],
+  [
+    'a source of a provider that there is not',
+    provider(scim().replace('provider: okta', 'provider: entra')),
+    /There is no provider entra/,
+  ],
+  [
+    'a source that is called as a provider',
+    provider(scim().replace('id: people', 'id: okta')),
+    /okta is the name of another/,
+  ],
+  ['a source without a token', provider(scim('')), /Without a token nothing is pushed/],
+  ['a source with three tokens', provider(scim('abc')), /At most two/],
+  ['a source with the token of a person', provider(scim('d')), /This token is declared twice/],
+  ['a token of a source without an end', provider(scim().replace(/, expires: '[^']+'/, '')), /expected string/],
   ['a claim that is not known', provider('      claims: { mail: x }'), /[Uu]nrecognized key/],
 ])('%s is refused at its place', (_what, identity, message) => {
   const problems = problemsOf(withPeople((text) => text, identity))
@@ -89,6 +109,7 @@ test('identity stands in one file, and is nothing where nobody says anything', (
   ])
   expect(snapshotOf(shopFiles).declared.identity).toEqual({
     providers: [],
+    scim: [],
     sessions: { idle: 3_600_000, longest: 43_200_000 },
     firstFactor: 'sign-in',
   })

@@ -16,12 +16,12 @@ export const providerOfDomain = ({ providers }: DeclaredIdentity, email: string)
 /** A person of a provider's domain, or a group of a provider: nobody knows here whether they are there. */
 export function mayBeInDirectory(identity: DeclaredIdentity, { kind, id }: Member): boolean {
   if (kind === 'user') return id === id.toLowerCase() && providerOfDomain(identity, id) !== undefined
-  return kind === 'group' && identity.providers.some((provider) => id.startsWith(`${provider.id}/`))
+  return kind === 'group' && [...identity.providers, ...identity.scim].some((source) => id.startsWith(`${source.id}/`))
 }
 
 export function identityProblems(files: readonly ReadFile[]): FieldProblem[] {
   const providers = files.flatMap(({ declared }) => declared.identity?.providers ?? [])
-  return [...files.flatMap(providerProblems), ...signInProblems(files, providers)]
+  return [...files.flatMap(providerProblems), ...files.flatMap(scimProblems), ...signInProblems(files, providers)]
 }
 
 /** Two that are believed about the same people would each be able to be the other's. */
@@ -43,6 +43,25 @@ function providerProblems({ declared, at }: ReadFile): FieldProblem[] {
     }
   }
   return problems
+}
+
+/** What a source says of a group goes by its id, so no two sources of any kind have one. */
+function scimProblems({ declared, at }: ReadFile): FieldProblem[] {
+  const { providers, scim } = declared.identity ?? { providers: [], scim: [] }
+  const ids = new Set(providers.map(({ id }) => id))
+  return scim.flatMap(({ id, provider }, index) => {
+    const field = (name: string): string => at(['identity', 'scim', index, name])
+    const known = providers.some((one) => one.id === provider)
+    const taken = ids.has(id)
+    ids.add(id)
+    const remedy = 'Declare it under identity.'
+    return [
+      ...(known ? [] : [{ field: field('provider'), message: `There is no provider ${provider}.`, remedy }]),
+      ...(taken
+        ? [{ field: field('id'), message: `${id} is the name of another source.`, remedy: 'Choose one of its own.' }]
+        : []),
+    ]
+  })
 }
 
 function signInProblems(files: readonly ReadFile[], providers: readonly DeclaredProvider[]): FieldProblem[] {

@@ -205,6 +205,14 @@ function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
       }
     }
   }
+  for (const { declared, at } of files) {
+    for (const [place, { tokens }] of (declared.identity?.scim ?? []).entries()) {
+      for (const [index, { hash }] of tokens.entries()) {
+        const field = at(['identity', 'scim', place, 'tokens', index, 'hash'])
+        once(hashes, hash, { field, message: 'This token is declared twice.' })
+      }
+    }
+  }
   for (const [section, words] of [
     ['settings', 'Settings stand'],
     ['identity', 'Identity stands'],

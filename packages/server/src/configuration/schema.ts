@@ -154,8 +154,22 @@ const sessions = z.strictObject({
   longest: duration.default((12 * 3_600_000) as Millis),
 })
 
+/** What pushes people and groups by SCIM. It speaks of people of its provider's domains, and of its own groups. */
+const scimSource = z.strictObject({
+  /** Also what the ids of its groups begin with: `okta-people/platform`. */
+  id: lowerId,
+  /** Where its people sign in. */
+  provider: lowerId,
+  /** Two, while one takes the place of the other. */
+  tokens: z
+    .array(token)
+    .min(1, { error: 'Without a token nothing is pushed; `tidegate token new` makes one.' })
+    .max(2, { error: 'At most two: the new token, and the one before while the source learns of it.' }),
+})
+
 const identity = z.strictObject({
   providers: z.array(provider).max(20).default([]),
+  scim: z.array(scimSource).max(20).default([]),
   sessions: sessions.prefault({}),
   /** What whoever has no second factor yet has to have done lately to get one: sign in, or prove one at their provider. */
   firstFactor: z.enum(['sign-in', 'mfa']).default('sign-in'),
@@ -263,6 +277,7 @@ export type DeclaredFile = z.output<typeof configurationFile>
 export type DeclaredSettings = z.output<typeof settings>
 export type DeclaredIdentity = z.output<typeof identity>
 export type DeclaredProvider = z.output<typeof provider>
+export type DeclaredScim = z.output<typeof scimSource>
 export type DeclaredUser = z.output<typeof user>
 export type DeclaredService = z.output<typeof service>
 export type DeclaredAgent = z.output<typeof agent>

@@ -16,6 +16,7 @@ import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
 import { registerOAuth } from './oauth-routes.ts'
 import { registerOperations } from './operations-routes.ts'
+import { registerScim } from './scim-routes.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { registerSignIn } from './sign-in-routes.ts'
 import { registerStepUp } from './step-up-routes.ts'
@@ -65,6 +66,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   registerOAuth(app, deps.people)
   registerStepUp(app, deps.people)
   registerFactors(app, deps.people)
+  registerScim(app, deps.people)
   registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
   registerHealth(app, services.db, deps.isReady)
   const document = openApiDocument(deps.version)

@@ -303,6 +303,12 @@ export const entryTypes = {
     open: ['source', 'added', 'removed'],
     personal: { principal: 'principal' },
   },
+  'directory.group-changed': {
+    about:
+      'A source said something else of a group than before: that it is there, is called otherwise, has other groups in it.',
+    open: ['source', 'group', 'change', 'before', 'member'],
+    personal: {},
+  },
   'signal.received': {
     about: 'A source said a fact.',
     open: ['name', 'source', 'staleAt'],

@@ -158,6 +158,27 @@ export type Tables = {
   }
   directoryGroup: { id: string; source: string; externalId: string; name: string }
   directoryMembership: { groupId: string; member: string; endsAt: MaybeTime }
+  scimUser: {
+    id: string
+    source: string
+    userId: string
+    userName: string
+    externalId: string | null
+    document: Json
+    version: Generated<number>
+    createdAt: Time
+    changedAt: Time
+  }
+  scimGroup: {
+    id: string
+    source: string
+    groupId: string
+    externalId: string | null
+    name: string
+    version: Generated<number>
+    createdAt: Time
+    changedAt: Time
+  }
   loginLink: { provider: string; subject: string; userId: string; linkedBy: string; linkedAt: Time }
   login: {
     id: string

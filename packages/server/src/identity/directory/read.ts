@@ -26,7 +26,7 @@ export const nobody: Standing = { groups: [] }
 type Asked = { readonly identity: DeclaredIdentity; readonly people: readonly string[]; readonly now: Instant }
 
 /** The sources that count: what a configuration does not name does not hold. */
-const sourcesOf = ({ providers }: DeclaredIdentity): string[] => providers.map(({ id }) => id)
+const sourcesOf = ({ providers, scim }: DeclaredIdentity): string[] => [...providers, ...scim].map(({ id }) => id)
 
 /** Asks the store only where there can be anyone. */
 export async function readDirectory(reader: Reader, { identity, people, now }: Asked): Promise<Known> {

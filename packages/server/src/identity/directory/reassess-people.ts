@@ -10,5 +10,16 @@ export async function reassessPeople(lifecycle: Lifecycle, users: readonly strin
   if (users.length === 0) return { asked: 0, ended: [] }
   const snapshot = await lifecycle.configurations.current(lifecycle.db)
   const principals = users.flatMap((user) => actingFor(snapshot, `user:${user}`))
-  return reassessGrants(lifecycle, { filter: { principals }, because: 'fact-changed' })
+  let asked = 0
+  const ended: string[] = []
+  for (let from = 0; from < principals.length; from += atOnce) {
+    const filter = { principals: principals.slice(from, from + atOnce) }
+    const some = await reassessGrants(lifecycle, { filter, because: 'fact-changed' })
+    asked += some.asked
+    ended.push(...some.ended)
+  }
+  return { asked, ended }
 }
+
+/** A group has more people than a statement has parameters. */
+const atOnce = 1_000

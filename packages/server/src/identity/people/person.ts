@@ -72,19 +72,18 @@ async function linkOf(unit: Unit, { snapshot, provider, signedIn }: Sign): Promi
 
 async function knownInDirectory(unit: Unit, { snapshot, provider, signedIn }: Sign): Promise<Link | undefined> {
   const { email, subject } = signedIn
+  const { scim } = snapshot.declared.identity
+  const sources = [provider.id, ...scim.filter((one) => one.provider === provider.id).map(({ id }) => id)]
   const rows = await unit.tx
     .selectFrom('directoryUser')
     .select(['id', 'source', 'externalId', 'email'])
-    .where((eb) =>
-      eb.or([
-        eb.and([eb('source', '=', provider.id), eb('externalId', '=', subject)]),
-        ...(email === undefined ? [] : [eb('email', '=', email)]),
-      ]),
-    )
+    .where('source', 'in', sources)
+    .where((eb) => eb.or([eb('externalId', '=', subject), ...(email === undefined ? [] : [eb('email', '=', email)])]))
     .execute()
-  const exact = rows.find((row) => row.source === provider.id && row.externalId === subject)
-  const only = rows.length === 1 ? rows[0] : undefined
-  const found = exact ?? only
+  const exact = rows.filter(({ externalId }) => externalId === subject)
+  // Two that fit as well are nobody.
+  const fitting = exact.length > 0 ? exact : rows
+  const [found] = fitting.length === 1 ? fitting : []
   if (!found || snapshot.declared.users.some(({ id }) => id === found.id)) return undefined
   return { user: found.id, by: 'directory' }
 }
