@@ -5,7 +5,7 @@ import { instant } from '@tidegate/core'
 import { recordingFolder, verifyRecording } from '@tidegate/gateway'
 import type pg from 'pg'
 import { expect, test, vi } from 'vitest'
-import { loginsOn, opened } from './support/access.ts'
+import { libpqOf, loginsOn, opened } from './support/access.ts'
 import { connectedWorld, logIn, sessionsOf, started, untilAsleep } from './support/connected.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, entryTypesOf } from './support/story.ts'
@@ -38,13 +38,7 @@ test('a grant’s token leads through the gateway to the target, and its session
 test.skipIf(!hasPsql)('psql gets in with the token alone, and is told why it is sent away', async () => {
   const { world } = await connectedWorld()
   const { grant, credential } = await opened(world.as('alice'))
-  const env = {
-    PGHOST: credential.host,
-    PGPORT: String(credential.port),
-    PGUSER: credential.user,
-    PGPASSWORD: credential.secret,
-    PGDATABASE: credential.databases[0]!,
-  }
+  const env = libpqOf(credential)
   const revoke = async (): Promise<void> => {
     await untilAsleep(world)
     await world.as('dora').revokeGrant({ id: grant.id, reason: 'enough' })

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { cancelPacket, readAll, ring } from '../packages/gateway/src/postgres/testing/wire.ts'
 import { createTestClock } from '../packages/gateway/src/postgres/testing/clock.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
-import { onTarget, outcomeOf } from './support/access.ts'
+import { libpqOf, onTarget, outcomeOf } from './support/access.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, everythingIn } from './support/story.ts'
 import type { Asking } from './support/statements.ts'
@@ -139,13 +139,7 @@ describe('a statement that needs approval', () => {
       const { credential } = await maintaining(asking, 'alice')
       const [kept, gone] = [order(), order()]
       const input = `begin;\n${deleting(gone)};\ncommit;\nbegin;\n${deleting(kept)};\nselect 1;\ncommit;\nselect 'after';\n`
-      const env = {
-        PGHOST: credential.host,
-        PGPORT: String(credential.port),
-        PGUSER: credential.user,
-        PGPASSWORD: credential.secret,
-        PGDATABASE: credential.databases[0]!,
-      }
+      const env = libpqOf(credential)
       const ran = run('psql', ['-X', '-At'], { env, input })
       await bob.approveStatement({ id: (await shown(bob)).id })
       await bob.denyStatement({ id: (await shown(bob)).id })

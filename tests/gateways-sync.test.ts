@@ -20,6 +20,19 @@ import { defaultFiles } from './support/tidegate.ts'
 const idsOf = ({ grants }: News): string[] => grants.map(({ grant }) => grant)
 const wait = 20_000
 
+/** One that no server has: it knows only what it is told. */
+function feedAlone(world: World) {
+  const db = databaseOf(world)
+  const configurations = createConfigurations(connectorKinds)
+  const now = () => instant(Date.now())
+  return { db, feed: createFeed({ db, configurations, name: 'alone', now, lookEveryMs: 86_400_000 }) }
+}
+
+async function theGateway({ store }: World) {
+  const [{ at } = {}] = await inStore(store, 'select extract(epoch from enrolled_at) * 1000 as at from gateway')
+  return { id: 'gw-1', enrolledAt: Number(at) as never }
+}
+
 test('first everything there is, then what changes, as soon as it does', async () => {
   const world = await createGatewayWorld()
   const { client } = await joined(world)
@@ -186,15 +199,7 @@ test('a cursor of another server is answered with everything', async () => {
 test('what one server commits wakes the feed of another by its notification alone', async () => {
   const world = await createGatewayWorld()
   await joined(world)
-  const db = databaseOf(world)
-  const configurations = createConfigurations(connectorKinds)
-  const feed = createFeed({
-    db,
-    configurations,
-    name: 'alone',
-    now: () => instant(Date.now()),
-    lookEveryMs: 86_400_000,
-  })
+  const { feed } = feedAlone(world)
   let listening: () => void
   const heard = new Promise<void>((resolve) => void (listening = resolve))
   const hints = listenForHints({
@@ -207,8 +212,7 @@ test('what one server commits wakes the feed of another by its notification alon
     await hints.stop()
   })
   await heard
-  const [{ at } = {}] = await inStore(world.store, 'select extract(epoch from enrolled_at) * 1000 as at from gateway')
-  const gateway = { id: 'gw-1', enrolledAt: Number(at) as never }
+  const gateway = await theGateway(world)
   const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
   const next = feed.sync({ gateway, cursor, waitMs: wait })
   const { grant } = await opened(world.as('alice'))
@@ -223,18 +227,9 @@ test('an end is told by the server that commits it without its reading the store
   const world = await createGatewayWorld()
   await joined(world)
   const { grant } = await opened(world.as('alice'))
-  const db = databaseOf(world)
-  const configurations = createConfigurations(connectorKinds)
-  const feed = createFeed({
-    db,
-    configurations,
-    name: 'alone',
-    now: () => instant(Date.now()),
-    lookEveryMs: 86_400_000,
-  })
+  const { db, feed } = feedAlone(world)
   onTestFinished(() => feed.stop())
-  const [{ at } = {}] = await inStore(world.store, 'select extract(epoch from enrolled_at) * 1000 as at from gateway')
-  const gateway = { id: 'gw-1', enrolledAt: Number(at) as never }
+  const gateway = await theGateway(world)
   const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
   const next = feed.sync({ gateway, cursor, waitMs: wait })
   await db.destroy()

@@ -10,7 +10,7 @@ import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { sessionRules } from '../packages/cli/src/gateway/session-rules.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
-import { type Credential, logIn, onTarget, opened, outcomeOf } from './support/access.ts'
+import { type Credential, libpqOf, logIn, onTarget, opened, outcomeOf } from './support/access.ts'
 import { edited, withFile } from './support/edit.ts'
 import { createGatewayWorld, joined, throughGateways } from './support/gateways.ts'
 import { hasProgram } from './support/programs.ts'
@@ -70,10 +70,8 @@ async function gated(annotations: string, condition?: string): Promise<Gated> {
   return { world, dir, gateway }
 }
 
-async function psql({ host, port, user, secret, databases }: Credential, ...commands: string[]) {
-  const env = { PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: secret, PGDATABASE: databases[0]! }
-  return run('psql', ['-X', '-At', ...commands.flatMap((text) => ['-c', text])], { env })
-}
+const psql = (credential: Credential, ...commands: string[]) =>
+  run('psql', ['-X', '-At', ...commands.flatMap((text) => ['-c', text])], { env: libpqOf(credential) })
 
 const ada = `select email from shop.customers where name = 'Ada'`
 const wish = { role: 'orders-db/readonly', duration: '30m' } as const

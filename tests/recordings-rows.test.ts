@@ -8,7 +8,7 @@ import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { sessionRules } from '../packages/cli/src/gateway/session-rules.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
-import { opened } from './support/access.ts'
+import { libpqOf, opened } from './support/access.ts'
 import type { Credential } from './support/access.ts'
 import { connectedWorld, sessionsOf } from './support/connected.ts'
 import { edited } from './support/edit.ts'
@@ -95,8 +95,8 @@ test('what a mask hides of them is hidden in the recording too', async () => {
 test.skipIf(!hasPsql)('of a COPY the lines are kept that the client got, masked where they were', async () => {
   const { rows } = await rowsOf(
     { recording: '{ rows: keep }', mask: '\n        mask: { columns: [{ names: [email], by: full }] }' },
-    async ({ host, port, databases, user, secret }) => {
-      const env = { PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: secret, PGDATABASE: databases[0]! }
+    async (credential) => {
+      const env = libpqOf(credential)
       const { stdout } = await run('psql', ['-X', '-c', `copy (${emails}) to stdout`], { env })
       expect(stdout.split('\n').filter(Boolean)).toHaveLength(2)
       expect(stdout).not.toContain('@')

@@ -505,7 +505,10 @@ export const rareBugs = {
     ),
   },
   locksNothing: {
-    tamper: tamperWith(/pg_try_advisory_xact_lock/, misread((row) => ({ ...row, locked: true }))),
+    tamper: tamperWith(
+      /pg_try_advisory_xact_lock/,
+      misread((row) => ({ ...row, locked: true })),
+    ),
   },
 } as const satisfies Record<string, Planted>
 

@@ -90,3 +90,12 @@ export async function loginsOn(target: Target): Promise<string[]> {
 
 /** As in `resourceYaml`. */
 export const prefixOf = ({ database }: Pick<Target, 'database'>): string => `tg_${database.slice(-10)}_`
+
+/** How libpq is told where to go. */
+export const libpqOf = ({ host, port, databases, user, secret }: Credential): Record<string, string> => ({
+  PGHOST: host,
+  PGPORT: String(port),
+  PGUSER: user,
+  PGPASSWORD: secret,
+  PGDATABASE: databases[0] ?? '',
+})

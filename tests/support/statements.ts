@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client, Output } from '@tidegate/api'
 import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegate/gateway'
-import pg from 'pg'
+import type pg from 'pg'
 import { expect, onTestFinished, vi } from 'vitest'
 import { sessionRules } from '../../packages/cli/src/gateway/session-rules.ts'
 import { type Credential, opened } from './access.ts'
 import { edited } from './edit.ts'
 import { throughGateways } from './gateways.ts'
+import { logIn, type Session } from './connected.ts'
 import { entriesOf } from './story.ts'
 import { createWorld, defaultFiles, type Files, type Parts, type World } from './tidegate.ts'
 
@@ -87,22 +88,13 @@ export async function closeSpare(): Promise<void> {
 export const maintaining = ({ world }: Asking, who: string, duration = '1h'): ReturnType<typeof opened> =>
   opened(world.as(who), { role: 'orders-db/maintainer', duration })
 
-export type Connection = {
-  readonly client: pg.Client
+export type Connection = Session & {
   readonly query: (text: string, values?: readonly unknown[]) => Promise<pg.QueryResult<Record<string, unknown>>>
-  readonly notices: readonly string[]
-  /** Why it was ended, as it was told. */
-  readonly ended: Promise<string>
 }
 
-export async function connect({ host, port, databases, user, secret }: Credential): Promise<Connection> {
-  const client = new pg.Client({ host, port, database: databases[0], user, password: secret })
-  const notices: string[] = []
-  client.on('notice', ({ message }) => notices.push(message ?? ''))
-  const ended = new Promise<string>((resolve) => client.on('error', ({ message }) => resolve(message)))
-  await client.connect()
-  onTestFinished(() => client.end().catch(() => undefined))
-  return { client, notices, ended, query: (text, values) => client.query(text, values && [...values]) }
+export async function connect(credential: Credential): Promise<Connection> {
+  const session = await logIn(credential)
+  return { ...session, query: (text, values) => session.client.query(text, values && [...values]) }
 }
 
 /** What waits for this person, once there is so much. */

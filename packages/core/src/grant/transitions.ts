@@ -3,14 +3,12 @@
  * (`grant_transition`, kept equal by a test), and the console, the command line and the docs read it.
  */
 
+import { stepsOf, type Transition } from '../transitions.ts'
+
 export const grantStates = ['scheduled', 'ready', 'provisioning', 'active', 'ending', 'ended'] as const
 export type GrantState = (typeof grantStates)[number]
 
-export type GrantTransition = {
-  readonly from: GrantState
-  readonly to: GrantState
-  readonly when: string
-}
+export type GrantTransition = Transition<GrantState>
 
 export const grantTransitions = [
   { from: 'scheduled', to: 'ready', when: 'its start time is reached' },
@@ -25,9 +23,7 @@ export const grantTransitions = [
   { from: 'ending', to: 'ended', when: 'the target was read back and nothing of it is left' },
 ] as const satisfies readonly GrantTransition[]
 
-const allowed = new Set(grantTransitions.map(({ from, to }) => `${from}>${to}`))
-
-export const grantMayGo = (from: GrantState, to: GrantState): boolean => allowed.has(`${from}>${to}`)
+export const grantMayGo = stepsOf<GrantState>(grantTransitions)
 
 /** Something of the grant may exist on the target. */
 export const isLive = (state: GrantState): boolean =>

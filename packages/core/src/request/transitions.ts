@@ -1,13 +1,11 @@
 /** The life of a request, as data. As with grants, the database refuses anything else (`request_transition`). */
 
+import { stepsOf, type Transition } from '../transitions.ts'
+
 export const requestStatuses = ['pending', 'approved', 'denied', 'cancelled', 'expired', 'failed'] as const
 export type RequestStatus = (typeof requestStatuses)[number]
 
-export type RequestTransition = {
-  readonly from: RequestStatus
-  readonly to: RequestStatus
-  readonly when: string
-}
+export type RequestTransition = Transition<RequestStatus>
 
 export const requestTransitions = [
   { from: 'pending', to: 'approved', when: 'policy permits it, or one of its paths is satisfied' },
@@ -17,6 +15,4 @@ export const requestTransitions = [
   { from: 'approved', to: 'failed', when: 'the target could not be opened' },
 ] as const satisfies readonly RequestTransition[]
 
-const allowed = new Set(requestTransitions.map(({ from, to }) => `${from}>${to}`))
-
-export const requestMayGo = (from: RequestStatus, to: RequestStatus): boolean => allowed.has(`${from}>${to}`)
+export const requestMayGo = stepsOf<RequestStatus>(requestTransitions)

@@ -1,13 +1,11 @@
 /** The life of a statement that a person has to approve, as data. The database refuses anything else (`statement_transition`). */
 
+import { stepsOf, type Transition } from '../transitions.ts'
+
 export const statementStatuses = ['pending', 'approved', 'denied', 'expired', 'abandoned', 'run'] as const
 export type StatementStatus = (typeof statementStatuses)[number]
 
-export type StatementTransition = {
-  readonly from: StatementStatus
-  readonly to: StatementStatus
-  readonly when: string
-}
+export type StatementTransition = Transition<StatementStatus>
 
 export const statementTransitions = [
   { from: 'pending', to: 'approved', when: 'an approver says yes' },
@@ -19,6 +17,4 @@ export const statementTransitions = [
   { from: 'abandoned', to: 'run', when: 'its gateway says only now that it was let through, after it was approved' },
 ] as const satisfies readonly StatementTransition[]
 
-const allowed = new Set(statementTransitions.map(({ from, to }) => `${from}>${to}`))
-
-export const statementMayGo = (from: StatementStatus, to: StatementStatus): boolean => allowed.has(`${from}>${to}`)
+export const statementMayGo = stepsOf<StatementStatus>(statementTransitions)
