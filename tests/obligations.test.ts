@@ -219,14 +219,28 @@ test('access that was opened directly ends when policy asks something of its ses
   const world = await createWorldForTest({ sessionRules: await sessionRules() })
   await joined(world)
   const { grant, credential } = await opened(world.as('alice'))
-  const other = await opened(world.as('bob'))
   const session = await logIn(credential)
   await world.admin.applyConfig({ files: throughGateways(filesOf(world, '@mask("pii")')) })
   expect((await world.as('alice').getGrant({ id: grant.id })).end).toMatchObject({ reason: 'policy-changed' })
   await world.server.drain()
   await session.cut
-  expect((await world.as('bob').getGrant({ id: other.grant.id })).state).toBe('active')
   expect((await opened(world.as('alice'))).grant.obligations).toHaveLength(1)
+})
+
+test('access that was opened directly ends when its resource asks for a gateway, and the plan says so', async () => {
+  const world = await createWorldForTest()
+  await joined(world)
+  const { grant, credential } = await opened(world.as('bob'))
+  const session = await logIn(credential)
+  const files = throughGateways(world.files)
+  expect((await world.admin.planConfig({ files })).effects.join('\n')).toContain(grant.id)
+  await world.admin.applyConfig({ files })
+  expect((await world.as('bob').getGrant({ id: grant.id })).end).toMatchObject({ reason: 'resource-changed' })
+  await world.server.drain()
+  await session.cut
+  const again = await opened(world.as('bob'))
+  await world.admin.applyConfig({ files: throughGateways(world.files) })
+  expect((await world.as('bob').getGrant({ id: again.grant.id })).state).toBe('active')
 })
 
 test('what policy asks of a live grant changes with policy and with facts, and each change is an entry', async () => {

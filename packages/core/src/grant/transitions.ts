@@ -47,7 +47,8 @@ export const endReasons = {
   revoked: 'someone revoked it',
   'fact-changed': 'a fact changed and the answer is no longer yes',
   'policy-changed': 'policy changed and the answer is no longer yes',
-  'resource-changed': 'the resource was removed or points to another target',
+  'resource-changed':
+    'the resource was removed, points to another target, or may only be reached through a gateway by now',
   lapsed: 'it was not activated in time',
   'open-failed': 'the target could not be opened',
 } as const

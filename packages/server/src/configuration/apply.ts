@@ -15,6 +15,7 @@ import { administratorsNeeded, workingAdministrators } from '../identity/adminis
 import { configurationChanged } from '../gateways/feed.ts'
 import type { FindPrincipals } from '../identity/principals.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
+import { isPastGateway } from '../lifecycle/obliged.ts'
 import { entryLimits } from '../log/limits.ts'
 import { scheduleTending } from '../targets/schedule-tending.ts'
 import { newId } from '../runtime.ts'
@@ -96,6 +97,7 @@ async function effectsOf(reader: Reader, before: Snapshot, { after, now, findPri
     if (!is) effects.push(`ends ${who}: the resource is removed`)
     else if (!is.roles.has(grant.role)) effects.push(`ends ${who}: the role is removed`)
     else if (was && was.targetKey !== is.targetKey) effects.push(`ends ${who}: the resource points to another target`)
+    else if (isPastGateway(grant, is.resource)) effects.push(`ends ${who}: it was opened without a gateway`)
     else if (!principals.has(principalKey(grant.principal))) effects.push(`ends ${who}: the principal is removed`)
   }
   return effects

@@ -9,7 +9,8 @@ const words: Record<EndReason, string> = {
   revoked: 'access was revoked',
   'fact-changed': 'a fact changed, and policy no longer gives this access',
   'policy-changed': 'policy changed, and no longer gives this access',
-  'resource-changed': 'the resource was removed, or points to another target',
+  'resource-changed':
+    'the resource was removed, points to another target, or may only be reached through a gateway by now',
   lapsed: 'it was not activated in time',
   'open-failed': 'the target could not be opened',
 }

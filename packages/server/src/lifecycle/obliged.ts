@@ -1,7 +1,7 @@
 /** What policy asks of a grant's sessions now, and whether anybody can hold them to it. */
 
 import { ApiError } from '@tidegate/api'
-import type { Decision, GrantEvent, Instant } from '@tidegate/core'
+import type { Decision, GrantEvent, Instant, Resource } from '@tidegate/core'
 import { grantCommands, obligationsOf } from '@tidegate/core'
 import type { StoredGrant } from '../store/grants.ts'
 
@@ -20,6 +20,12 @@ export const beyondObliging = (decision: Decision): ApiError =>
     detail: 'It was opened without a gateway, which policy asks for by now, and is ending. Request access again.',
     decision,
   })
+
+/** Its holder has the target's own credentials, which by now only gateways get. */
+export const isPastGateway = (
+  { state, byGateway }: Pick<StoredGrant, 'byGateway' | 'state'>,
+  { gateway }: Resource,
+): boolean => state === 'active' && !byGateway && gateway === 'required'
 
 /** Its holder has, or is about to get, the target's own credentials: no gateway is there to hold sessions to anything. */
 export function isBeyondObliging(

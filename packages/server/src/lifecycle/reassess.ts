@@ -21,7 +21,7 @@ import { endGrant } from './end-grant.ts'
 import { giveApproved } from './file-request.ts'
 import { lockExtended } from './move-end.ts'
 import { hasMoved } from './moved.ts'
-import { isBeyondObliging, obligingEvents } from './obliged.ts'
+import { isBeyondObliging, isPastGateway, obligingEvents } from './obliged.ts'
 import type { Answered, Asked } from './question.ts'
 import { ask, askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { saveGrant, saveRequest } from './save.ts'
@@ -205,6 +205,15 @@ function consequenceOf({ runtime }: Lifecycle, grant: StoredGrant, { facts, now 
     return { becomes: 'ended', note: answered.decision.reasons[0] ?? 'Policy says no.', answered }
   if (isBeyondObliging(grant, answered.decision)) {
     return { becomes: 'ended', reason: 'policy-changed', note: 'Policy asks for a gateway, and it has none.', answered }
+  }
+  const entry = snapshot.resources.get(grant.resource)
+  if (entry && isPastGateway(grant, entry.resource)) {
+    return {
+      becomes: 'ended',
+      reason: 'resource-changed',
+      note: 'The resource asks for a gateway, and it was opened without one.',
+      answered,
+    }
   }
   const shorter = grantCommands.shorten(grant, { now, allowed })
   const events = [
