@@ -54,12 +54,14 @@ export const withIdentity = (files: Files, text: string): Files => [
   { path: 'identity.yaml', text },
 ]
 
-type Options = { readonly more?: string } & Pick<WorldOptions, 'host'>
+/** `time`: `system` where programs with clocks of their own take part. */
+type Options = { readonly more?: string } & Pick<WorldOptions, 'host' | 'time'>
 
-export async function createSignInWorld({ more = '', host }: Options = {}): Promise<SignInWorld> {
+export async function createSignInWorld({ more = '', host, time }: Options = {}): Promise<SignInWorld> {
   let parts: Parts | undefined
   const world = await createWorldForTest({
     ...(host && { host }),
+    ...(time && { time }),
     env: { OKTA_SECRET: 'a-client-secret-of-the-tests' },
     files: (given) => {
       parts = given

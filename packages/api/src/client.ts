@@ -18,7 +18,8 @@ export type Client = {
 export type ClientConfig = {
   /** Such as `http://127.0.0.1:7070`. */
   readonly url: string
-  readonly token: string
+  /** Absent: `fetch` says who calls. */
+  readonly token?: string
   readonly fetch?: typeof fetch
 }
 
@@ -36,7 +37,8 @@ type Call = { config: ClientConfig; operation: Operation; input: Record<string, 
 
 async function call({ config, operation, input, options }: Call): Promise<unknown> {
   const { url, body } = encode(config.url, operation, input)
-  const headers: Record<string, string> = { authorization: `Bearer ${config.token}`, accept: 'application/json' }
+  const headers: Record<string, string> = { accept: 'application/json' }
+  if (config.token !== undefined) headers['authorization'] = `Bearer ${config.token}`
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey
   const response = await send(config, url, {
@@ -75,7 +77,8 @@ async function send(config: ClientConfig, url: URL, init: RequestInit): Promise<
   try {
     return await (config.fetch ?? fetch)(url, init)
   } catch (cause) {
-    if (init.signal?.aborted) throw cause
+    // A `fetch` that knows who calls may know that nobody does.
+    if (init.signal?.aborted || cause instanceof ApiError) throw cause
     throw new ApiError('unavailable', { detail: `No Tidegate server answers at ${url.origin}.`, cause })
   }
 }

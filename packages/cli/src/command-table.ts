@@ -27,6 +27,8 @@ import { gatewaysRemove } from './commands/gateways-remove.ts'
 import { gateways } from './commands/gateways.ts'
 import { grants } from './commands/grants.ts'
 import { login } from './commands/login.ts'
+import { loginsEnd } from './commands/logins-end.ts'
+import { logins } from './commands/logins.ts'
 import { logout } from './commands/logout.ts'
 import { recordingsExport } from './commands/recordings-export.ts'
 import { recordingsFollow } from './commands/recordings-follow.ts'
@@ -58,6 +60,8 @@ export const commands: readonly CommandEntry[] = [
   login,
   logout,
   whoami,
+  logins,
+  loginsEnd,
   resources,
   request,
   connect,

@@ -12,6 +12,9 @@ export type Context = {
   readonly version: string
   readonly env: Environment
   readonly home: string
+  /** The name of this machine. */
+  readonly host: string
+  readonly platform: NodeJS.Platform
   /** Where short-lived files go. */
   readonly temporary: string
   readonly stdin: Source

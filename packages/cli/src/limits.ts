@@ -29,6 +29,15 @@ export const patience = {
   /** A grant that is being opened or closed. */
   busyMs: [250, 500, 1_000, 2_000, 4_000, 8_000],
   followMs: 2_000,
+  /** For someone to sign in and answer in their browser. */
+  browserMs: 300_000,
+  /** For a keychain, which may have to be unlocked first. */
+  keychainMs: 60_000,
+  /** An access token is made anew this long before it is over. */
+  earlierMs: 30_000,
+  /** Who makes one keeps the others waiting for so long at most; they look this often. */
+  lockMs: 150_000,
+  lockPollMs: 100,
   /** For one call, its answer included. Opening a target is the slowest. */
   callMs: 120_000,
 } as const

@@ -104,7 +104,7 @@ function addCommand(parent: Command, entry: CommandEntry, { context, act }: { co
   command.action(async () => {
     const names = Object.keys(entry.arguments)
     const given = Object.fromEntries(names.map((name, i): [string, unknown] => [name, command.processedArgs[i]]))
-    await act(entry, { ...absent(entry), ...command.opts(), ...given })
+    await act(entry, { ...absent(entry), ...optionsOf(entry, command), ...given })
   })
 }
 
@@ -116,7 +116,7 @@ const bracketed = (usage: string, optional: true | undefined): string => {
 
 function buildOption(name: string, entry: OptionEntry): Option {
   const flags = optionUsage(name, entry).replace(/ (\S+)$/, entry.value === undefined ? ' $1' : ' <$1>')
-  const option = new Option(flags, entry.about).conflicts([...(entry.conflicts ?? [])])
+  const option = new Option(flags, entry.about).conflicts((entry.conflicts ?? []).map(parserName))
   if (entry.value !== undefined) {
     option.argParser(reader(entry.value, entry.many))
     if (entry.default !== undefined) option.default(entry.value.read(entry.default), entry.default)
@@ -131,6 +131,21 @@ const reader =
     if (value === undefined) throw new InvalidArgumentError(kind.expects)
     return many === true ? [...(Array.isArray(before) ? (before as unknown[]) : []), value] : value
   }
+
+/** What is written `--no-browser` the parser takes for the opposite of `--browser`. */
+const parserName = (name: string): string =>
+  isNegated(name) ? `${name.charAt(2).toLowerCase()}${name.slice(3)}` : name
+
+const isNegated = (name: string): boolean => /^no[A-Z]/.test(name)
+
+function optionsOf({ options }: CommandEntry, command: Command): Record<string, unknown> {
+  const read = command.opts()
+  const values = Object.keys(options).map((name): [string, unknown] => {
+    const value: unknown = read[parserName(name)]
+    return [name, isNegated(name) ? value === false : value]
+  })
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined))
+}
 
 /** What an option is that was not given. */
 const absent = ({ options }: CommandEntry): Record<string, unknown> =>

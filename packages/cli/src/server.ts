@@ -7,14 +7,19 @@ import { limits, patience } from './limits.ts'
 import type { ServerSettings } from './settings.ts'
 import { serverSettings } from './settings.ts'
 
-export const connectToServer = async (invocation: Invocation): Promise<Client> =>
-  clientFor(invocation, await serverSettings(invocation))
+export async function connectToServer(invocation: Invocation): Promise<Client> {
+  const settings = await serverSettings(invocation)
+  if ('token' in settings) return clientFor(invocation, settings)
+  // Loaded for who needs it: whoever has a token does not wait for the protocols of a login.
+  const { createLoginFetch } = await import('./login/login-fetch.ts')
+  return invocation.createClient({ url: settings.url, fetch: await createLoginFetch(invocation, settings) })
+}
 
 export const clientFor = ({ createClient, fetch }: Context, settings: ServerSettings): Client =>
   createClient({ ...settings, fetch: wholeAnswers(fetch) })
 
 /** An answer that breaks off, never comes, or never ends is the same to callers as none: the client says `unavailable`. */
-function wholeAnswers(send: typeof fetch): typeof fetch {
+export function wholeAnswers(send: typeof fetch): typeof fetch {
   return async (input, init) => {
     const timeout = AbortSignal.timeout(patience.callMs)
     const signal = init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout

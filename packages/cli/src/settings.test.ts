@@ -22,7 +22,7 @@ describe('login', () => {
   it('reads the token from stdin, checks it, and keeps it for its owner alone', async () => {
     const { url } = await whoamiServer()
     const { run, context, stdout } = await harness({ stdin: `${token}\n` })
-    expect(await run('login', '--url', `${url}/`)).toBe(0)
+    expect(await run('login', '--with-token', '--url', `${url}/`)).toBe(0)
     expect(stdout()).toContain('user:alice')
     const path = configPath(context)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
@@ -34,7 +34,7 @@ describe('login', () => {
   it('asks at a terminal without showing what is typed', async () => {
     const { url } = await whoamiServer()
     const { run, stderr, stdout } = await harness({ tty: true, stdin: `x\u007f${token}\r` })
-    expect(await run('login', '--url', url)).toBe(0)
+    expect(await run('login', '--with-token', '--url', url)).toBe(0)
     expect(stderr()).toContain(`Token for ${url}:`)
     expect(stderr() + stdout()).not.toContain(token)
   })
@@ -42,7 +42,7 @@ describe('login', () => {
   it('keeps nothing that the server does not know', async () => {
     const { url } = await whoamiServer()
     const { run, context, stderr } = await harness({ stdin: `tdg_${'b'.repeat(43)}` })
-    expect(await run('login', '--url', url)).toBe(5)
+    expect(await run('login', '--with-token', '--url', url)).toBe(5)
     await expect(stat(configPath(context))).rejects.toThrow('ENOENT')
     expect(stderr()).not.toContain('bbbb')
   })
@@ -52,7 +52,7 @@ describe('login', () => {
     async (text) => {
       const { url } = await whoamiServer()
       const { run, stderr } = await harness({ stdin: text })
-      expect(await run('login', '--url', url)).not.toBe(0)
+      expect(await run('login', '--with-token', '--url', url)).not.toBe(0)
       if (text !== '') expect(stderr()).not.toContain(text)
     },
   )
@@ -60,7 +60,7 @@ describe('login', () => {
   it('is undone by logout', async () => {
     const { url } = await whoamiServer()
     const { run, context } = await harness({ stdin: token })
-    await run('login', '--url', url)
+    await run('login', '--with-token', '--url', url)
     expect(await run('logout')).toBe(0)
     await expect(stat(configPath(context))).rejects.toThrow('ENOENT')
     expect(await run('whoami')).toBe(5)
@@ -72,7 +72,7 @@ describe('the token that is kept', () => {
   it('goes to the server it was kept for and to no other', async () => {
     const [mine, other] = [await whoamiServer(), await whoamiServer()]
     const { run } = await harness({ stdin: token })
-    await run('login', '--url', mine.url)
+    await run('login', '--with-token', '--url', mine.url)
     expect(await run('whoami', '--url', other.url)).toBe(5)
     expect(other.calls).toEqual([])
     expect(await run('whoami', '--url', mine.url)).toBe(0)
@@ -81,7 +81,7 @@ describe('the token that is kept', () => {
   it.each([0o640, 0o604, 0o660])('is refused where others may read or write it: %o', async (mode) => {
     const { url } = await whoamiServer()
     const { run, context, stderr } = await harness({ stdin: token })
-    await run('login', '--url', url)
+    await run('login', '--with-token', '--url', url)
     await chmod(configPath(context), mode)
     expect(await run('whoami')).toBe(1)
     expect(stderr()).toContain('chmod 600')

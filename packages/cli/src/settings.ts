@@ -23,10 +23,27 @@ export type ServerSettings = {
   readonly token: string
 }
 
-const savedLogin = z.strictObject({ url: z.string(), token: z.string() })
+/** A login, and where what it needs is kept. */
+export type KeptAt = {
+  readonly url: string
+  readonly login: { readonly id: string; readonly kept: 'file' | 'keychain' }
+}
 
-export const configPath = ({ env, home }: Places): string =>
-  join(absolute(env['XDG_CONFIG_HOME']) ?? join(home, '.config'), 'tidegate', 'config.json')
+const config = z.union([
+  z.strictObject({ url: z.string(), token: z.string() }),
+  z.strictObject({
+    url: z.string(),
+    login: z.strictObject({ id: z.string(), kept: z.enum(['file', 'keychain']) }),
+  }),
+])
+
+const configFolder = ({ env, home }: Places): string =>
+  join(absolute(env['XDG_CONFIG_HOME']) ?? join(home, '.config'), 'tidegate')
+
+export const configPath = (places: Places): string => join(configFolder(places), 'config.json')
+
+/** What a login needs, where no keychain has it. */
+export const loginPath = (places: Places): string => join(configFolder(places), 'login.json')
 
 export const statePath = ({ env, home }: Places): string =>
   join(absolute(env['XDG_STATE_HOME']) ?? join(home, '.local', 'state'), 'tidegate')
@@ -37,45 +54,47 @@ const absolute = (path: string | undefined): string | undefined => (path?.starts
 /** Where the server is; no token is involved. */
 export async function serverUrl(places: Places & { readonly urlOption: string | undefined }): Promise<string> {
   const { env, urlOption } = places
-  return parseUrl(urlOption ?? given(env['TIDEGATE_URL']) ?? (await readLogin(places))?.url ?? defaultUrl)
+  return parseUrl(urlOption ?? given(env['TIDEGATE_URL']) ?? (await readConfig(places))?.url ?? defaultUrl)
 }
 
-/** @throws {Failure} where there is no token for this server, or it must not be sent there */
+/** @throws {Failure} where there is no token and no login for this server, or nothing must be sent there */
 export async function serverSettings(
   places: Places & { readonly urlOption: string | undefined },
-): Promise<ServerSettings> {
+): Promise<ServerSettings | KeptAt> {
   const { env } = places
   const url = await serverUrl(places)
-  const token = given(env['TIDEGATE_TOKEN']) ?? (await savedToken(places, url))
-  if (token === undefined) {
-    throw new Failure('unauthenticated', `There is no token for ${url}.`, {
+  const token = given(env['TIDEGATE_TOKEN'])
+  const kept = token === undefined ? await keptFor(places, url) : { url, token }
+  if (kept === undefined) {
+    throw new Failure('unauthenticated', `You are not logged in to ${url}.`, {
       remedy: `Run \`tidegate login --url ${url}\`, or set TIDEGATE_TOKEN.`,
     })
   }
   mayCarryToken(url, env)
-  return { url, token: checkToken(token) }
+  return 'token' in kept ? { url, token: checkToken(kept.token) } : kept
 }
 
-async function savedToken(places: Places, url: string): Promise<string | undefined> {
-  const saved = await readLogin(places)
-  return saved !== undefined && parseUrl(saved.url) === url ? saved.token : undefined
+async function keptFor(places: Places, url: string): Promise<ServerSettings | KeptAt | undefined> {
+  const kept = await readConfig(places)
+  return kept !== undefined && parseUrl(kept.url) === url ? kept : undefined
 }
 
-async function readLogin(places: Places): Promise<z.output<typeof savedLogin> | undefined> {
+/** What `tidegate login` kept last. @throws {Failure} where it is something else */
+export async function readConfig(places: Places): Promise<ServerSettings | KeptAt | undefined> {
   const path = configPath(places)
   const text = await readPrivateFile(path)
   if (text === undefined) return undefined
-  const parsed = savedLogin.safeParse(parseJson(text))
+  const parsed = config.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   throw new Failure('failure', `${path} is not what \`tidegate login\` writes.`, {
     remedy: 'Run `tidegate logout`, then `tidegate login`.',
   })
 }
 
-export const saveLogin = async (places: Places, login: ServerSettings): Promise<void> =>
-  writePrivateFile(configPath(places), `${JSON.stringify(login, undefined, 2)}\n`)
+export const saveConfig = async (places: Places, kept: ServerSettings | KeptAt): Promise<void> =>
+  writePrivateFile(configPath(places), `${JSON.stringify(kept, undefined, 2)}\n`)
 
-export const removeLogin = async (places: Places): Promise<void> => rm(configPath(places), { force: true })
+export const forgetConfig = async (places: Places): Promise<void> => rm(configPath(places), { force: true })
 
 /** A server's address: HTTP or HTTPS, with no user, password, query or fragment. */
 export function parseUrl(text: string): string {

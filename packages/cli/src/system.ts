@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { homedir, hostname, tmpdir } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createClient } from '@tidegate/api'
 import { instant } from '@tidegate/core'
@@ -19,6 +19,8 @@ export async function systemContext(): Promise<Context> {
     version: await packageVersion(),
     env,
     home: homedir(),
+    host: hostname(),
+    platform: process.platform,
     temporary: tmpdir(),
     stdin,
     stdout,

@@ -35,7 +35,7 @@ export function visible(line: string): readonly Visible[] {
 
 const hex = (character: string): string => (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
 
-const tokenForm = /(tdg|tge)_[\w-]{20,}/g
+const tokenForm = /(tdg|tge|td[acdrs])_[\w-]{20,}/g
 
 /** For messages about input: whoever pastes a token into the wrong place does not find it in a log afterwards. */
 export const withoutTokens = (text: string): string => text.replace(tokenForm, '$1_…')

@@ -1,32 +1,81 @@
 /** `tidegate login` */
 
 import { defineCommand } from '../command.ts'
+import type { Invocation } from '../context.ts'
+import { findBrowser } from '../login/browser.ts'
+import { forgetLogin, keepLogin } from '../login/kept-login.ts'
+import { endKeptLogin } from '../login/end.ts'
 import { readSecret } from '../prompt.ts'
 import { clientFor } from '../server.ts'
-import { configPath, checkToken, mayCarryToken, saveLogin, serverUrl } from '../settings.ts'
+import { checkToken, configPath, mayCarryToken, readConfig, saveConfig, serverUrl } from '../settings.ts'
 
 export const login = defineCommand({
   name: ['login'],
-  summary: 'Keep a token for a server, after checking that the server knows it',
+  summary: 'Sign in to a server through your browser',
   details: [
-    'The token is read from stdin, or asked for without showing it. It is never an argument: argument lists are visible to everyone on the machine.',
-    'It is kept in ~/.config/tidegate/config.json, readable by its owner alone, and sent to this server only.',
+    'Opens your browser, where you are signed in or do so, and are asked whether this command line may act as you. Where there is no browser, shows a code to type into one on any machine.',
+    'What is kept is worth nothing without a key that is kept with it: in the keychain of the system where there is one (secret-tool, or the one of macOS), else in ~/.config/tidegate/login.json, readable by its owner alone. It lasts as long as the sign-in in the browser that let it in, at most.',
+    'With --with-token, a token is read from stdin, or asked for without showing it, checked, and kept in ~/.config/tidegate/config.json. It is never an argument: argument lists are visible to everyone on the machine.',
   ],
+  options: {
+    device: {
+      about: 'Show a code to type into a browser on any machine.',
+      conflicts: ['noBrowser', 'withToken'],
+    },
+    noBrowser: { about: 'Show the address to open on this machine, instead of opening it.', conflicts: ['withToken'] },
+    withToken: { about: 'Keep a token instead, from stdin.' },
+  },
   examples: [
-    { line: 'tidegate login --url https://tidegate.example.com', about: 'Ask for the token' },
-    { line: 'tidegate login < token-file', about: 'Read it from a file' },
+    { line: 'tidegate login --url https://tidegate.example.com', about: 'Through the browser' },
+    { line: 'tidegate login --device', about: 'On a machine without one' },
+    { line: 'tidegate login --with-token < token-file', about: 'With a token' },
   ],
-  run: async (invocation) => {
+  run: async (invocation, { device, noBrowser, withToken }) => {
     const url = await serverUrl(invocation)
     mayCarryToken(url, invocation.env)
-    const token = checkToken(await readSecret(invocation, `Token for ${url}: `))
-    const me = await clientFor(invocation, { url, token }).whoami({})
-    await saveLogin(invocation, { url, token })
-    invocation.out.result({ url, principal: me.principal }, () => [
-      `Logged in to ${url} as ${me.principal}; kept in ${configPath(invocation)}.`,
-    ])
+    if (withToken) await loginWithToken(invocation, url)
+    else await loginAsPerson(invocation, url, { device, noBrowser })
     if (invocation.env['TIDEGATE_TOKEN'])
       invocation.out.warn('TIDEGATE_TOKEN is set and goes before what was kept now.')
     return 'ok'
   },
 })
+
+async function loginWithToken(invocation: Invocation, url: string): Promise<void> {
+  const token = checkToken(await readSecret(invocation, `Token for ${url}: `))
+  const me = await clientFor(invocation, { url, token }).whoami({})
+  await leaveEarlier(invocation)
+  await saveConfig(invocation, { url, token })
+  tell(invocation, { url, principal: me.principal, kept: configPath(invocation) })
+}
+
+type Told = { readonly device: boolean; readonly noBrowser: boolean }
+
+async function loginAsPerson(invocation: Invocation, url: string, { device, noBrowser }: Told): Promise<void> {
+  const { signIn } = await import('../login/sign-in.ts')
+  const { clientOfLogin } = await import('../login/login-fetch.ts')
+  const program = device || noBrowser ? undefined : await findBrowser(invocation)
+  const byDevice = device || (program === undefined && !noBrowser)
+  const held = await signIn(invocation, url, byDevice ? { by: 'device' } : { by: 'browser', program })
+  const me = await (await clientOfLogin(invocation, { ...held, id: '' })).whoami({})
+  await leaveEarlier(invocation)
+  const kept = await keepLogin(invocation, { ...held, id: me.login ?? '' })
+  tell(invocation, { url, principal: me.principal, login: me.login, kept })
+}
+
+/** One at a time is kept: what it takes the place of is not left open for nobody. */
+async function leaveEarlier(invocation: Invocation): Promise<void> {
+  const before = await readConfig(invocation).catch(() => undefined)
+  if (before && 'login' in before) await endKeptLogin(invocation, before)
+  await forgetLogin(invocation)
+}
+
+type Done = {
+  readonly url: string
+  readonly principal: string
+  readonly login?: string | undefined
+  readonly kept: string
+}
+
+const tell = ({ out }: Invocation, done: Done): void =>
+  out.result(done, () => [`Logged in to ${done.url} as ${done.principal}; kept in ${done.kept}.`])

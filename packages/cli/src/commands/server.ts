@@ -124,7 +124,12 @@ function announce({ out }: Invocation, { url, firstToken }: RunningServer): void
     '',
     `  ${firstToken}`,
     '',
-    [dim('Next: '), command(`tidegate login --url ${url}`), dim(' and '), command('tidegate apply -f DIR --plan')],
+    [
+      dim('Next: '),
+      command(`tidegate login --with-token --url ${url}`),
+      dim(' and '),
+      command('tidegate apply -f DIR --plan'),
+    ],
     dim('It works for 90 days. Put administrators with tokens of their own into configuration before that.'),
     '',
   ])

@@ -53,6 +53,8 @@ export async function harness(setup: Setup = {}): Promise<Harness> {
     version: '0.0.0-test',
     env: { PATH: process.env['PATH'], ...setup.env },
     home,
+    host: 'laptop',
+    platform: 'linux',
     temporary: home,
     stdin,
     stdout: stdout.sink,
