@@ -1,19 +1,16 @@
 /** The store's tables, as the code sees them. Timestamps are read as `Instant`; `instantParam` writes them. */
 
 import type { Instant, Millis, Obligation, StatementStatus } from '@tidegate/core'
-import type { ColumnType, Generated, JSONColumnType, Transaction } from 'kysely'
+import type { Generated, JSONColumnType, Transaction } from 'kysely'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import type { Json, MaybeJson, MaybeTime, Time } from './columns.ts'
+import type { IdentityTables } from './identity-tables.ts'
 import { createNames, quicken } from './connection.ts'
 
-type Time = ColumnType<Instant, Date, Date>
-type MaybeTime = ColumnType<Instant | null, Date | null, Date | null>
-type Json = ColumnType<unknown, string, string>
-type MaybeJson = ColumnType<unknown, string | null, string | null>
-
-export type Tables = {
+export type Tables = IdentityTables & {
   installation: {
     onlyOne: Generated<boolean>
     createdAt: Time
@@ -202,53 +199,6 @@ export type Tables = {
     keyThumbprint: string | null
     allowedBy: string | null
   }
-  authorizationCode: {
-    hash: Buffer
-    redirectUri: string
-    challenge: string
-    keyThumbprint: string | null
-    allowedBy: string
-    endsAt: Time
-    spentAt: MaybeTime
-    login: string | null
-  }
-  deviceAuthorization: {
-    hash: Buffer
-    userCode: string
-    keyThumbprint: string | null
-    clientAddress: string
-    clientAgent: string | null
-    askedAt: Time
-    endsAt: Time
-    intervalSeconds: number
-    polledAt: MaybeTime
-    status: 'pending' | 'allowed' | 'refused' | 'spent'
-    allowedBy: string | null
-    login: string | null
-  }
-  accessToken: {
-    hash: Buffer
-    principal: string
-    login: string | null
-    keyThumbprint: string | null
-    issuedAt: Time
-    endsAt: Time
-  }
-  passkey: {
-    id: string
-    userId: string
-    credentialId: string
-    publicKey: Buffer
-    counter: number
-    transports: string[]
-    name: string
-    synced: boolean
-    createdAt: Time
-    lastUsedAt: MaybeTime
-  }
-  totp: { userId: string; secret: Buffer; lastStep: number; createdAt: Time; lastUsedAt: Time }
-  recoveryCode: { hash: Buffer; userId: string; usedAt: MaybeTime; usedBy: string | null; toldAt: MaybeTime }
-  guess: { subject: Buffer; failures: number; lastAt: Time }
   spentToken: { hash: Buffer; endsAt: Time }
   gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
   accessSession: {
