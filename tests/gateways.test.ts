@@ -78,6 +78,24 @@ test('a flood of strangers from one address is answered 429 and when to come bac
   expect((await call(right, '127.0.0.3')).status).toBe(200)
 })
 
+test('strangers behind a proxy are told apart by what it says, and by what nobody else says', async () => {
+  const world = await createGatewayWorld({ proxies: ['127.0.0.4/31'] })
+  const flood = async (from: string, headers: (i: number) => Record<string, string>) => {
+    const path = '/v1/gateway/token'
+    const most = strangerLimits.perAddress.burst * 3
+    const call = (_: unknown, i: number) =>
+      send(world.server.url, { method: 'POST', path, body: '{}', from, headers: headers(i) })
+    const answers = await Promise.all(Array.from({ length: most }, call))
+    return answers.filter(({ status }) => status === 429).length
+  }
+  expect(await flood('127.0.0.5', (i) => ({ 'x-forwarded-for': `203.0.113.${i % 100}` }))).toBe(0)
+  expect(await flood('127.0.0.5', () => ({ 'x-forwarded-for': '192.0.2.1' }))).toBeGreaterThan(0)
+  expect(await flood('127.0.0.5', (i) => ({ 'x-forwarded-for': `198.51.100.${i % 100}, 192.0.2.2` }))).toBeGreaterThan(
+    0,
+  )
+  expect(await flood('127.0.0.2', (i) => ({ 'x-forwarded-for': `203.0.113.${i % 100}` }))).toBeGreaterThan(0)
+})
+
 test('of several who enrol with one token at the same moment, one does', async () => {
   const world = await createGatewayWorld()
   const { enrolmentToken: token } = await world.admin.createGateway({ id: 'gw-1' })

@@ -45,6 +45,8 @@ export type WorldOptions = {
   readonly background?: boolean
   /** What it listens on. Passkeys want a name. Absent: 127.0.0.1. */
   readonly host?: 'localhost'
+  /** Whose word about where a request comes from it takes. Absent: nobody's. */
+  readonly proxies?: readonly string[]
   /** Absent: the test's clock; `system`: the real one. */
   readonly time?: 'system'
   /** The server reaches its store here. Absent: where it is. */
@@ -70,6 +72,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World & {
   const settings = {
     ...settingsFor(url),
     listen,
+    ...(options.proxies && { proxies: options.proxies }),
     ...(options.reaskEvery !== undefined && { reaskEvery: options.reaskEvery }),
   }
   const servers: RunningServer[] = []

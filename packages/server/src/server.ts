@@ -179,6 +179,7 @@ async function openApp(
     logger,
     version,
     metricsToken: settings.metricsToken,
+    proxies: settings.proxies,
     isReady,
     ...(settings.tls && { tls: await readTls(settings.tls) }),
   })

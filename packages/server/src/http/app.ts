@@ -28,13 +28,15 @@ export type AppDeps = {
   readonly logger: Logger
   readonly version: string
   readonly metricsToken: string | undefined
+  /** Whose `X-Forwarded-For` is believed. Absent: nobody's. */
+  readonly proxies: readonly string[] | undefined
   /** `true` while the server takes work: false from the first moment of a stop. */
   readonly isReady: () => boolean
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
-  const { services, identity, logger, tls } = deps
+  const { services, identity, logger, tls, proxies } = deps
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -48,7 +50,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     forceCloseConnections: 'idle',
     // What comes in on an open connection during a stop is answered like any other: the store is still there for it.
     return503OnClosing: false,
-    trustProxy: false,
+    trustProxy: proxies === undefined ? false : [...proxies],
     genReqId: () => crypto.randomUUID(),
     ...(tls && { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } }),
   }) as unknown as FastifyInstance

@@ -4,6 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseDuration } from '@tidegate/core'
 import type { Millis } from '@tidegate/core'
@@ -59,6 +60,12 @@ export const settingRows = {
     default: 'false',
     about: '`true`: something in front of a non-loopback address ends TLS.',
   },
+  proxies: {
+    env: 'TIDEGATE_PROXIES',
+    file: 'proxies',
+    about:
+      'Addresses or networks of what stands in front, separated by commas, such as `10.0.0.0/24`: their `X-Forwarded-For` says where a request comes from. Unset: nobody’s does.',
+  },
   secretsDir: {
     env: 'TIDEGATE_SECRETS_DIR',
     file: 'secretsDir',
@@ -106,6 +113,8 @@ export type Settings = {
   /** Without a slash at its end. */
   readonly publicUrl?: string
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** Whose word about where a request comes from is believed. Absent: nobody's. */
+  readonly proxies?: readonly string[]
   readonly secretsDir: string
   readonly logLevel: string
   readonly metricsToken?: string
@@ -168,6 +177,7 @@ export function readSettings(env: Env, file: Readonly<Record<string, unknown>>):
   }
   const metricsToken = get('metricsToken')
   const publicUrl = get('publicUrl')
+  const proxies = get('proxies')
   return {
     listen,
     ...readStore({
@@ -178,6 +188,7 @@ export function readSettings(env: Env, file: Readonly<Record<string, unknown>>):
     }),
     ...(tls && { tls }),
     ...(publicUrl !== undefined && { publicUrl: readPublicUrl(publicUrl) }),
+    ...(proxies !== undefined && { proxies: readProxies(proxies) }),
     secretsDir: resolve(get('secretsDir') ?? ''),
     logLevel: readLogLevel(get('logLevel') ?? ''),
     ...(metricsToken !== undefined && { metricsToken }),
@@ -234,6 +245,18 @@ function readPublicUrl(text: string): string {
     'not https://HOST, without path, query or user.',
     'Write for example https://tidegate.example.com.',
   )
+}
+
+/** A network of everyone would let everyone say that they are someone else. */
+function readProxies(text: string): readonly string[] {
+  return text.split(',').map((part) => {
+    const one = part.trim()
+    const [address = '', prefix, ...rest] = one.split('/')
+    const family = isIP(address)
+    const bits = prefix === undefined ? 1 : /^\d{1,3}$/.test(prefix) ? Number(prefix) : 0
+    if (family !== 0 && rest.length === 0 && bits > 0 && bits <= (family === 4 ? 32 : 128)) return one
+    return refuse('proxies', `${one} is neither an address nor a network.`, 'Write for example 10.0.0.7, fd00::/64.')
+  })
 }
 
 type StoreInput = {
