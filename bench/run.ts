@@ -15,8 +15,9 @@ import { keeps } from './harness.ts'
 import { load } from './load.ts'
 import { describeMachine, machineText } from './machine.ts'
 import { open } from './open.ts'
+import { scim } from './scim.ts'
 
-const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, gateway, load]
+const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, scim, gateway, load]
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),

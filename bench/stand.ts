@@ -180,7 +180,7 @@ const hashOf = (token: string): string => `sha256:${createHash('sha256').update(
 function peopleText(people: readonly string[], administrator: string): string {
   const expires = new Date(Date.now() + 86_400_000).toISOString()
   const user = (id: string, token: string): string =>
-    `  - { id: ${id}, tokens: [{ hash: '${hashOf(token)}', expires: '${expires}' }] }`
+    `  - { id: ${id}, email: ${id}@example.com, tokens: [{ hash: '${hashOf(token)}', expires: '${expires}' }] }`
   const names = people.map((_, i) => `engineer-${i}`)
   return `
 settings: { administrators: tidegate-admins }

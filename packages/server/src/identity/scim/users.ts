@@ -32,7 +32,7 @@ export async function createUser(unit: Unit, source: Source, body: unknown): Pro
     .values({ id, source: source.id, userId, ...columns(document), ...times(unit) })
     .returningAll()
     .executeTakeFirstOrThrow()
-  return { row: row as UserRow, concerned: [userId] }
+  return { row: row as UserRow, concerned: goneFrom({ userId, document }) }
 }
 
 const times = ({ now }: Unit) => ({ createdAt: instantParam(now), changedAt: instantParam(now) })
@@ -68,7 +68,7 @@ async function changeUser(unit: Unit, source: Source, { id, ifMatch, change }: C
   if (same(document, before.document)) {
     // What was said before may have been said while nobody heard all of it.
     await follow(unit, source, { id, userId, document })
-    return { row: before, concerned: [userId] }
+    return { row: before, concerned: goneFrom({ userId, document }) }
   }
   await checkFree(unit, source, { document, id })
   // Whoever is taken out is, whatever else has come to be wrong with them.
@@ -80,7 +80,7 @@ async function changeUser(unit: Unit, source: Source, { id, ifMatch, change }: C
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
-  return { row: row as UserRow, concerned: [userId] }
+  return { row: row as UserRow, concerned: goneFrom({ userId, document }) }
 }
 
 /** Whatever order they were said in, and the store has its own. */
@@ -189,6 +189,10 @@ function checkStillTheirs(source: Source, { userId, document }: Pick<Following, 
   if (!declared || declared.user.id === userId) return
   throw refusal('uniqueness', `This is ${userId}, and would become ${declared.user.id}. Create that person anew.`)
 }
+
+/** What was being opened while they were taken out. Whoever is still there has lost nothing by this. */
+const goneFrom = ({ userId, document }: Pick<Following, 'userId' | 'document'>): string[] =>
+  document['active'] === true ? [] : [userId]
 
 type Following = { readonly id: string; readonly userId: string; readonly document: Document }
 
