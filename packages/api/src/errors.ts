@@ -136,6 +136,11 @@ export const errors = {
     title: 'The statement does not wait any more.',
     remedy: 'The answer had no effect; `detail` says what became of the statement.',
   },
+  'secret-limit': {
+    status: 409,
+    title: 'The service has two secrets that are good.',
+    remedy: 'Revoke one: `tidegate services secrets SERVICE` lists them. Two are for changing from one to the other.',
+  },
   'statement-limit': {
     status: 429,
     title: 'Too many statements of this grant have been asked about.',

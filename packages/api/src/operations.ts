@@ -7,12 +7,14 @@
  */
 
 import { z } from 'zod'
+import { agentOperations } from './agents.ts'
 import type { ErrorCode } from './errors.ts'
 import { gatewayOperations } from './gateway.ts'
 import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
 import { loginOperations } from './logins.ts'
 import * as s from './schemas.ts'
+import { serviceOperations } from './services.ts'
 import { statementOperations } from './statements.ts'
 
 /**
@@ -67,6 +69,8 @@ export const operations = {
       administrator: z.boolean(),
       auditor: z.boolean(),
       tokenExpiresAt: s.instant.optional(),
+      /** Of an agent: those it acts for, the next one first. */
+      actsFor: z.array(z.string()).optional(),
       authentication: s.authentication,
       /** The login that the caller came through. Absent: by a token. */
       login: z.string().optional(),
@@ -332,6 +336,8 @@ export const operations = {
   ...gatewayOperations,
   ...recordingOperations,
   ...loginOperations,
+  ...agentOperations,
+  ...serviceOperations,
   ...statementOperations,
 } as const satisfies Record<string, Operation>
 

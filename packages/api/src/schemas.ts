@@ -2,6 +2,7 @@
 
 import { idPrefixes, parseDuration, parseInstant, parsePrincipalKey } from '@tidegate/core'
 import {
+  authenticationMethods,
   grantStates,
   endReasons,
   obligationKinds,
@@ -293,6 +294,7 @@ export const planItem = z.object({
     'settings',
     'provider',
     'scim',
+    'issuer',
     'user',
     'service',
     'agent',
@@ -324,11 +326,13 @@ export const plan = z
 
 export const authentication = z
   .object({
-    method: z.enum(['token', 'oidc', 'passkey', 'password']),
+    method: z.enum(keysOf(authenticationMethods)),
     mfa: z.boolean(),
     phishingResistant: z.boolean(),
     /** Absent: nobody said when. */
     at: instant.optional(),
+    /** Which run of a workload it is bound to. */
+    run: z.string().optional(),
   })
   .meta({ id: 'Authentication' })
 

@@ -1,6 +1,10 @@
 /** Every command, in the order that help and reference show them. */
 
 import type { CommandEntry } from './command.ts'
+import { agentsKill } from './commands/agents-kill.ts'
+import { agentsRestore } from './commands/agents-restore.ts'
+import { agentsToken } from './commands/agents-token.ts'
+import { agents } from './commands/agents.ts'
 import { apply } from './commands/apply.ts'
 import { approve } from './commands/approve.ts'
 import { auditExport } from './commands/audit-export.ts'
@@ -39,7 +43,11 @@ import { requestsShow } from './commands/requests-show.ts'
 import { requests } from './commands/requests.ts'
 import { resources } from './commands/resources.ts'
 import { revoke } from './commands/revoke.ts'
+import { runDone } from './commands/run-done.ts'
 import { server } from './commands/server.ts'
+import { servicesSecretsNew } from './commands/services-secrets-new.ts'
+import { servicesSecretsRevoke } from './commands/services-secrets-revoke.ts'
+import { servicesSecrets } from './commands/services-secrets.ts'
 import { sessionsExport } from './commands/sessions-export.ts'
 import { sessionsFollow } from './commands/sessions-follow.ts'
 import { sessionsKill } from './commands/sessions-kill.ts'
@@ -92,6 +100,14 @@ export const commands: readonly CommandEntry[] = [
   findings,
   findingsClose,
   signal,
+  runDone,
+  servicesSecrets,
+  servicesSecretsNew,
+  servicesSecretsRevoke,
+  agents,
+  agentsToken,
+  agentsKill,
+  agentsRestore,
   apply,
   changes,
   changesShow,
@@ -117,5 +133,7 @@ export const commands: readonly CommandEntry[] = [
 export const groups: Readonly<Record<string, string>> = {
   audit: 'Read, verify and keep the audit log',
   recordings: 'Watch, verify, export and delete what gateways recorded',
+  run: 'What a workload says of its run',
+  services: 'Services and their secrets',
   token: 'Make API tokens',
 }

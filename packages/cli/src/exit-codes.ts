@@ -57,6 +57,7 @@ export const exitOfError = {
   'too-many-views': 'unavailable',
   'session-open': 'refused',
   'statement-settled': 'refused',
+  'secret-limit': 'refused',
   'statement-limit': 'waiting',
   'change-stale': 'refused',
   'change-settled': 'refused',

@@ -33,16 +33,29 @@ export type Question = {
 export type Step = 'request' | 'approve' | 'connect' | 'hold'
 
 export type Authentication = {
-  /**
-   * `token`: one that configuration declares. `oidc`: a sign-in at an identity provider. `passkey` and `password`: a
-   * sign-in to an account of Tidegate itself.
-   */
-  readonly method: 'token' | 'oidc' | 'passkey' | 'password'
+  /** A key of `authenticationMethods`. */
+  readonly method: AuthenticationMethod
   readonly mfa: boolean
   readonly phishingResistant: boolean
   /** Where nobody said when: the beginning of time, so that no policy takes it for fresh. */
   readonly at: Instant
+  /** Which run of a workload it is, where whoever trusts it binds access to that. Nobody else has what it is given. */
+  readonly run?: string
 }
+
+/** The ways to prove who one is, in words. */
+export const authenticationMethods = {
+  token: 'a token that configuration declares',
+  oidc: 'a sign-in at an identity provider',
+  passkey: 'a sign-in to an account of Tidegate itself, with a passkey',
+  password: 'a sign-in to an account of Tidegate itself, with a password',
+  federation: 'a token that a workload’s own platform made',
+  secret: 'a secret of a service that Tidegate made',
+  key: 'a signature with a key of a service',
+  delegation: 'a token that whom it acts for had made for an agent',
+} as const
+
+export type AuthenticationMethod = keyof typeof authenticationMethods
 
 /** One stage of a path: so many distinct people out of these. */
 export type Stage = {
@@ -53,7 +66,7 @@ export type Stage = {
 
 /** One way to a yes. Empty `stages`: it needs no one. */
 export type ApprovalPath = {
-  /** Ids of the policies it comes from: one, or two where an agent and its user were both asked. */
+  /** Ids of the policies it comes from: one, or several where an agent was asked together with whom it acts for. */
   readonly policies: readonly string[]
   readonly stages: readonly Stage[]
   /** The longest grant this path gives. */

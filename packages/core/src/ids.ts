@@ -19,6 +19,8 @@ export const idPrefixes = {
   login: 'lgn',
   passkey: 'pky',
   statement: 'stm',
+  machineLogin: 'mlg',
+  serviceSecret: 'svs',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -35,6 +37,8 @@ export type TokenId = Id<'token'>
 export type SessionId = Id<'session'>
 export type LoginId = Id<'login'>
 export type StatementId = Id<'statement'>
+export type MachineLoginId = Id<'machineLogin'>
+export type ServiceSecretId = Id<'serviceSecret'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { PrincipalRef } from './principal.ts'
-import { parsePrincipalKey, peopleBehind, principalKey } from './principal.ts'
+import type { Principal, PrincipalRef } from './principal.ts'
+import { chainOf, parsePrincipalKey, peopleBehind, principalKey } from './principal.ts'
 
 test('a key is read back as the principal it was made of, whatever its id', () => {
   const ref: fc.Arbitrary<PrincipalRef> = fc.record({
@@ -36,7 +36,16 @@ test('behind a service stands its owner, and nobody where it has none', () => {
   expect(peopleBehind({ kind: 'service', id: 'ci', groups: [] })).toEqual([])
 })
 
-test('behind an agent stands the user it acts for', () => {
-  const user = { kind: 'user', id: 'alice', groups: [] } as const
-  expect(peopleBehind({ kind: 'agent', id: 'helper', groups: [], user })).toEqual(['alice'])
+test('behind an agent stand the people behind whom it acts for, through however many agents', () => {
+  const alice = { kind: 'user', id: 'alice', groups: [] } as const
+  const ci = { kind: 'service', id: 'ci', groups: [], owner: 'carol' } as const
+  const agent = (id: string, actsFor: Principal) => ({ kind: 'agent', id, groups: [], actsFor }) as const
+  expect(peopleBehind(agent('helper', alice))).toEqual(['alice'])
+  expect(peopleBehind(agent('reader', agent('helper', alice)))).toEqual(['alice'])
+  expect(peopleBehind(agent('deployer', ci))).toEqual(['carol'])
+  expect(chainOf(agent('reader', agent('helper', alice))).map(principalKey)).toEqual([
+    'agent:reader',
+    'agent:helper',
+    'user:alice',
+  ])
 })

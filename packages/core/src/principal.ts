@@ -1,4 +1,4 @@
-/** Who asks: a person, a workload, or an AI agent that acts for a person. */
+/** Who asks: a person, a workload, or an AI agent that acts for one of them. */
 
 export type PrincipalKind = 'user' | 'service' | 'agent'
 
@@ -26,11 +26,18 @@ export type Service = Common & {
 
 export type Agent = Common & {
   readonly kind: 'agent'
-  /** The user it acts for. It is permitted only what both are permitted. */
-  readonly user: User
+  /** Whom it acts for. It is permitted only what all of its chain are permitted. */
+  readonly actsFor: Principal
 }
 
 export type Principal = User | Service | Agent
+
+/** So many agents stand in a chain at most. */
+export const mostAgents = 3
+
+/** Itself, and after it whoever it acts for, up to the user or service that is not an agent. */
+export const chainOf = (principal: Principal): readonly Principal[] =>
+  principal.kind === 'agent' ? [principal, ...chainOf(principal.actsFor)] : [principal]
 
 /** `user:alice`; the form used in state, entries and messages. */
 export const principalKey = (principal: PrincipalRef): string => `${principal.kind}:${principal.id}`
@@ -50,6 +57,6 @@ export function peopleBehind(principal: Principal): readonly string[] {
     case 'service':
       return principal.owner === undefined ? [] : [principal.owner]
     case 'agent':
-      return [principal.user.id]
+      return peopleBehind(principal.actsFor)
   }
 }

@@ -20,6 +20,7 @@ import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createIdentity } from './identity/create-identity.ts'
 import { createProviders } from './identity/people/provider.ts'
+import { createIssuerKeys } from './identity/services/issuer-keys.ts'
 import { findPrincipals } from './identity/principals.ts'
 import { openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
@@ -171,7 +172,8 @@ async function openApp(
   const secrets = { env, secretsDir: settings.secretsDir }
   const providers = createProviders({ runtime: services.runtime, secrets })
   const publicUrl = (): string => settings.publicUrl ?? urlOf(app, settings)
-  const people = { ...services, gatewayDb, key, publicUrl, providers }
+  const issuerKeys = createIssuerKeys({ runtime: services.runtime, secrets })
+  const people = { ...services, gatewayDb, key, publicUrl, providers, issuerKeys }
   const app = createApp({
     services,
     identity: createIdentity(people),

@@ -37,6 +37,14 @@ const finding = {
   lastSeenAt: '2026-11-21T11:59:30Z',
 } as const
 
+const secret = {
+  id: 'svs_1',
+  service: 'ci',
+  madeAt: '2026-11-21T11:00:00Z',
+  madeBy: 'user:carol',
+  expiresAt: '2026-12-21T11:00:00Z',
+} as const
+
 const extension = { request: requestOf({ extends: 'grt_1' }), grant: activeGrant() }
 
 const rows: Readonly<Record<string, Row>> = {
@@ -135,6 +143,69 @@ const rows: Readonly<Record<string, Row>> = {
     sends: { id: 'grt_1', duration: '30m', reason: 'Not done' },
     prints: 'Waiting for the requester’s manager or team-leads: request req_1',
     code: 4,
+  },
+  agents: {
+    argv: ['agents'],
+    handlers: {
+      listAgents: () => ({ items: [{ id: 'reader', actsFor: ['agent:helper', 'user:alice'], logins: 2 }] }),
+    },
+    sends: { limit: 100 },
+    prints: 'reader  agent:helper for user:alice  2       may act',
+  },
+  'agents token': {
+    argv: ['agents', 'token', 'helper', '--for', '1h'],
+    handlers: {
+      createAgentToken: () => ({
+        token: 'tdm_x',
+        expiresAt: '2026-11-21T13:00:00Z',
+        principal: 'agent:helper',
+        actsFor: ['user:alice'],
+      }),
+    },
+    sends: { id: 'helper', lasts: '1h' },
+    prints: 'tdm_x',
+  },
+  'agents kill': {
+    argv: ['agents', 'kill', 'helper', '--reason', 'Loops'],
+    handlers: {
+      killAgent: () => ({
+        agent: { id: 'helper', actsFor: ['user:alice'], logins: 0 },
+        loginsEnded: 2,
+        grantsEnded: 1,
+      }),
+    },
+    sends: { id: 'helper', reason: 'Loops' },
+    prints: 'Killed: agent helper. Logins ended: 2; grants: 1.',
+  },
+  'agents restore': {
+    argv: ['agents', 'restore', 'helper'],
+    handlers: { restoreAgent: () => ({ id: 'helper', actsFor: ['user:alice'], logins: 0 }) },
+    sends: { id: 'helper' },
+    prints: 'Restored: agent helper may act again.',
+  },
+  'services secrets': {
+    argv: ['services', 'secrets', 'ci'],
+    handlers: { listServiceSecrets: () => ({ items: [secret] }) },
+    sends: { service: 'ci', limit: 100 },
+    prints: 'svs_1   user:carol  good until',
+  },
+  'services secrets new': {
+    argv: ['services', 'secrets', 'new', 'ci', '--for', '30d'],
+    handlers: { createServiceSecret: () => ({ secret: 'tdc_x', about: secret }) },
+    sends: { service: 'ci', lasts: '30d' },
+    prints: 'tdc_x',
+  },
+  'services secrets revoke': {
+    argv: ['services', 'secrets', 'revoke', 'svs_1'],
+    handlers: { revokeServiceSecret: () => secret },
+    sends: { id: 'svs_1' },
+    prints: 'Revoked: svs_1 of ci.',
+  },
+  'run done': {
+    argv: ['run', 'done'],
+    handlers: { endRun: () => ({ run: 'github/8/1', loginsEnded: 1, grantsEnded: 2 }) },
+    sends: {},
+    prints: 'Done: run github/8/1. Logins ended: 1; grants: 2.',
   },
   done: {
     argv: ['done', 'grt_1', '--note', 'fixed'],

@@ -4,7 +4,8 @@ import type { ApprovalPath, Decision, Question } from '../decision.ts'
 import { hours } from '../time.ts'
 import { answer } from './answer.ts'
 import { decide } from './decide.ts'
-import { agentFor, factsFor, policiesOf, question, signal, user } from './fixtures.ts'
+import { chainOf } from '../principal.ts'
+import { agentFor, factsFor, policiesOf, question, service, signal, user } from './fixtures.ts'
 
 const decideOn = (text: string, changes: Partial<Question>): Decision =>
   decide(policiesOf(text), question(changes), 'dec_a')
@@ -88,10 +89,25 @@ describe('an agent and its user', () => {
   })
 })
 
+test('a service’s agent, and an agent’s agent, are asked for with all they act for, and the reason says who lacks it', () => {
+  const text = `@id("machines") permit (principal is Service, action, resource);
+    @id("bots") permit (principal in Group::"bots", action, resource);`
+  const ofService = agentFor(service('ci'), 'bots')
+  expect(decideOn(text, { principal: ofService })).toMatchObject({ outcome: 'permit', policies: ['bots', 'machines'] })
+  expect(decideOn(text, { principal: agentFor(service('ci')) })).toMatchObject({ outcome: 'deny' })
+  expect(decideOn(text, { principal: agentFor(agentFor(service('ci')), 'bots') })).toMatchObject({
+    reasons: ['For the agent that it acts for: No policy permits this.'],
+  })
+  expect(decideOn(text, { principal: agentFor(agentFor(alice, 'bots'), 'bots') })).toMatchObject({
+    reasons: ['For its user: No policy permits this.'],
+  })
+})
+
 describe('an agent is never permitted more', () => {
   const scope = fc.constantFrom(
     'principal',
     'principal is User',
+    'principal is Service',
     'principal is Agent',
     'principal in Group::"a"',
     'principal in Group::"b"',
@@ -111,28 +127,31 @@ describe('an agent is never permitted more', () => {
       .join('\n'),
   )
   const groups = fc.subarray(['a', 'b'])
-  const principals = fc.tuple(groups, groups).map(([ofUser, ofAgent]) => agentFor(user('alice', ...ofUser), ...ofAgent))
+  const owners = fc.tuple(fc.constantFrom(user, service), groups).map(([make, of]) => make('alice', ...of))
+  const principals = fc
+    .tuple(owners, fc.array(groups, { minLength: 1, maxLength: 3 }))
+    .map(([owner, [first = [], ...more]]) => more.reduce((one, of) => agentFor(one, ...of), agentFor(owner, ...first)))
   const lengths = fc.integer({ min: 1, max: 2 }).map(hours)
 
-  test('than its user', () => {
+  test('than whoever it acts for', () => {
     const order: Decision['outcome'][] = ['deny', 'step-up', 'approve', 'permit']
     const rank = (decision: Decision): number => order.indexOf(decision.outcome)
     fc.assert(
       fc.property(texts, principals, lengths, (text, principal, duration) => {
         const set = policiesOf(text)
         const together = decide(set, question({ principal, duration }), 'dec_a')
-        const itsUser = decide(set, question({ principal: principal.user, duration }), 'dec_a')
-        expect(rank(together)).toBeLessThanOrEqual(rank(itsUser))
+        const before = decide(set, question({ principal: principal.actsFor, duration }), 'dec_a')
+        expect(rank(together)).toBeLessThanOrEqual(rank(before))
       }),
       { numRuns: 40 },
     )
   })
 
-  test('than either alone: each path of both holds one of each', () => {
+  test('than any of them alone: each path of all holds one of each', () => {
     fc.assert(
       fc.property(texts, principals, lengths, (text, principal, duration) => {
         const set = policiesOf(text)
-        const sides = [principal, principal.user].map((one) => ({ facts: factsFor(question({ duration }), one) }))
+        const sides = chainOf(principal).map((one) => ({ facts: factsFor(question({ duration }), one) }))
         const together = answer(set, sides)
         const alone = sides.map((side) => answer(set, [side]))
         expect(together.yes).toBe(alone.every((one) => one.yes))

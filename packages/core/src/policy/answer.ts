@@ -26,7 +26,7 @@ export type No = {
 
 export type Answer = Yes | No
 
-/** One of those who must be permitted: the principal, or for an agent it and its user. */
+/** One of those who must be permitted: the principal, or for an agent it and all it acts for. */
 export type Side = { readonly facts: Facts; readonly name?: string }
 
 /** Yes only where every side's answer is yes. */

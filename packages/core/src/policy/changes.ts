@@ -90,8 +90,8 @@ const authenticatedNow = ({ authentication, approver }: FactContext, need: Authe
   approver ? { approver: provenNow(approver, need) } : { authentication: provenNow(authentication, need) }
 
 /** No more than was asked for: a second factor that happened to be phishing-resistant is not counted on. */
-const provenNow = ({ method }: Proof, need: AuthenticationNeed): Proof => ({
-  method,
+const provenNow = (proof: Proof, need: AuthenticationNeed): Proof => ({
+  ...proof,
   mfa: true,
   phishing_resistant: need === 'phishing-resistant',
   age: 0,

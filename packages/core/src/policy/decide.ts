@@ -12,6 +12,8 @@ import type {
   SignalUse,
 } from '../decision.ts'
 import type { DecisionId } from '../ids.ts'
+import type { Principal } from '../principal.ts'
+import { chainOf } from '../principal.ts'
 import { isFresh } from '../signal.ts'
 import type { Answer, No, Side, Yes } from './answer.ts'
 import { answer, no } from './answer.ts'
@@ -52,7 +54,7 @@ const signalUse = (signal: Question['signals'][number], { now }: Question): Sign
   fresh: isFresh(signal, now),
 })
 
-/** An agent is asked for together with its user, each with its own groups and the signals about itself. */
+/** An agent is asked for together with all it acts for, each with its own groups and the signals about itself. */
 function sidesOf(question: Question): readonly Side[] | { readonly unfit: string } {
   const time = localTime(question)
   if (!time) return { unfit: 'The time or the time zone of the question does not exist.' }
@@ -60,10 +62,16 @@ function sidesOf(question: Question): readonly Side[] | { readonly unfit: string
   if (unfit !== undefined) return { unfit }
   const { principal } = question
   if (principal.kind !== 'agent') return [{ facts: factsOf(question, principal, time) }]
-  return [
-    { name: 'the agent', facts: factsOf(question, principal, time) },
-    { name: 'its user', facts: factsOf(question, principal.user, time) },
-  ]
+  return chainOf(principal).map((one, index) => ({
+    name: index === 0 ? 'the agent' : sideNames[one.kind],
+    facts: factsOf(question, one, time),
+  }))
+}
+
+const sideNames: Record<Principal['kind'], string> = {
+  user: 'its user',
+  service: 'its service',
+  agent: 'the agent that it acts for',
 }
 
 function consent({ paths, obligations }: Yes): Said<Permit> | Said<NeedsApproval> {

@@ -19,6 +19,7 @@ export type Proof = {
   readonly mfa: boolean
   readonly phishing_resistant: boolean
   readonly age: number
+  readonly run?: string
 }
 
 /** The context of the schema. */
@@ -85,11 +86,12 @@ function contextOf(question: Question, principal: Principal, time: LocalTime): F
   }
 }
 
-const proofOf = ({ method, mfa, phishingResistant, at }: Authentication, now: Instant): Proof => ({
+const proofOf = ({ method, mfa, phishingResistant, at, run }: Authentication, now: Instant): Proof => ({
   method,
   mfa,
   phishing_resistant: phishingResistant,
   age: wholeSeconds(now - at),
+  ...(run !== undefined && { run }),
 })
 
 const isTicketOpen = (question: Question, ticket: string): boolean =>

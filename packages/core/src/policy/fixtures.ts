@@ -16,11 +16,11 @@ export const noon: Instant = instant(Date.UTC(2026, 0, 5, 12, 30))
 
 export const user = (id: string, ...groups: string[]): User => ({ kind: 'user', id, groups })
 export const service = (id: string, ...groups: string[]): Service => ({ kind: 'service', id, groups })
-export const agentFor = (principal: User, ...groups: string[]): Agent => ({
+export const agentFor = (actsFor: Principal, ...groups: string[]): Agent => ({
   kind: 'agent',
   id: 'bot',
   groups,
-  user: principal,
+  actsFor,
 })
 
 export const question = (changes: Partial<Question> = {}): Question => ({

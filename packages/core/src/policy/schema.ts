@@ -45,8 +45,8 @@ action access appliesTo {
     // The ticket that the request names; open only where a fresh signal says so.
     ticket?: { id: String, open: Bool },
     task?: String,
-    // How the principal proved who it is, and how many seconds ago.
-    authentication: { method: String, mfa: Bool, phishing_resistant: Bool, age: Long },
+    // How the principal proved who it is, how many seconds ago, and which run of a workload it is bound to.
+    authentication: { method: String, mfa: Bool, phishing_resistant: Bool, age: Long, run?: String },
     // request, approve, connect, or hold: what is open is asked about again.
     step: String,
     // The same of whoever answers the request, while they do.

@@ -8,7 +8,7 @@ import { eligibility } from './eligibility.ts'
 const user = (id: string, ...groups: string[]): User => ({ kind: 'user', id, groups })
 const alice: User = { ...user('alice', 'engineers'), manager: 'dora' }
 const ci: Service = { kind: 'service', id: 'ci', groups: [], owner: 'carol' }
-const helper: Agent = { kind: 'agent', id: 'helper', groups: ['team-leads'], user: alice }
+const helper: Agent = { kind: 'agent', id: 'helper', groups: ['team-leads'], actsFor: alice }
 const resource = { owner: 'orders-team' }
 
 const asked = (requester: Principal, approver: Principal, ...open: string[]) =>
@@ -73,11 +73,11 @@ test('whoever is eligible is a person, another one, and holds something that is 
   const id = fc.constantFrom('alice', 'bob', 'carol', 'dora')
   const groups = fc.subarray(['team-leads', 'orders-team', 'security'])
   const person = fc.record({ kind: fc.constant('user' as const), id, groups, manager: id })
-  const anyone = fc.oneof<fc.Arbitrary<Principal>[]>(
-    person,
-    fc.record({ kind: fc.constant('service' as const), id, groups, owner: id }),
-    fc.record({ kind: fc.constant('agent' as const), id, groups, user: person }),
-  )
+  const service = fc.record({ kind: fc.constant('service' as const), id, groups, owner: id })
+  const agentOf = (actsFor: fc.Arbitrary<Principal>) =>
+    fc.record({ kind: fc.constant('agent' as const), id, groups, actsFor })
+  const owners: fc.Arbitrary<Principal> = fc.oneof(person, service)
+  const anyone: fc.Arbitrary<Principal> = fc.oneof(owners, agentOf(owners), agentOf(agentOf(owners)))
   const open = fc.subarray(['manager', 'owner', 'team-leads', 'security'])
   fc.assert(
     fc.property(anyone, anyone, open, (requester, approver, specs) => {

@@ -1,7 +1,7 @@
 /** Who may answer a request. Resolved when they answer, never when it was filed. */
 
-import type { Principal, User } from '../principal.ts'
-import { peopleBehind } from '../principal.ts'
+import type { Principal } from '../principal.ts'
+import { chainOf, peopleBehind } from '../principal.ts'
 import type { Resource } from '../resource.ts'
 
 export type Ineligible = 'own-request' | 'not-a-person' | 'not-an-approver'
@@ -29,7 +29,8 @@ export function eligibility({ requester, approver, resource, open }: Parties): E
   return as.length > 0 ? { eligible: true, as } : { eligible: false, why: 'not-an-approver' }
 }
 
-const managerOf = (principal: Principal): string | undefined => person(principal)?.manager
-
-const person = (principal: Principal): User | undefined =>
-  principal.kind === 'user' ? principal : principal.kind === 'agent' ? principal.user : undefined
+/** Of the person at the end of its chain. */
+function managerOf(principal: Principal): string | undefined {
+  const last = chainOf(principal).at(-1)
+  return last?.kind === 'user' ? last.manager : undefined
+}

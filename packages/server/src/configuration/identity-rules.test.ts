@@ -109,6 +109,7 @@ test('identity stands in one file, and is nothing where nobody says anything', (
   ])
   expect(snapshotOf(shopFiles).declared.identity).toEqual({
     providers: [],
+    issuers: [],
     scim: [],
     sessions: { idle: 3_600_000, longest: 43_200_000 },
     firstFactor: 'sign-in',

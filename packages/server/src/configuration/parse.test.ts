@@ -40,7 +40,7 @@ test('principals are found by their key, with the groups they are in, also throu
     'user:alice': { ...alice, groups: ['engineers'] },
     'user:dora': { kind: 'user', id: 'dora', groups: ['engineers', 'tidegate-admins'] },
     'service:ci': { kind: 'service', id: 'ci', groups: ['engineers'], owner: 'dora' },
-    'agent:helper': { kind: 'agent', id: 'helper', groups: ['security'], user: { ...alice, groups: ['engineers'] } },
+    'agent:helper': { kind: 'agent', id: 'helper', groups: ['security'], actsFor: { ...alice, groups: ['engineers'] } },
   })
 })
 

@@ -15,6 +15,8 @@ import { readFiles } from './read.ts'
 import { readResources } from './resources.ts'
 import { readSets } from './rule-sets.ts'
 import { bootstrapSettings, noIdentity } from './schema.ts'
+import type { DeclaredAgent } from './schema.ts'
+import { actsForRef, serviceProblems } from './service-rules.ts'
 import type { SessionRules } from './session-rules.ts'
 import type { Declared, ResourceEntry, RuleSets, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
 
@@ -169,7 +171,10 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
   }
   for (const { item, at } of places(files, 'users')) must('user', item.manager, at(['manager']))
   for (const { item, at } of places(files, 'services')) must('user', item.owner, at(['owner']))
-  for (const { item, at } of places(files, 'agents')) must('user', item.user, at(['user']))
+  for (const { item, at } of places(files, 'agents')) {
+    const { kind, id } = actsForRef(item)
+    must(kind, id, at([kind]))
+  }
   for (const { item, at } of places(files, 'resources')) must('group', item.owner, at(['owner']))
   for (const { item, at } of places(files, 'groups')) {
     for (const [index, text] of item.members.entries()) {
@@ -181,7 +186,7 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
     must('group', file.declared.settings?.administrators, file.at(['settings', 'administrators']))
     must('group', file.declared.settings?.auditors, file.at(['settings', 'auditors']))
   }
-  return [...problems, ...checkUnique(files), ...identityProblems(files)]
+  return [...problems, ...checkUnique(files), ...identityProblems(files), ...serviceProblems(files)]
 }
 
 const kinds: readonly Kind[] = ['users', 'services', 'agents', 'groups', 'guards', 'masks', 'recordings', 'resources']
@@ -276,11 +281,26 @@ function buildPrincipals({ users, services, agents }: Declared, parents: Parents
       ...(owner !== undefined && { owner }),
     } satisfies Service)
   }
-  for (const { id, user } of agents) {
-    const person = people.get(user)
-    if (person) all.push({ kind: 'agent', id, groups: groupsOf('agent', id), user: person } satisfies Agent)
-  }
-  return new Map(all.map((principal) => [principalKey(principal), principal]))
+  const found = new Map(all.map((principal) => [principalKey(principal), principal]))
+  for (const agent of agents) putAgent(found, agent, { agents, groupsOf })
+  return found
+}
+
+type Declaring = {
+  readonly agents: readonly DeclaredAgent[]
+  readonly groupsOf: (kind: Principal['kind'], id: string) => readonly string[]
+}
+
+/** After those it acts for. One that acts for somebody of the directory is not declared whole. */
+function putAgent(found: Map<string, Principal>, agent: DeclaredAgent, declaring: Declaring): Principal | undefined {
+  const ref = actsForRef(agent)
+  const next = ref.kind === 'agent' ? declaring.agents.find(({ id }) => id === ref.id) : undefined
+  const actsFor = found.get(principalKey(ref)) ?? (next && putAgent(found, next, declaring))
+  if (!actsFor) return undefined
+  const { id } = agent
+  const whole: Agent = { kind: 'agent', id, groups: declaring.groupsOf('agent', id), actsFor }
+  found.set(principalKey(whole), whole)
+  return whole
 }
 
 function buildTokens({ users, services, agents }: Declared): Map<string, TokenEntry> {

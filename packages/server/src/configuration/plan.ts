@@ -94,6 +94,7 @@ function thingsOf(snapshot: Snapshot): Things {
   }
   for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of identity.scim) add('scim', id, rest)
+  for (const { id, ...rest } of identity.issuers) add('issuer', id, rest)
   for (const { id, ...rest } of users) add('user', id, rest)
   for (const { id, ...rest } of services) add('service', id, rest)
   for (const { id, ...rest } of agents) add('agent', id, rest)

@@ -3,6 +3,8 @@
 import { parseDuration, parseInstant, risks, signalKinds } from '@tidegate/core'
 import type { Instant, Millis, SignalName } from '@tidegate/core'
 import { z } from 'zod'
+import { identityLimits } from '../identity/limits.ts'
+import { platformNames } from '../identity/services/platforms.ts'
 
 const id = z
   .string()
@@ -167,12 +169,65 @@ const scimSource = z.strictObject({
     .max(2, { error: 'At most two: the new token, and the one before while the source learns of it.' }),
 })
 
+/** Whoever gives workloads tokens that say which one it is. */
+const workloadIssuer = z.strictObject({
+  id: lowerId,
+  /** Which of its claims are ids, and which only names. */
+  platform: z.enum(platformNames),
+  /** What its tokens call it; of SPIFFE the trust domain, `spiffe://example.org`. */
+  issuer: z.union([issuer, z.string().regex(/^spiffe:\/\/[a-z0-9._-]{1,255}$/)], {
+    error: 'Write the issuer as its tokens call it: https://HOST, or spiffe://TRUST-DOMAIN.',
+  }),
+  /** Where its keys are: an address, or `file:PATH`. Absent: where it says itself, in its discovery document. */
+  keys: z
+    .union([issuer, z.string().regex(/^file:.+/s)], { error: 'Write https://… or file:PATH; it names a JWKS.' })
+    .optional(),
+  /** An older token than this is refused, however long it says that it is good. */
+  maxAge: duration.default((15 * 60_000) as Millis).refine((length) => length <= identityLimits.workloadTokenAge, {
+    error: 'A token is taken for a day at most: write 24h or less.',
+  }),
+})
+
 const identity = z.strictObject({
   providers: z.array(provider).max(20).default([]),
   scim: z.array(scimSource).max(20).default([]),
+  issuers: z.array(workloadIssuer).max(50).default([]),
   sessions: sessions.prefault({}),
   /** What whoever has no second factor yet has to have done lately to get one: sign in, or prove one at their provider. */
   firstFactor: z.enum(['sign-in', 'mfa']).default('sign-in'),
+})
+
+const accessLength = duration.refine((length) => length <= identityLimits.machineLogin, {
+  error: 'It lasts six hours at most: write 6h or less. Whoever needs longer proves again who it is.',
+})
+
+/** A workload that may say it is this service: all of it has to be so. */
+const trust = z.strictObject({
+  issuer: lowerId,
+  /** Whom its tokens have to be for, and nobody else beside it. */
+  audience: z.string().min(1).max(500),
+  /** By name, or by JSON pointer such as `/kubernetes.io/pod/uid`, exactly these values. */
+  claims: z.record(
+    z.string().min(1).max(200),
+    z.union([z.string().min(1).max(500), z.int(), z.boolean()]).transform(String),
+  ),
+  /** What it is given is its run's alone, and ends with it. */
+  boundTo: z.literal('run').optional(),
+  /** It is believed this long. */
+  lasts: accessLength.default((15 * 60_000) as Millis),
+})
+
+/** A public key that it signs with. There is no key without an end. */
+const serviceKey = z.strictObject({
+  jwk: z.record(z.string(), z.unknown()),
+  expires: instant,
+})
+
+const secrets = z.strictObject({
+  /** No secret is good for longer. */
+  longest: duration.refine((length) => length <= identityLimits.serviceSecret, {
+    error: 'A secret is good for a year at most: write 365d or less.',
+  }),
 })
 
 const service = z.strictObject({
@@ -180,10 +235,19 @@ const service = z.strictObject({
   owner: id.optional(),
   /** The signals it may send. */
   signals: z.array(z.enum(Object.keys(signalKinds) as [SignalName, ...SignalName[]])).default([]),
+  trust: z.array(trust).max(50).default([]),
+  keys: z.array(serviceKey).max(5).default([]),
+  /** Whether secrets may be made for it. Absent: none. */
+  secrets: secrets.optional(),
   tokens,
 })
 
-const agent = z.strictObject({ id, user: id, tokens })
+/** Whom it acts for: exactly one of `user`, `service` and `agent`. */
+const agent = z
+  .strictObject({ id, user: id.optional(), service: id.optional(), agent: id.optional(), tokens })
+  .refine((one) => [one.user, one.service, one.agent].filter((ref) => ref !== undefined).length === 1, {
+    error: 'An agent acts for exactly one: write user, service or agent.',
+  })
 
 const group = z.strictObject({
   id: groupId,
@@ -279,7 +343,9 @@ export type DeclaredIdentity = z.output<typeof identity>
 export type DeclaredProvider = z.output<typeof provider>
 export type DeclaredScim = z.output<typeof scimSource>
 export type DeclaredUser = z.output<typeof user>
+export type DeclaredIssuer = z.output<typeof workloadIssuer>
 export type DeclaredService = z.output<typeof service>
+export type DeclaredTrust = z.output<typeof trust>
 export type DeclaredAgent = z.output<typeof agent>
 export type DeclaredGroup = z.output<typeof group>
 export type DeclaredResource = z.output<typeof resource>

@@ -17,6 +17,7 @@ import { registerMetrics } from './metrics.ts'
 import { registerOAuth } from './oauth-routes.ts'
 import { registerOperations } from './operations-routes.ts'
 import { registerScim } from './scim-routes.ts'
+import type { OAuthDeps } from '../identity/oauth/grant-type.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { registerSignIn } from './sign-in-routes.ts'
 import { registerStepUp } from './step-up-routes.ts'
@@ -24,7 +25,7 @@ import { registerStepUp } from './step-up-routes.ts'
 export type AppDeps = {
   readonly services: Services
   readonly identity: Identity
-  readonly people: SignInDeps
+  readonly people: SignInDeps & OAuthDeps
   readonly logger: Logger
   readonly version: string
   readonly metricsToken: string | undefined

@@ -65,7 +65,8 @@ async function program(strangers: Throttle, { request, reply, answer }: Answerin
     return answered
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
-    const { code, message } = error
+    const { code, message, cause } = error
+    if (cause !== undefined) request.log.warn({ err: cause }, 'a token was refused')
     return reply.code(oauthErrors[code]).send({ error: code, error_description: message })
   }
 }

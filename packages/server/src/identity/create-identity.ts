@@ -3,12 +3,18 @@
 import type { Identity } from './identity.ts'
 import type { LoginDeps } from './logins/cookie-identity.ts'
 import { createCookieIdentity } from './logins/cookie-identity.ts'
+import { createMachineIdentity } from './machines/machine-identity.ts'
 import { createAccessIdentity } from './oauth/access-identity.ts'
 import type { TokenDeps } from './tokens.ts'
 import { createTokenIdentity } from './tokens.ts'
 
 export function createIdentity(deps: LoginDeps & TokenDeps): Identity {
-  const ways = [createTokenIdentity(deps), createAccessIdentity(deps), createCookieIdentity(deps)]
+  const ways = [
+    createTokenIdentity(deps),
+    createAccessIdentity(deps),
+    createMachineIdentity(deps),
+    createCookieIdentity(deps),
+  ]
   return {
     async authenticate(presented) {
       for (const way of ways) {

@@ -1,7 +1,7 @@
 /** Bounds of who is asking, in one place. */
 
 import type { Millis } from '@tidegate/core'
-import { minutes, seconds } from '@tidegate/core'
+import { days, hours, minutes, seconds } from '@tidegate/core'
 
 export const identityLimits = {
   /** Someone who went to their provider comes back within this. */
@@ -37,4 +37,24 @@ export const identityLimits = {
   /** Of what a provider says of one person. */
   groupsOfOne: 500,
   groupName: 200,
+  /** What an issuer of workloads’ tokens may be allowed at most: a token of it counts no longer after it was made. */
+  workloadTokenAge: hours(24),
+  workloadTokenBytes: 8 * 1024,
+  /** An issuer’s keys are read anew this often, and never used longer without having been, */
+  issuerKeysKept: minutes(10),
+  /** and once more in between, no more often than this, when a token names one that is not among them. */
+  issuerKeysAgain: seconds(30),
+  issuerAnswerBytes: 256 * 1024,
+  issuerKeys: 100,
+  /** A service or agent is believed no longer than this before it has to prove again who it is, */
+  machineLogin: hours(6),
+  /** and so long where nobody said otherwise. */
+  machineLoginUsual: minutes(15),
+  /** Of one service or agent at once; one more ends the oldest. */
+  machineLoginsOfOne: 200,
+  /** What a service signs with its own key is good for this long at most. */
+  clientAssertion: minutes(5),
+  serviceSecret: days(366),
+  /** The one in use and the one that takes its place. */
+  secretsOfOne: 2,
 } as const satisfies Record<string, Millis | number>

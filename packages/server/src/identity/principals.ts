@@ -1,10 +1,12 @@
 /** Who there is: what configuration declares, and whom its sources know besides. */
 
 import type { Agent, Instant, Principal, PrincipalRef, User } from '@tidegate/core'
-import { parsePrincipalKey, principalKey } from '@tidegate/core'
+import { mostAgents, principalKey } from '@tidegate/core'
 import { groupsAbove } from '../configuration/membership.ts'
+import { actsForRef } from '../configuration/service-rules.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Reader } from '../store/database.ts'
+import { killedAmong } from './agents/killed.ts'
 import type { Known } from './directory/read.ts'
 import { nobody, readDirectory } from './directory/read.ts'
 
@@ -19,15 +21,23 @@ type Wanted = { readonly snapshot: Snapshot; readonly refs: readonly PrincipalRe
 /** By principal key, as they are today: groups, manager, and whether they are still there. */
 export type Principals = ReadonlyMap<string, Principal>
 
-/** Who is not there, not any more, or not active, is not found. An agent is not there without its user. */
+/**
+ * Who is not there, not any more, or not active, is not found. An agent is not there without all that it acts for, nor
+ * once it was killed.
+ */
 export type FindPrincipals = (reader: Reader, wanted: Wanted) => Promise<Principals>
 
 export const findPrincipals: FindPrincipals = async (reader, { snapshot, refs, now }) => {
-  const people = [...new Set(refs.flatMap((ref) => personOf(snapshot, ref)))]
-  const known = await readDirectory(reader, { identity: snapshot.declared.identity, people, now })
+  const chains = new Map(refs.flatMap((ref) => chainOfRef(snapshot, ref)).map((ref) => [principalKey(ref), ref]))
+  const idsOf = (kind: PrincipalRef['kind']): string[] =>
+    [...chains.values()].filter((ref) => ref.kind === kind).map(({ id }) => id)
+  const [known, killed] = await Promise.all([
+    readDirectory(reader, { identity: snapshot.declared.identity, people: idsOf('user'), now }),
+    killedAmong(reader, idsOf('agent')),
+  ])
   const found = new Map<string, Principal>()
   for (const ref of refs) {
-    const principal = principalOf(snapshot, ref, known)
+    const principal = principalOf(snapshot, ref, { known, killed })
     if (principal) found.set(principalKey(ref), principal)
   }
   return found
@@ -41,38 +51,45 @@ export async function findPrincipal(
   return (await find(reader, { snapshot, refs: [ref], now })).get(principalKey(ref))
 }
 
-/** The agents that act for a person: what holds for the one holds for them. */
-export const agentsOf = ({ declared }: Snapshot, user: string): PrincipalRef[] =>
-  declared.agents.filter((agent) => agent.user === user).map(({ id }) => ({ kind: 'agent', id }))
-
-/** Principal keys of someone, and of all who act for them. */
+/** Principal keys of someone, and of all agents that act for them, through others or not. */
 export function actingFor(snapshot: Snapshot, subject: string): string[] {
-  const ref = parsePrincipalKey(subject)
-  return ref?.kind === 'user' ? [subject, ...agentsOf(snapshot, ref.id).map(principalKey)] : [subject]
+  const found = [subject]
+  for (const key of found) {
+    const next = snapshot.declared.agents
+      .filter((agent) => principalKey(actsForRef(agent)) === key)
+      .map(({ id }) => `agent:${id}`)
+    found.push(...next.filter((one) => !found.includes(one)))
+  }
+  return found
 }
 
-/** The id of the person about whom the directory has to be asked. */
-function personOf(snapshot: Snapshot, { kind, id }: PrincipalRef): string[] {
-  if (kind === 'user') return [id]
-  if (kind === 'service') return []
-  const user = declaredAgent(snapshot, id)?.user
-  return user === undefined ? [] : [user]
+/** Itself, and whom it acts for, as far as they are declared. Configuration has no circles; this ends in any case. */
+function chainOfRef(snapshot: Snapshot, ref: PrincipalRef): PrincipalRef[] {
+  const chain = [ref]
+  for (let last: PrincipalRef | undefined = ref; last?.kind === 'agent' && chain.length <= mostAgents;) {
+    last = declaredActsFor(snapshot, last.id)
+    if (last) chain.push(last)
+  }
+  return chain
 }
 
-function declaredAgent(snapshot: Snapshot, id: string): { readonly user: string } | undefined {
+function declaredActsFor(snapshot: Snapshot, id: string): PrincipalRef | undefined {
   const whole = snapshot.principals.get(`agent:${id}`)
-  if (whole?.kind === 'agent') return { user: whole.user.id }
-  return snapshot.declared.agents.find((agent) => agent.id === id)
+  if (whole?.kind === 'agent') return { kind: whole.actsFor.kind, id: whole.actsFor.id }
+  const agent = snapshot.declared.agents.find((one) => one.id === id)
+  return agent && actsForRef(agent)
 }
 
-function principalOf(snapshot: Snapshot, ref: PrincipalRef, known: Known): Principal | undefined {
+type Today = { readonly known: Known; readonly killed: ReadonlySet<string> }
+
+function principalOf(snapshot: Snapshot, ref: PrincipalRef, today: Today): Principal | undefined {
   switch (ref.kind) {
     case 'user':
-      return userOf(snapshot, ref.id, known)
+      return userOf(snapshot, ref.id, today.known)
     case 'service':
       return snapshot.principals.get(principalKey(ref))
     case 'agent':
-      return agentOf(snapshot, ref.id, known)
+      return agentOf(snapshot, ref.id, today)
   }
 }
 
@@ -95,9 +112,10 @@ function declaredUser(snapshot: Snapshot, id: string): User | undefined {
   return { kind: 'user', id, groups: [snapshot.declared.settings.administrators] }
 }
 
-function agentOf(snapshot: Snapshot, id: string, known: Known): Agent | undefined {
-  const declared = declaredAgent(snapshot, id)
-  const user = declared && userOf(snapshot, declared.user, known)
-  if (!user) return undefined
-  return { kind: 'agent', id, groups: groupsAbove([`agent:${id}`], snapshot.parents), user }
+function agentOf(snapshot: Snapshot, id: string, today: Today): Agent | undefined {
+  if (today.killed.has(id)) return undefined
+  const ref = declaredActsFor(snapshot, id)
+  const actsFor = ref && principalOf(snapshot, ref, today)
+  if (!actsFor) return undefined
+  return { kind: 'agent', id, groups: groupsAbove([`agent:${id}`], snapshot.parents), actsFor }
 }

@@ -35,6 +35,7 @@ import { askedFor, askWith, readSignals, signalSubjects } from './question.ts'
 import { failRequest } from './fail-request.ts'
 import { hasMoved } from './moved.ts'
 import { beyondObliging, isBeyondObliging, obligingEvents } from './obliged.ts'
+import { checkRun } from './runs.ts'
 import { saveGrant } from './save.ts'
 
 export type Activation = Lifecycle & {
@@ -100,6 +101,7 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   ])
   const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
   if (!own) throw new ApiError('not-found')
+  checkRun(request, caller)
   // Another attempt that is at the target now goes on; a new one would only make its result stale.
   if (grant.state !== 'ready' && !(await tryGrantLock(unit.tx, id))) throw new ApiError('grant-busy')
   if (await hasMoved(lifecycle.configurations, unit.tx, { grant, snapshot })) {

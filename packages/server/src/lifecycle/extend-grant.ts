@@ -18,6 +18,7 @@ import type { Filed } from './file-request.ts'
 import { fileRequest } from './file-request.ts'
 import { lifecycleLimits } from './limits.ts'
 import { hasMoved } from './moved.ts'
+import { checkRun } from './runs.ts'
 
 export type Extending = {
   readonly caller: Caller
@@ -47,6 +48,7 @@ export async function extendGrant(lifecycle: Lifecycle, unit: Unit, extending: E
     })
   }
   const [before] = await findRequests(unit.tx, [restsOn(grant)])
+  checkRun(before, caller)
   const { reason, ticket = before?.ticket, task = before?.task } = extending
   const said = { reason, ...(ticket !== undefined && { ticket }), ...(task !== undefined && { task }) }
   const filing = { role: `${grant.resource}/${grant.role}`, duration, ...said, extends: grant }

@@ -93,7 +93,7 @@ export async function fileRequest(
     ...(extended && { extends: extended.id }),
   }
   const events = requestCommands.file(decision, { now, grant: extended?.id ?? newId(runtime, 'grant') })
-  const settled = await saveNewRequest(unit, request, { events, decision })
+  const settled = await saveNewRequest(unit, request, { events, decision, principal: caller.principal })
   const grant = settled.grant && (await giveApproved(unit, settled, { snapshot, decision, extended }))
   return { request: settled, decision, snapshot, ...(grant && { grant }) }
 }

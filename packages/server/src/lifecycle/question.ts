@@ -14,7 +14,7 @@ import type {
   SignalName,
   Step,
 } from '@tidegate/core'
-import { decide, peopleBehind, principalKey } from '@tidegate/core'
+import { chainOf, decide, principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Runtime } from '../runtime.ts'
 import { newId } from '../runtime.ts'
@@ -57,13 +57,12 @@ export async function ask(reader: Reader, asked: Asked, context: Omit<Context, '
   return askWith(asked, { ...context, signals: await readSignals(reader, signalSubjects(asked)) })
 }
 
-/** Whose facts count: the principal's, its people's, and the ticket's. */
+/** Whose facts count: the principal's, those of all it acts for, and the ticket's. */
 export function signalSubjects({
   principal,
   ticket,
 }: Pick<Asked, 'principal'> & { readonly ticket?: string }): string[] {
-  const people = principal.kind === 'agent' ? peopleBehind(principal).map((id) => `user:${id}`) : []
-  return [principalKey(principal), ...people, ...(ticket === undefined ? [] : [`ticket:${ticket}`])]
+  return [...chainOf(principal).map(principalKey), ...(ticket === undefined ? [] : [`ticket:${ticket}`])]
 }
 
 export async function readSignals(reader: Reader, subjects: readonly string[]): Promise<Signal[]> {

@@ -24,6 +24,7 @@ import { hasMoved } from './moved.ts'
 import { isBeyondObliging, isPastGateway, obligingEvents } from './obliged.ts'
 import type { Answered, Asked } from './question.ts'
 import { ask, askedFor, askWith, readSignals, signalSubjects } from './question.ts'
+import { runsOver } from './runs.ts'
 import { saveGrant, saveRequest } from './save.ts'
 
 export type Reassessed = { readonly asked: number; readonly ended: readonly string[] }
@@ -127,6 +128,8 @@ type Facts = {
   /** By subject. */
   readonly signals: ReadonlyMap<string, readonly Signal[]>
   readonly moved: ReadonlySet<GrantId>
+  /** Bound to a run that is over. */
+  readonly over: ReadonlySet<string>
   readonly principals: Principals
 }
 
@@ -157,6 +160,7 @@ async function readFacts(lifecycle: Lifecycle, reader: Reader, { grants, now }: 
     approvals: groupedBy(approvals, ({ request }) => request),
     signals: groupedBy(await readSignals(reader, [...new Set(subjects)]), ({ subject }) => subject),
     moved,
+    over: await runsOver(reader, { grants, now }),
     principals,
   }
 }
@@ -192,6 +196,7 @@ function consequenceOf({ runtime }: Lifecycle, grant: StoredGrant, { facts, now 
   const request = facts.requests.get(restsOn(grant))
   const principal = facts.principals.get(principalKey(grant.principal))
   if (!principal) return { becomes: 'ended', note: 'Its principal is no longer there, or not active.' }
+  if (facts.over.has(grant.id)) return { becomes: 'ended', reason: 'task-ended', note: 'Its run is over.' }
   const authentication = authenticationOfGrant(grant, now)
   const asked = request && askedFor(request, { snapshot, principal, authentication, step: 'hold' })
   if (!asked) return { becomes: 'ended', reason: 'policy-changed', note: 'The role is no longer there.' }

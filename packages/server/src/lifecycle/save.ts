@@ -1,7 +1,16 @@
 /** The one way state changes: events evolve it, the row follows, and each event leaves its entry. */
 
 import type { JsonValue } from '@tidegate/audit'
-import type { AccessRequest, Decision, Grant, GrantEvent, Instant, Obligation, RequestEvent } from '@tidegate/core'
+import type {
+  AccessRequest,
+  Decision,
+  Grant,
+  GrantEvent,
+  Instant,
+  Obligation,
+  Principal,
+  RequestEvent,
+} from '@tidegate/core'
 import {
   evolveGrant,
   evolveRequest,
@@ -13,6 +22,7 @@ import {
   roleKey,
 } from '@tidegate/core'
 import { endWords } from '../gateways/end-words.ts'
+import { actsForFields } from '../log/acts-for.ts'
 import type { EntryDraft } from '../log/append.ts'
 import { entryLimits } from '../log/limits.ts'
 import type { Unit } from '../store/change.ts'
@@ -60,6 +70,8 @@ export async function saveGrant(
 
 type RequestChange = { readonly events: readonly RequestEvent[]; readonly decision?: Decision }
 
+type Filing = RequestChange & { readonly principal: Principal }
+
 export async function saveRequest(
   unit: Unit,
   before: AccessRequest,
@@ -78,12 +90,14 @@ export async function saveRequest(
 export async function saveNewRequest(
   unit: Unit,
   filed: AccessRequest,
-  { events, decision }: RequestChange,
+  { events, decision, principal }: Filing,
 ): Promise<AccessRequest> {
   let request = filed
   for (const event of events) {
     request = evolveRequest(request, event)
-    unit.record(requestEntry(request, event, decision))
+    const entry = requestEntry(request, event, decision)
+    const chain = event.type === 'request.filed' ? actsForFields(principal) : {}
+    unit.record({ ...entry, fields: { ...entry.fields, ...chain } })
   }
   unit.send(insertRequest(unit.tx, request))
   if (request.status === 'pending') unit.hint({ to: 'due', at: request.pendingUntil })

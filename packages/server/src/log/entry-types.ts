@@ -33,6 +33,7 @@ export const entryTypes = {
       'role',
       'durationSeconds',
       'startAt',
+      'through',
       'decision',
       'outcome',
       'policies',
@@ -40,7 +41,13 @@ export const entryTypes = {
       'policyVersion',
       'signals',
     ],
-    personal: { principal: 'principal', reason: 'principal', ticket: 'principal', task: 'principal' },
+    personal: {
+      principal: 'principal',
+      onBehalfOf: 'onBehalfOf',
+      reason: 'principal',
+      ticket: 'principal',
+      task: 'principal',
+    },
   },
   'request.answered': {
     about: 'An approver answered, after the question had been asked again.',
@@ -292,6 +299,43 @@ export const entryTypes = {
     open: ['login', 'left'],
     personal: { principal: 'principal' },
   },
+  'machine-login.started': {
+    about: 'A service or an agent proved who it is, and is believed from here on.',
+    open: ['login', 'method', 'bound', 'endsAt', 'run', 'through'],
+    personal: { principal: 'principal', onBehalfOf: 'onBehalfOf', subject: 'principal', address: 'principal' },
+  },
+  'machine-login.refused': {
+    about: 'A token that an issuer made for us is of nobody whom configuration trusts, or was used before.',
+    open: ['issuer', 'cause'],
+    personal: { subject: 'subject', address: 'subject' },
+  },
+  'machine-login.ended': {
+    about: 'A login of a service or an agent is over before its time.',
+    open: ['login', 'reason'],
+    personal: { principal: 'principal', by: 'by' },
+  },
+  'run.ended': {
+    about: 'A workload said that its run is over, and with it what was bound to that.',
+    open: ['run', 'logins', 'grants'],
+    personal: { principal: 'principal' },
+  },
+  'service-secret.created': {
+    about: 'A secret was made for a service.',
+    open: ['secret', 'service', 'expiresAt'],
+    personal: { by: 'by' },
+  },
+  'service-secret.revoked': {
+    about: 'A secret of a service was revoked, and the logins that it was used for ended.',
+    open: ['secret', 'service', 'logins'],
+    personal: { by: 'by' },
+  },
+  'agent.killed': {
+    about:
+      'An agent was killed: its logins and grants ended, those of agents that act for it too, and it gets no more.',
+    open: ['agent', 'logins', 'grants'],
+    personal: { by: 'by', reason: 'by' },
+  },
+  'agent.restored': { about: 'An agent that was killed may be known again.', open: ['agent'], personal: { by: 'by' } },
   'directory.user-changed': {
     about:
       'A source said something else of a person than before: that they are there, who they are, whether they are active.',

@@ -1,3 +1,4 @@
+import { agentHandlers } from './agents.ts'
 import { configurationHandlers } from './configuration.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
@@ -6,6 +7,7 @@ import { recordingHandlers } from './recordings.ts'
 import { loginHandlers } from './logins.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
+import { serviceHandlers } from './services.ts'
 import { sessionHandlers } from './sessions.ts'
 import { statementHandlers } from './statements.ts'
 import { usageHandlers } from './usage.ts'
@@ -23,5 +25,7 @@ export const handlers: Handlers = {
   ...recordingHandlers,
   ...usageHandlers,
   ...loginHandlers,
+  ...agentHandlers,
+  ...serviceHandlers,
   ...statementHandlers,
 }

@@ -1,5 +1,5 @@
 import { ApiError } from '@tidegate/api'
-import { formatInstant, principalKey } from '@tidegate/core'
+import { chainOf, formatInstant, principalKey } from '@tidegate/core'
 import type { StandingPrivilege } from '@tidegate/connectors'
 import { isTargetFault } from '@tidegate/connectors'
 import { change } from '../store/change.ts'
@@ -18,6 +18,7 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
       administrator: caller.administrator,
       auditor: caller.auditor,
       tokenExpiresAt: formatInstant(caller.expiresAt),
+      ...(caller.principal.kind === 'agent' && { actsFor: chainOf(caller.principal).slice(1).map(principalKey) }),
       authentication: authenticationView(caller.authentication),
       ...(caller.login !== undefined && { login: caller.login }),
     }),

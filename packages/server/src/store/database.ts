@@ -9,8 +9,9 @@ import type { Logger } from 'pino'
 import type { Json, MaybeJson, MaybeTime, Time } from './columns.ts'
 import type { IdentityTables } from './identity-tables.ts'
 import { createNames, quicken } from './connection.ts'
+import type { MachineTables } from './machine-tables.ts'
 
-export type Tables = IdentityTables & {
+export type Tables = IdentityTables & MachineTables & {
   installation: {
     onlyOne: Generated<boolean>
     createdAt: Time

@@ -3,6 +3,7 @@
 import type { Authentication, EndReason, Grant, GrantId, GrantState, Instant, Millis, RequestId } from '@tidegate/core'
 import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { Selectable } from 'kysely'
+import { sql } from 'kysely'
 import type { Reader, Tables, Tx } from './database.ts'
 import { instantParam, maybeInstantParam } from './database.ts'
 
@@ -172,6 +173,8 @@ export type GrantFilter = {
   readonly ticket?: string
   /** Those that were activated through one of these logins. */
   readonly logins?: readonly string[]
+  /** Those whose request was filed by this run of a workload. */
+  readonly run?: string
 }
 
 /** Every grant that a changed fact may end: those that may be used, now or later. In pages, in the order of their ids. */
@@ -191,7 +194,7 @@ export async function* openGrantPages(
 export const openGrants = async (reader: Reader): Promise<StoredGrant[]> =>
   (await openGrantsQuery(reader, {}).execute()).map(grantFromRow)
 
-function openGrantsQuery(reader: Reader, { principals, resource, ticket, logins }: GrantFilter) {
+function openGrantsQuery(reader: Reader, { principals, resource, ticket, logins, run }: GrantFilter) {
   let query = reader
     .selectFrom('accessGrant')
     .selectAll('accessGrant')
@@ -199,6 +202,14 @@ function openGrantsQuery(reader: Reader, { principals, resource, ticket, logins 
   if (principals) query = query.where('principal', 'in', principals)
   if (resource !== undefined) query = query.where('resource', '=', resource)
   if (logins) query = query.where('login', 'in', logins)
+  if (run !== undefined) {
+    query = query.where('request', 'in', (eb) =>
+      eb
+        .selectFrom('accessRequest')
+        .select('id')
+        .where(sql<boolean>`authentication ->> 'run' = ${run}`),
+    )
+  }
   if (ticket !== undefined) {
     query = query.where(
       (eb) => eb.fn.coalesce('extension', 'request'),

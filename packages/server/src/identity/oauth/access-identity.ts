@@ -32,6 +32,19 @@ export function createAccessIdentity(deps: LoginDeps): Identity {
   }
 }
 
+type Shown = { readonly token: string; readonly keyThumbprint: string | undefined }
+
+/** @param keyThumbprint of the key that whoever shows it has just proved to hold */
+export async function callerByAccessToken(
+  deps: LoginDeps,
+  { token, keyThumbprint }: Shown,
+): Promise<Caller | undefined> {
+  const now = deps.runtime.now()
+  const row = await findAccessToken(deps.db, hashToken(token), now)
+  if (!row || row.login === null || row.keyThumbprint === null || row.keyThumbprint !== keyThumbprint) return undefined
+  return callerOf(deps, row.login, now)
+}
+
 async function callerOf(deps: LoginDeps, login: string, now: Instant): Promise<Caller | undefined> {
   const { db, configurations } = deps
   const snapshot = await configurations.current(db)

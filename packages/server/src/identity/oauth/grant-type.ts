@@ -5,9 +5,10 @@ import type { Lifecycle } from '../../lifecycle/context.ts'
 import type { MasterKey } from '../../secrets/envelope.ts'
 import type { LoginDeps } from '../logins/cookie-identity.ts'
 import type { Client } from '../logins/logins.ts'
+import type { IssuerKeys } from '../services/issuer-keys.ts'
 import type { Form } from './form.ts'
 
-export type OAuthDeps = LoginDeps & Lifecycle & { readonly key: MasterKey }
+export type OAuthDeps = LoginDeps & Lifecycle & { readonly key: MasterKey; readonly issuerKeys: IssuerKeys }
 
 export type TokenRequest = {
   readonly form: Form

@@ -1,5 +1,6 @@
 /** RFC 8414: what this server says of itself to whoever wants a token. */
 
+import { signatureAlgorithms } from '../signatures.ts'
 import { authorizePath } from './authorize.ts'
 import { devicePath } from './device-authorization.ts'
 import { grantTypes } from './grant-types.ts'
@@ -18,7 +19,8 @@ export const metadataOf = (issuer: string) => ({
   response_modes_supported: ['query'],
   grant_types_supported: Object.keys(grantTypes),
   code_challenge_methods_supported: ['S256'],
-  token_endpoint_auth_methods_supported: ['none'],
+  token_endpoint_auth_methods_supported: ['none', 'private_key_jwt', 'client_secret_basic', 'client_secret_post'],
+  token_endpoint_auth_signing_alg_values_supported: signatureAlgorithms,
   dpop_signing_alg_values_supported: proofAlgorithms,
   authorization_response_iss_parameter_supported: true,
 })

@@ -7,6 +7,7 @@ import type { JWTPayload } from 'jose'
 import type { DeclaredProvider } from '../../configuration/schema.ts'
 import type { Unit } from '../../store/change.ts'
 import { identityLimits } from '../limits.ts'
+import { signatureAlgorithms } from '../signatures.ts'
 import { spendToken } from '../spent-tokens.ts'
 import type { Providers } from './provider.ts'
 
@@ -14,9 +15,6 @@ import type { Providers } from './provider.ts'
 export type Logout = { readonly subject?: string; readonly providerSession?: string; readonly tokenId: string }
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
-
-/** Asymmetric ones. A secret that a provider shares with us proves nothing of who signed. */
-const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
 type Checking = { readonly provider: DeclaredProvider; readonly providers: Providers; readonly now: number }
 
@@ -30,7 +28,7 @@ export async function readLogoutToken(token: string, { provider, providers, now 
     {
       issuer,
       audience: provider.clientId,
-      algorithms,
+      algorithms: signatureAlgorithms,
       currentDate: new Date(now),
       clockTolerance: identityLimits.skew / 1_000,
       maxTokenAge: identityLimits.logoutToken / 1_000,
