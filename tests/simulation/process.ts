@@ -76,7 +76,9 @@ export function createProcess(config: Config): Process {
   const targets = createTargets({ runtime, secrets: { env: {}, secretsDir: '/nonexistent' } })
   const sequencer = createSequencer({ db: databases.db, runtime, signer: config.signer })
   const log = { verifierKey: config.signer.vkey, integrate: sequencer.integrate }
-  const services: Services = { ...databases, runtime, configurations, findPrincipals, targets, kinds, sweepEvery, log }
+  const publicUrl = (): string => 'https://simulation.invalid'
+  const known = { configurations, findPrincipals, targets, kinds, publicUrl }
+  const services: Services = { ...databases, runtime, ...known, sweepEvery, log }
   const reconciling = { ...services, runtime: runtimeOf(config.reconcilerNow) }
   const reconciler = createReconciler({ ...reconciling, reaskEvery, log: silent })
   return {

@@ -161,6 +161,11 @@ export const errors = {
     title: 'A change is approved by someone other than its author.',
     remedy: 'Ask another administrator.',
   },
+  'no-local-accounts': {
+    status: 409,
+    title: 'The configuration has no local accounts.',
+    remedy: 'Write `local: {}` under `identity`, or let the person sign in at a provider.',
+  },
   'idempotency-mismatch': {
     status: 422,
     title: 'The idempotency key was used for something else.',

@@ -49,4 +49,15 @@ export const loginOperations = {
     output: login,
     errors: ['not-found', 'forbidden'],
   },
+  inviteUser: {
+    method: 'POST',
+    path: '/v1/invitations',
+    auth: 'administrator',
+    summary: 'A one-time link by which a user makes an account of Tidegate itself, or makes it anew',
+    input: z.strictObject({ user: s.idText }),
+    /** The link is a secret, shown this once: it goes to that user and nobody else. */
+    output: z.object({ user: z.string(), url: z.string(), endsAt: s.instant }),
+    status: 201,
+    errors: ['not-found', 'no-local-accounts'],
+  },
 } as const satisfies Record<string, Operation>

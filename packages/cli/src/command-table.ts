@@ -30,6 +30,7 @@ import { gatewaysNew } from './commands/gateways-new.ts'
 import { gatewaysRemove } from './commands/gateways-remove.ts'
 import { gateways } from './commands/gateways.ts'
 import { grants } from './commands/grants.ts'
+import { invite } from './commands/invite.ts'
 import { login } from './commands/login.ts'
 import { loginsEnd } from './commands/logins-end.ts'
 import { logins } from './commands/logins.ts'
@@ -121,6 +122,7 @@ export const commands: readonly CommandEntry[] = [
   auditReceipt,
   auditVerifyReceipt,
   tokenNew,
+  invite,
   server,
   gateway,
   gateways,

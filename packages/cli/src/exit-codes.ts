@@ -62,6 +62,7 @@ export const exitOfError = {
   'change-stale': 'refused',
   'change-settled': 'refused',
   'second-person-needed': 'refused',
+  'no-local-accounts': 'refused',
   'idempotency-mismatch': 'failure',
   unavailable: 'unavailable',
   internal: 'failure',

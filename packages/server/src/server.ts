@@ -19,6 +19,7 @@ import { createViewWaiting, viewOfHint } from './gateways/view-waiting.ts'
 import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createIdentity } from './identity/create-identity.ts'
+import { invitationUrl, inviteFirstAdministrator } from './identity/local/invitations.ts'
 import { createProviders } from './identity/people/provider.ts'
 import { createIssuerKeys } from './identity/services/issuer-keys.ts'
 import { findPrincipals } from './identity/principals.ts'
@@ -70,6 +71,8 @@ export type RunningServer = {
   readonly verifierKey: string
   /** Only at the first start on a store. */
   readonly firstToken?: string
+  /** By which the first administrator makes an account, once. */
+  readonly firstLink?: string
   /** Takes no new work, finishes what is under way, lets go of everything. */
   readonly stop: () => Promise<void>
   /** Resolves, with what to tell people, when the server cannot go on and has to be started anew. */
@@ -107,6 +110,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const views = createViewWaiting()
   // Gateways that wait are told whatever this process does, in the background or not.
   let heard: Wake = (hint) => hearOfGateways(hint, { feed, views })
+  let reached = (): string => ''
   const services: Services = {
     db,
     workDb,
@@ -116,6 +120,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     findPrincipals,
     targets,
     kinds: connectorKinds,
+    publicUrl: () => settings.publicUrl ?? reached(),
     gateways: { key, feed, views, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
@@ -125,6 +130,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
   let ready = true
   const app = await openApp(options, { services, gatewayDb, key, isReady: () => ready })
+  reached = () => urlOf(app, settings)
   const closeApp = closingOf(app)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
   const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
@@ -154,7 +160,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     drain: drainer(reconciler, sequencer.integrate),
     lost: store.lost,
     inviteGateway: (id) => inviteOne(services, id),
-    ...firstTokenOf(installation),
+    ...(await firstWaysIn(services, installation)),
   }
 }
 
@@ -171,9 +177,8 @@ async function openApp(
 ): Promise<FastifyInstance> {
   const secrets = { env, secretsDir: settings.secretsDir }
   const providers = createProviders({ runtime: services.runtime, secrets })
-  const publicUrl = (): string => settings.publicUrl ?? urlOf(app, settings)
   const issuerKeys = createIssuerKeys({ runtime: services.runtime, secrets })
-  const people = { ...services, gatewayDb, key, publicUrl, providers, issuerKeys }
+  const people = { ...services, gatewayDb, key, providers, issuerKeys }
   const app = createApp({
     services,
     identity: createIdentity(people),
@@ -229,8 +234,15 @@ function startBackground({ url, logger, ...hearing }: Background): Hints {
   return listenForHints({ url, log: logger, heard: (hint) => hear(hint, hearing) })
 }
 
-const firstTokenOf = ({ firstToken }: Installation): { firstToken?: string } =>
-  firstToken === undefined ? {} : { firstToken }
+/** What is printed at the first start. */
+async function firstWaysIn(
+  services: Services,
+  { firstToken }: Installation,
+): Promise<Pick<RunningServer, 'firstToken' | 'firstLink'>> {
+  const invited = await inviteFirstAdministrator(services, { isFirst: firstToken !== undefined })
+  if (firstToken === undefined || !invited) return {}
+  return { firstToken, firstLink: invitationUrl(services.publicUrl(), invited.secret) }
+}
 
 function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log: Logger): Loop {
   return createLoop({

@@ -115,15 +115,23 @@ async function stopOnceLost({ warn }: Invocation['out'], gateway: RunningGateway
   await gateway.stop()
 }
 
-function announce({ out }: Invocation, { url, firstToken }: RunningServer): void {
+function announce({ out }: Invocation, { url, firstToken, firstLink }: RunningServer): void {
   out.note([bold('Tidegate'), ` answers at ${url}`])
   if (firstToken === undefined) return
-  out.result({ url, firstToken }, () => [
+  out.result({ url, firstToken, firstLink }, () => [
     '',
     bold('The first administrator’s token, shown this once:'),
     '',
     `  ${firstToken}`,
     '',
+    ...(firstLink === undefined
+      ? []
+      : [
+          bold('Or, in a browser, an account with a passkey, by this link, good once and for a day:'),
+          '',
+          `  ${firstLink}`,
+          '',
+        ]),
     [
       dim('Next: '),
       command(`tidegate login --with-token --url ${url}`),

@@ -14,7 +14,7 @@ import type { Path, ReadFile } from './read.ts'
 import { readFiles } from './read.ts'
 import { readResources } from './resources.ts'
 import { readSets } from './rule-sets.ts'
-import { bootstrapSettings, noIdentity } from './schema.ts'
+import { bootstrapIdentity, bootstrapSettings, noIdentity } from './schema.ts'
 import type { DeclaredAgent } from './schema.ts'
 import { actsForRef, serviceProblems } from './service-rules.ts'
 import type { SessionRules } from './session-rules.ts'
@@ -108,7 +108,7 @@ function merge(files: readonly ReadFile[]): Declared {
   const all = files.map(({ declared }) => declared)
   return {
     settings: all.find(({ settings }) => settings)?.settings ?? bootstrapSettings,
-    identity: all.find(({ identity }) => identity)?.identity ?? noIdentity,
+    identity: all.find(({ identity }) => identity)?.identity ?? (files.length === 0 ? bootstrapIdentity : noIdentity),
     users: all.flatMap(({ users }) => users),
     services: all.flatMap(({ services }) => services),
     agents: all.flatMap(({ agents }) => agents),

@@ -89,8 +89,8 @@ function thingsOf(snapshot: Snapshot): Things {
       idle: formatDuration(identity.sessions.idle),
       longest: formatDuration(identity.sessions.longest),
     }
-    const { firstFactor } = identity
-    add('settings', 'settings', { ...settings, ...lengths, sessions, firstFactor })
+    const { firstFactor, local } = identity
+    add('settings', 'settings', { ...settings, ...lengths, sessions, firstFactor, local })
   }
   for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of identity.scim) add('scim', id, rest)

@@ -120,7 +120,7 @@ const proof = z.strictObject({ amr: proofValues.default([]), acr: proofValues.de
 /** An OpenID provider. It is believed about people of its domains, and about nobody else. */
 const provider = z.strictObject({
   /** Also what the ids of its groups begin with: `okta/platform`. */
-  id: lowerId,
+  id: lowerId.refine((name) => name !== 'local', { error: 'The name local is taken: it is that of local accounts.' }),
   issuer,
   clientId: z.string().min(1).max(500),
   clientSecret: reference,
@@ -188,11 +188,18 @@ const workloadIssuer = z.strictObject({
   }),
 })
 
+const local = z.strictObject({
+  /** `refused`: by passkey alone. */
+  passwords: z.enum(['allowed', 'refused']).default('allowed'),
+})
+
 const identity = z.strictObject({
   providers: z.array(provider).max(20).default([]),
   scim: z.array(scimSource).max(20).default([]),
   issuers: z.array(workloadIssuer).max(50).default([]),
   sessions: sessions.prefault({}),
+  /** Accounts of Tidegate itself, for a team without a provider. Absent: there are none. */
+  local: local.optional(),
   /** What whoever has no second factor yet has to have done lately to get one: sign in, or prove one at their provider. */
   firstFactor: z.enum(['sign-in', 'mfa']).default('sign-in'),
 })
@@ -358,6 +365,9 @@ export const usualRecording: RecordingPolicy = recording.parse({})
 
 /** Nobody signs in. */
 export const noIdentity: DeclaredIdentity = identity.parse({})
+
+/** Before anything was applied the first administrator comes by their link. */
+export const bootstrapIdentity: DeclaredIdentity = identity.parse({ local: {} })
 
 /** What is in force before anything was applied: administrators, and nothing else. */
 export const bootstrapSettings: DeclaredSettings = settings.parse({ administrators: 'tidegate-admins' })

@@ -12,6 +12,7 @@ import type { Database } from '../store/database.ts'
 import { challengeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
 import { registerFactors } from './factor-routes.ts'
+import { registerLocal } from './local-routes.ts'
 import { registerLog } from './log-routes.ts'
 import { registerMetrics } from './metrics.ts'
 import { registerOAuth } from './oauth-routes.ts'
@@ -67,6 +68,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   registerOperations(app, { services, identity, handlers })
   registerSignIn(app, deps.people)
   registerOAuth(app, deps.people)
+  registerLocal(app, deps.people)
   registerStepUp(app, deps.people)
   registerFactors(app, deps.people)
   registerScim(app, deps.people)

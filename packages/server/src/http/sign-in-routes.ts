@@ -85,6 +85,8 @@ async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: Fasti
   const { email, return: asked } = queryOf(request)
   const returnTo = returnPath(asked)
   const [only, another] = identity.providers
+  const here = `/login/local?return=${encodeURIComponent(returnTo)}`
+  if (!only && identity.local) return reply.redirect(here, 303)
   if (!only)
     return sendPage(
       reply,
@@ -92,8 +94,9 @@ async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: Fasti
       html`<h1>Tidegate</h1>
         <p>Nobody signs in here with a browser: configuration names no identity provider.</p>`,
     )
-  if (!another) return reply.redirect(leaving(only.id, returnTo), 303)
-  if (typeof email !== 'string') return sendPage(reply, 'Sign in', addressForm(returnTo))
+  if (!another && !identity.local) return reply.redirect(leaving(only.id, returnTo), 303)
+  const local = identity.local ? html`<p><a href="${here}">Sign in with an account of Tidegate</a></p>` : html``
+  if (typeof email !== 'string') return sendPage(reply, 'Sign in', html`${addressForm(returnTo)}${local}`)
   const provider = providerOfDomain(identity, email)
   const body = provider
     ? // A form may not lead to another site; a link does.

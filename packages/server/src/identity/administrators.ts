@@ -1,6 +1,6 @@
 /** Who could administer Tidegate, and how many it takes. */
 
-import type { Instant } from '@tidegate/core'
+import type { Instant, PrincipalRef } from '@tidegate/core'
 import { principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Reader } from '../store/database.ts'
@@ -14,8 +14,8 @@ export const administratorsNeeded = ({ declared }: Snapshot): number => (declare
 type Under = { readonly after: Snapshot; readonly now: Instant; readonly findPrincipals: FindPrincipals }
 
 /**
- * Ids of the users who could administer under this configuration at this instant, by their tokens: whether a provider
- * answers tomorrow is not known here.
+ * Ids of the users who could administer under this configuration at this instant, by their tokens or their accounts
+ * here: whether a provider answers tomorrow is not known here.
  */
 export async function workingAdministrators(
   reader: Reader,
@@ -23,7 +23,13 @@ export async function workingAdministrators(
 ): Promise<Set<string>> {
   const holders = [...after.tokens.values()].filter(({ expires }) => expires > now).map(({ principal }) => principal)
   if (await firstTokenWorks(reader, after, now)) holders.push(firstAdministrator)
+  if (after.declared.identity.local) holders.push(...(await accountHolders(reader)))
   const principals = await findPrincipals(reader, { snapshot: after, refs: holders, now })
   const working = holders.flatMap((holder) => principals.get(principalKey(holder)) ?? [])
   return new Set(working.filter((principal) => isAdministrator(principal, after)).map(({ id }) => id))
+}
+
+async function accountHolders(reader: Reader): Promise<PrincipalRef[]> {
+  const rows = await reader.selectFrom('localAccount').select('userId').execute()
+  return rows.map(({ userId }) => ({ kind: 'user', id: userId }))
 }

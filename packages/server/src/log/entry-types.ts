@@ -336,6 +336,16 @@ export const entryTypes = {
     personal: { by: 'by', reason: 'by' },
   },
   'agent.restored': { about: 'An agent that was killed may be known again.', open: ['agent'], personal: { by: 'by' } },
+  'account.invited': {
+    about: 'Someone may make an account of Tidegate itself, or make it anew, once, by a link.',
+    open: ['endsAt', 'printed'],
+    personal: { principal: 'principal', by: 'by' },
+  },
+  'account.joined': {
+    about: 'They did, and sign in by `method` from here on. What they had signed in with here before counts no longer.',
+    open: ['method'],
+    personal: { principal: 'principal', address: 'principal' },
+  },
   'directory.user-changed': {
     about:
       'A source said something else of a person than before: that they are there, who they are, whether they are active.',

@@ -15,6 +15,8 @@ import type { Unit } from '../store/change.ts'
 export type Services = Activation &
   TendDeps & {
     readonly kinds: Kinds
+    /** Where people reach this server. */
+    readonly publicUrl: () => string
     /** Absent: a configuration with guards or masks is refused. */
     readonly sessionRules?: SessionRules
     readonly log: { readonly verifierKey: string; readonly integrate: () => Promise<unknown> }

@@ -5,15 +5,18 @@ import { earlier, formatInstant, principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { LoginRow } from '../identity/logins/logins.ts'
 import { endLogins, overAt } from '../identity/logins/logins.ts'
+import { invitationUrl, invite } from '../identity/local/invitations.ts'
 import type { Caller } from '../identity/identity.ts'
+import { findPrincipal } from '../identity/principals.ts'
 import type { Unit } from '../store/change.ts'
 import { boundInstant } from '../store/database.ts'
 import type { Call, HandlersOf } from './handler.ts'
 import { pageOf } from './pages.ts'
 
-export const loginHandlers: HandlersOf<'listLogins' | 'endLogin'> = {
+export const loginHandlers: HandlersOf<'listLogins' | 'endLogin' | 'inviteUser'> = {
   listLogins: { kind: 'plain', run: listLogins },
   endLogin: { kind: 'change', run: endLogin },
+  inviteUser: { kind: 'change', run: inviteUser },
 }
 
 async function listLogins({ services, caller, input }: Call<'listLogins'>) {
@@ -52,6 +55,20 @@ async function endLogin(
   await endLogins(unit, { ids: [id] }, { reason: own ? 'signed-out' : 'ended', by })
   const ended = await unit.tx.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
   return loginView(ended, { caller, snapshot })
+}
+
+async function inviteUser(
+  { services, caller, input: { user } }: Call<'inviteUser'>,
+  unit: Unit,
+): Promise<Output<'inviteUser'>> {
+  const { configurations, findPrincipals, publicUrl } = services
+  const snapshot = await configurations.current(unit.tx)
+  if (!snapshot.declared.identity.local) throw new ApiError('no-local-accounts')
+  const ref = { kind: 'user', id: user } as const
+  if (!(await findPrincipal(findPrincipals, unit.tx, { snapshot, ref, now: unit.now })))
+    throw new ApiError('not-found', { detail: `There is no active user ${user}.` })
+  const { secret, endsAt } = await invite(unit, { user, by: principalKey(caller.principal) })
+  return { user, url: invitationUrl(publicUrl(), secret), endsAt: formatInstant(endsAt) }
 }
 
 type Seen = { readonly caller: Caller; readonly snapshot: Snapshot }

@@ -11,306 +11,307 @@ import type { IdentityTables } from './identity-tables.ts'
 import { createNames, quicken } from './connection.ts'
 import type { MachineTables } from './machine-tables.ts'
 
-export type Tables = IdentityTables & MachineTables & {
-  installation: {
-    onlyOne: Generated<boolean>
-    createdAt: Time
-    keyCheck: Buffer
-    logOrigin: string
-    logSigningKey: Buffer
-    logVerifierKey: string
+export type Tables = IdentityTables &
+  MachineTables & {
+    installation: {
+      onlyOne: Generated<boolean>
+      createdAt: Time
+      keyCheck: Buffer
+      logOrigin: string
+      logSigningKey: Buffer
+      logVerifierKey: string
+    }
+    configurationVersion: {
+      version: number
+      files: JSONColumnType<{ path: string; text: string }[]>
+      hash: string
+      appliedAt: Time
+      appliedBy: string
+    }
+    configurationChange: {
+      id: string
+      base: number
+      files: JSONColumnType<{ path: string; text: string }[]>
+      plan: Json
+      status: 'applied' | 'pending' | 'rejected' | 'stale'
+      author: string
+      at: Time
+      settledBy: string | null
+      settledAt: MaybeTime
+      version: number | null
+      waited: boolean
+    }
+    apiToken: {
+      id: string
+      principal: string
+      hash: Buffer
+      createdAt: Time
+      expiresAt: Time
+      revokedAt: MaybeTime
+    }
+    signal: {
+      name: string
+      subject: string
+      value: Json
+      source: string
+      observedAt: Time
+      staleAt: Time
+    }
+    decision: {
+      id: string
+      at: Time
+      policyVersion: string
+      outcome: string
+      question: Json
+      answer: Json
+    }
+    requestTransition: { fromStatus: string; toStatus: string }
+    grantTransition: { fromState: string; toState: string }
+    accessRequest: {
+      id: string
+      principal: string
+      resource: string
+      role: string
+      durationMs: number
+      reason: string
+      ticket: string | null
+      task: string | null
+      startAt: MaybeTime
+      status: string
+      decision: string
+      filedAt: Time
+      authentication: MaybeJson
+      pendingUntil: Time
+      settledAt: MaybeTime
+      extends: string | null
+      grantId: string | null
+      version: number
+    }
+    approval: {
+      id: string
+      request: string
+      approver: string
+      verdict: string
+      asSpecs: string[]
+      comment: string | null
+      at: Time
+      serial: Generated<number>
+    }
+    accessGrant: {
+      id: string
+      request: string
+      principal: string
+      resource: string
+      role: string
+      state: string
+      durationMs: number
+      startAt: MaybeTime
+      activateBy: Time
+      activatedAt: MaybeTime
+      openedAt: MaybeTime
+      expiresAt: MaybeTime
+      extension: string | null
+      extendedAt: MaybeTime
+      attempt: Generated<number>
+      unsureAttempts: Generated<number>
+      endReason: string | null
+      endAt: MaybeTime
+      endBy: string | null
+      endNote: string | null
+      endedAt: MaybeTime
+      configuration: number | null
+      authentication: MaybeJson
+      login: string | null
+      closeFailures: Generated<number>
+      closeError: string | null
+      dueAt: MaybeTime
+      obligations: JSONColumnType<Obligation[]>
+      loginSealed: Buffer | null
+      loginVerifier: string | null
+      loginDatabases: string[] | null
+    }
+    gateway: {
+      id: string
+      resources: string[] | null
+      invitedAt: Time
+      invitationHash: Buffer | null
+      invitationEndsAt: MaybeTime
+      publicKey: Buffer | null
+      address: MaybeJson
+      enrolledAt: MaybeTime
+      signedInAt: MaybeTime
+      signedOffAt: MaybeTime
+      lastSeenAt: MaybeTime
+      removedAt: MaybeTime
+    }
+    directoryUser: {
+      id: string
+      source: string
+      externalId: string
+      name: string | null
+      email: string | null
+      manager: string | null
+      active: boolean
+      createdAt: Time
+      changedAt: Time
+    }
+    directoryGroup: { id: string; source: string; externalId: string; name: string }
+    directoryMembership: { groupId: string; member: string; endsAt: MaybeTime }
+    scimUser: {
+      id: string
+      source: string
+      userId: string
+      userName: string
+      externalId: string | null
+      document: Json
+      version: Generated<number>
+      createdAt: Time
+      changedAt: Time
+    }
+    scimGroup: {
+      id: string
+      source: string
+      groupId: string
+      externalId: string | null
+      name: string
+      version: Generated<number>
+      createdAt: Time
+      changedAt: Time
+    }
+    loginLink: { provider: string; subject: string; userId: string; linkedBy: string; linkedAt: Time }
+    login: {
+      id: string
+      kind: 'browser' | 'command-line'
+      userId: string
+      provider: string
+      subject: string
+      providerSession: string | null
+      authentication: Json
+      secretHash: Buffer
+      earlierHash: Buffer | null
+      earlierUntil: MaybeTime
+      rotatedAt: Time
+      clientAddress: string
+      clientAgent: string | null
+      startedAt: Time
+      lastUsedAt: Time
+      endsAt: Time
+      endedAt: MaybeTime
+      endReason: string | null
+      keyThumbprint: string | null
+      allowedBy: string | null
+    }
+    spentToken: { hash: Buffer; endsAt: Time }
+    gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
+    accessSession: {
+      id: string
+      grantId: string
+      gateway: string
+      database: string
+      clientAddress: string
+      clientPort: number
+      clientTls: boolean
+      clientApplication: string
+      startedAt: Time
+      endedAt: MaybeTime
+      endReason: string | null
+      lost: Generated<boolean>
+      statements: number | null
+      refused: number | null
+      head: MaybeJson
+      used: MaybeJson
+      refusals: MaybeJson
+      killAskedAt: MaybeTime
+      killReason: string | null
+      forgetAskedAt: MaybeTime
+      forgetBy: string | null
+      forgetReason: string | null
+      forgottenAt: MaybeTime
+      forgottenDigest: string | null
+    }
+    recordingView: {
+      id: string
+      session: string
+      gateway: string
+      viewer: string
+      follow: boolean
+      askedAt: Time
+      sender: string | null
+      sent: Generated<number>
+      isOver: Generated<boolean>
+    }
+    recordingPiece: { view: string; number: number; sealed: Buffer }
+    statementTransition: { fromStatus: string; toStatus: string }
+    accessStatement: {
+      id: string
+      session: string
+      grantId: string
+      gateway: string
+      principal: string
+      number: number
+      rule: string
+      about: string
+      approvers: Json
+      contents: Buffer | null
+      salt: Buffer
+      digest: string
+      status: StatementStatus
+      askedAt: Time
+      pendingUntil: Time
+      answeredBy: string | null
+      answeredAs: string[] | null
+      answeredAt: MaybeTime
+      comment: string | null
+      settledAt: MaybeTime
+      because: string | null
+      overAt: MaybeTime
+    }
+    targetState: {
+      resource: string
+      dueAt: Time
+      failures: Generated<number>
+      error: string | null
+      configuration: number | null
+      tendedAt: MaybeTime
+    }
+    finding: {
+      id: string
+      kind: string
+      subject: string
+      severity: 'low' | 'medium' | 'high'
+      message: string
+      openedAt: Time
+      lastSeenAt: Time
+      closedAt: MaybeTime
+    }
+    idempotency: {
+      principal: string
+      key: string
+      operation: string
+      inputHash: Buffer
+      output: Json
+      at: Time
+    }
+    auditEntry: {
+      serial: Generated<number>
+      id: string
+      type: string
+      at: Time
+      request: string | null
+      grantId: string | null
+      body: Buffer
+      leafIndex: number | null
+    }
+    auditDisclosure: {
+      entry: string
+      path: string
+      salt: Buffer
+      value: Json
+      subject: string | null
+    }
+    auditTile: { level: number; number: number; hashes: Buffer }
+    auditCheckpoint: { size: number; note: string; at: Time }
   }
-  configurationVersion: {
-    version: number
-    files: JSONColumnType<{ path: string; text: string }[]>
-    hash: string
-    appliedAt: Time
-    appliedBy: string
-  }
-  configurationChange: {
-    id: string
-    base: number
-    files: JSONColumnType<{ path: string; text: string }[]>
-    plan: Json
-    status: 'applied' | 'pending' | 'rejected' | 'stale'
-    author: string
-    at: Time
-    settledBy: string | null
-    settledAt: MaybeTime
-    version: number | null
-    waited: boolean
-  }
-  apiToken: {
-    id: string
-    principal: string
-    hash: Buffer
-    createdAt: Time
-    expiresAt: Time
-    revokedAt: MaybeTime
-  }
-  signal: {
-    name: string
-    subject: string
-    value: Json
-    source: string
-    observedAt: Time
-    staleAt: Time
-  }
-  decision: {
-    id: string
-    at: Time
-    policyVersion: string
-    outcome: string
-    question: Json
-    answer: Json
-  }
-  requestTransition: { fromStatus: string; toStatus: string }
-  grantTransition: { fromState: string; toState: string }
-  accessRequest: {
-    id: string
-    principal: string
-    resource: string
-    role: string
-    durationMs: number
-    reason: string
-    ticket: string | null
-    task: string | null
-    startAt: MaybeTime
-    status: string
-    decision: string
-    filedAt: Time
-    authentication: MaybeJson
-    pendingUntil: Time
-    settledAt: MaybeTime
-    extends: string | null
-    grantId: string | null
-    version: number
-  }
-  approval: {
-    id: string
-    request: string
-    approver: string
-    verdict: string
-    asSpecs: string[]
-    comment: string | null
-    at: Time
-    serial: Generated<number>
-  }
-  accessGrant: {
-    id: string
-    request: string
-    principal: string
-    resource: string
-    role: string
-    state: string
-    durationMs: number
-    startAt: MaybeTime
-    activateBy: Time
-    activatedAt: MaybeTime
-    openedAt: MaybeTime
-    expiresAt: MaybeTime
-    extension: string | null
-    extendedAt: MaybeTime
-    attempt: Generated<number>
-    unsureAttempts: Generated<number>
-    endReason: string | null
-    endAt: MaybeTime
-    endBy: string | null
-    endNote: string | null
-    endedAt: MaybeTime
-    configuration: number | null
-    authentication: MaybeJson
-    login: string | null
-    closeFailures: Generated<number>
-    closeError: string | null
-    dueAt: MaybeTime
-    obligations: JSONColumnType<Obligation[]>
-    loginSealed: Buffer | null
-    loginVerifier: string | null
-    loginDatabases: string[] | null
-  }
-  gateway: {
-    id: string
-    resources: string[] | null
-    invitedAt: Time
-    invitationHash: Buffer | null
-    invitationEndsAt: MaybeTime
-    publicKey: Buffer | null
-    address: MaybeJson
-    enrolledAt: MaybeTime
-    signedInAt: MaybeTime
-    signedOffAt: MaybeTime
-    lastSeenAt: MaybeTime
-    removedAt: MaybeTime
-  }
-  directoryUser: {
-    id: string
-    source: string
-    externalId: string
-    name: string | null
-    email: string | null
-    manager: string | null
-    active: boolean
-    createdAt: Time
-    changedAt: Time
-  }
-  directoryGroup: { id: string; source: string; externalId: string; name: string }
-  directoryMembership: { groupId: string; member: string; endsAt: MaybeTime }
-  scimUser: {
-    id: string
-    source: string
-    userId: string
-    userName: string
-    externalId: string | null
-    document: Json
-    version: Generated<number>
-    createdAt: Time
-    changedAt: Time
-  }
-  scimGroup: {
-    id: string
-    source: string
-    groupId: string
-    externalId: string | null
-    name: string
-    version: Generated<number>
-    createdAt: Time
-    changedAt: Time
-  }
-  loginLink: { provider: string; subject: string; userId: string; linkedBy: string; linkedAt: Time }
-  login: {
-    id: string
-    kind: 'browser' | 'command-line'
-    userId: string
-    provider: string
-    subject: string
-    providerSession: string | null
-    authentication: Json
-    secretHash: Buffer
-    earlierHash: Buffer | null
-    earlierUntil: MaybeTime
-    rotatedAt: Time
-    clientAddress: string
-    clientAgent: string | null
-    startedAt: Time
-    lastUsedAt: Time
-    endsAt: Time
-    endedAt: MaybeTime
-    endReason: string | null
-    keyThumbprint: string | null
-    allowedBy: string | null
-  }
-  spentToken: { hash: Buffer; endsAt: Time }
-  gatewayToken: { hash: Buffer; gateway: string; createdAt: Time; expiresAt: Time }
-  accessSession: {
-    id: string
-    grantId: string
-    gateway: string
-    database: string
-    clientAddress: string
-    clientPort: number
-    clientTls: boolean
-    clientApplication: string
-    startedAt: Time
-    endedAt: MaybeTime
-    endReason: string | null
-    lost: Generated<boolean>
-    statements: number | null
-    refused: number | null
-    head: MaybeJson
-    used: MaybeJson
-    refusals: MaybeJson
-    killAskedAt: MaybeTime
-    killReason: string | null
-    forgetAskedAt: MaybeTime
-    forgetBy: string | null
-    forgetReason: string | null
-    forgottenAt: MaybeTime
-    forgottenDigest: string | null
-  }
-  recordingView: {
-    id: string
-    session: string
-    gateway: string
-    viewer: string
-    follow: boolean
-    askedAt: Time
-    sender: string | null
-    sent: Generated<number>
-    isOver: Generated<boolean>
-  }
-  recordingPiece: { view: string; number: number; sealed: Buffer }
-  statementTransition: { fromStatus: string; toStatus: string }
-  accessStatement: {
-    id: string
-    session: string
-    grantId: string
-    gateway: string
-    principal: string
-    number: number
-    rule: string
-    about: string
-    approvers: Json
-    contents: Buffer | null
-    salt: Buffer
-    digest: string
-    status: StatementStatus
-    askedAt: Time
-    pendingUntil: Time
-    answeredBy: string | null
-    answeredAs: string[] | null
-    answeredAt: MaybeTime
-    comment: string | null
-    settledAt: MaybeTime
-    because: string | null
-    overAt: MaybeTime
-  }
-  targetState: {
-    resource: string
-    dueAt: Time
-    failures: Generated<number>
-    error: string | null
-    configuration: number | null
-    tendedAt: MaybeTime
-  }
-  finding: {
-    id: string
-    kind: string
-    subject: string
-    severity: 'low' | 'medium' | 'high'
-    message: string
-    openedAt: Time
-    lastSeenAt: Time
-    closedAt: MaybeTime
-  }
-  idempotency: {
-    principal: string
-    key: string
-    operation: string
-    inputHash: Buffer
-    output: Json
-    at: Time
-  }
-  auditEntry: {
-    serial: Generated<number>
-    id: string
-    type: string
-    at: Time
-    request: string | null
-    grantId: string | null
-    body: Buffer
-    leafIndex: number | null
-  }
-  auditDisclosure: {
-    entry: string
-    path: string
-    salt: Buffer
-    value: Json
-    subject: string | null
-  }
-  auditTile: { level: number; number: number; hashes: Buffer }
-  auditCheckpoint: { size: number; note: string; at: Time }
-}
 
 export type Database = Kysely<Tables>
 export type Tx = Transaction<Tables>

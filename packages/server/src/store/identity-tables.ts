@@ -50,4 +50,6 @@ export type IdentityTables = {
   totp: { userId: string; secret: Buffer; lastStep: number; createdAt: Time; lastUsedAt: Time }
   recoveryCode: { hash: Buffer; userId: string; usedAt: MaybeTime; usedBy: string | null; toldAt: MaybeTime }
   guess: { subject: Buffer; failures: number; lastAt: Time }
+  localAccount: { userId: string; password: string | null; joinedAt: Time }
+  invitation: { hash: Buffer; userId: string; createdAt: Time; endsAt: Time; printed: boolean }
 }

@@ -62,7 +62,7 @@ export async function removeUser(unit: Unit, { id, source }: { id: string; sourc
   await unit.tx.deleteFrom('directoryMembership').where('member', '=', `user:${id}`).execute()
   await unit.tx.deleteFrom('loginLink').where('userId', '=', id).execute()
   await endLogins(unit, { user: id }, { reason: 'suspended' })
-  await forgetFactors(unit, id, 'removed')
+  await forgetFactors(unit, id, { because: 'removed' })
   const fields = { source, change: 'removed', principal: `user:${id}` }
   unit.record({ type: 'directory.user-changed', at: unit.now, fields })
   return true

@@ -65,13 +65,21 @@ export async function removeTotp(unit: Unit, user: string): Promise<boolean> {
   return row !== undefined
 }
 
+type Forgetting = { readonly because: 'removed' | 'invited'; /** A passkey. */ readonly except?: string }
+
 /** Everything, at once: whoever has the id next is someone else, or begins anew. */
-export async function forgetFactors(unit: Unit, user: string, because: 'removed'): Promise<void> {
+export async function forgetFactors(
+  { tx, now, record }: Unit,
+  user: string,
+  { because, except = '' }: Forgetting,
+): Promise<void> {
   const gone = [
-    await unit.tx.deleteFrom('passkey').where('userId', '=', user).returning('userId').execute(),
-    await unit.tx.deleteFrom('totp').where('userId', '=', user).returning('userId').execute(),
-    await unit.tx.deleteFrom('recoveryCode').where('userId', '=', user).returning('userId').execute(),
+    await tx.deleteFrom('passkey').where('userId', '=', user).where('id', '<>', except).returning('userId').execute(),
+    await tx.deleteFrom('totp').where('userId', '=', user).returning('userId').execute(),
+    await tx.deleteFrom('recoveryCode').where('userId', '=', user).returning('userId').execute(),
+    await tx.deleteFrom('localAccount').where('userId', '=', user).returning('userId').execute(),
+    await tx.deleteFrom('invitation').where('userId', '=', user).returning('userId').execute(),
   ]
   if (gone.every((rows) => rows.length === 0)) return
-  unit.record({ type: 'factor.removed', at: unit.now, fields: { kind: 'all', because, principal: `user:${user}` } })
+  record({ type: 'factor.removed', at: now, fields: { kind: 'all', because, principal: `user:${user}` } })
 }

@@ -54,6 +54,20 @@ export async function takeRecoveryCode({ tx, now }: Unit, { user, code, login }:
   return taken !== undefined
 }
 
+/** In place of the login that is about to begin by it. */
+export const noLoginYet = 'none yet'
+
+export const sayWhichLogin = async (
+  { tx }: Unit,
+  { user, login }: { readonly user: string; readonly login: string },
+): Promise<void> =>
+  void (await tx
+    .updateTable('recoveryCode')
+    .set({ usedBy: login })
+    .where('userId', '=', user)
+    .where('usedBy', '=', noLoginYet)
+    .execute())
+
 export type Used = { readonly at: Instant }
 
 /** Uses that their owner has not been told of. Whoever is told by the login that used it would be told nothing. */

@@ -20,6 +20,7 @@ import { cookieOf, readCookie } from './cookie.ts'
 import type { LoginRow } from './logins.ts'
 import { endLogins, findLogin, makeSecret, noteUse, overAt, rotate } from './logins.ts'
 import { isFromOwnPage } from './own-page.ts'
+import { anyoneSignsIn } from './sources.ts'
 
 export type LoginDeps = {
   readonly db: Database
@@ -55,7 +56,7 @@ export async function callerByCookie(
   const now = runtime.now()
   const snapshot = await configurations.current(db)
   const { identity } = snapshot.declared
-  if (identity.providers.length === 0) return undefined
+  if (!anyoneSignsIn(identity)) return undefined
   const found = await findLogin(db, hashToken(secret), { identity, now })
   if (!found || found.row.kind !== 'browser') return undefined
   if (found.held === 'stale') {

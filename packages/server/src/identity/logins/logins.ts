@@ -14,6 +14,7 @@ import type { Reader, Tables } from '../../store/database.ts'
 import { boundInstant, instantParam } from '../../store/database.ts'
 import { identityLimits } from '../limits.ts'
 import { hashToken } from '../tokens.ts'
+import { isSource } from './sources.ts'
 
 export type LoginRow = Selectable<Tables['login']>
 export type LoginKind = LoginRow['kind']
@@ -160,7 +161,7 @@ export const overAt = (row: LoginRow, { sessions }: DeclaredIdentity): Instant =
 
 /** As far as its row says. Its provider has to be there still. */
 export const isBelieved = (row: LoginRow, { identity, now }: Looking): boolean =>
-  row.endedAt === null && now < overAt(row, identity) && identity.providers.some(({ id }) => id === row.provider)
+  row.endedAt === null && now < overAt(row, identity) && isSource(identity, row.provider)
 
 /** `stale`: it held this secret once, longer ago than requests take. */
 export type Found = { readonly row: LoginRow; readonly held: 'now' | 'before' | 'stale' }

@@ -1,4 +1,4 @@
--- How people prove more than a sign-in at their provider.
+-- How people prove more than a sign-in at their provider, and accounts of Tidegate itself.
 
 create table passkey (
   id            text primary key,
@@ -46,3 +46,21 @@ create table guess (
   last_at  timestamptz not null
 );
 create index guess_last on guess (last_at);
+
+-- Whoever signs in here rather than at a provider. Who that is, configuration or a source says.
+create table local_account (
+  user_id   text primary key,
+  -- Argon2id, with its parameters and salt. Null: by passkey alone.
+  password  text,
+  joined_at timestamptz not null
+);
+
+create table invitation (
+  hash       bytea primary key,
+  user_id    text not null,
+  created_at timestamptz not null,
+  ends_at    timestamptz not null check (ends_at > created_at),
+  -- The one that was printed at a start: it does not outlive the process.
+  printed    boolean not null
+);
+create index invitation_user on invitation (user_id);

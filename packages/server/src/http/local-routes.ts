@@ -1,0 +1,228 @@
+/** Where people make an account of Tidegate itself, by the link they were given, and sign in to it. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { sealChallenge } from '../identity/factors/challenge.ts'
+import type { Place } from '../identity/factors/passkeys.ts'
+import { authenticationOptions, placeOf, registrationOptions } from '../identity/factors/passkeys.ts'
+import { makeTotpSecret, totpUri } from '../identity/factors/totp.ts'
+import type { Entered, Joining, Refused } from '../identity/local/accounts.ts'
+import { aboutInvitation, aboutSignIn, join, signInByPasskey, signInByPassword } from '../identity/local/accounts.ts'
+import { invitedUser } from '../identity/local/invitations.ts'
+import { localLimits } from '../identity/local/limits.ts'
+import { callerByCookie } from '../identity/logins/cookie-identity.ts'
+import { returnPath } from '../identity/people/return-to.ts'
+import { change } from '../store/change.ts'
+import type { Unit } from '../store/change.ts'
+import { sendCodes } from './factor-routes.ts'
+import { clientOf } from './forms.ts'
+import { checkOwnPage, fieldOf, giveCookie, queryOf, registerPages } from './page-scope.ts'
+import type { Html } from './pages.ts'
+import { html, sendPage, sendScriptedPage } from './pages.ts'
+import type { SignInDeps } from './sign-in-routes.ts'
+import { toldOf } from './step-up-routes.ts'
+
+export function registerLocal(app: FastifyInstance, deps: SignInDeps): void {
+  registerPages(app, (scope) => {
+    scope.get('/join', (_request, reply) => sendScriptedPage(reply, 'Join Tidegate', openForm))
+    scope.post('/join', (request, reply) => showJoin(deps, { request, reply }))
+    scope.post('/join/passkey', (request, reply) => takeJoin(deps, { request, reply }, joiningByPasskey))
+    scope.post('/join/password', (request, reply) => takeJoin(deps, { request, reply }, joiningByPassword))
+    scope.get('/login/local', (request, reply) =>
+      showSignIn(deps, reply, { returnTo: returnPath(queryOf(request, 'return')) }),
+    )
+    scope.post('/login/local/passkey', (request, reply) => takeSignIn(deps, { request, reply }, byPasskey))
+    scope.post('/login/local/password', (request, reply) => takeSignIn(deps, { request, reply }, byPassword))
+  })
+}
+
+type Turn = { readonly request: FastifyRequest; readonly reply: FastifyReply }
+
+const localOf = async ({ configurations, db }: SignInDeps) => (await configurations.current(db)).declared.identity.local
+
+/** The script puts in what stands behind the `#` of the link. */
+const openForm = html`<h1>Join Tidegate</h1>
+  <form method="post" action="/join" data-fragment><input type="hidden" name="secret" /><button>Begin</button></form>`
+
+const goodNoMore = (reply: FastifyReply): FastifyReply =>
+  sendPage(
+    reply.code(404),
+    'Join Tidegate',
+    html`<h1>This link is good no more</h1>
+      <p>It was used, is too old, or another took its place. Ask an administrator for a new one.</p>`,
+  )
+
+async function showJoin(deps: SignInDeps, { request, reply }: Turn, told?: string): Promise<FastifyReply> {
+  checkOwnPage(deps, request)
+  const secret = fieldOf(request, 'secret')
+  const [user, local] = await Promise.all([invitedUser(deps.db, secret, deps.runtime.now()), localOf(deps)])
+  if (user === undefined || !local) return goodNoMore(reply)
+  const asked = { user, secret }
+  return sendScriptedPage(
+    told === undefined ? reply : reply.code(400),
+    'Join Tidegate',
+    html`<h1>Join Tidegate</h1>
+      <p>As ${user}. What you signed in with here before counts no longer once you are done.</p>
+      ${told === undefined ? html`` : html`<p role="alert">${told}</p>`} ${await joinByPasskeyForm(deps, asked)}
+      ${local.passwords === 'allowed' ? joinByPasswordForm(deps, asked) : html``}`,
+  )
+}
+
+type Invited = { readonly user: string; readonly secret: string }
+
+async function joinByPasskeyForm(
+  { db, runtime, key, publicUrl }: SignInDeps,
+  { user, secret }: Invited,
+): Promise<Html> {
+  const place = placeOf(publicUrl())
+  if (!place) return html`<p>Passkeys need an address with a name; this one has none.</p>`
+  const challenge = Buffer.from(runtime.random(32))
+  const options = await registrationOptions(db, { place, user, challenge })
+  const said = {
+    purpose: 'passkey-new',
+    about: aboutInvitation(secret),
+    secret: challenge.toString('base64url'),
+  } as const
+  return html`<form
+    method="post"
+    action="/join/passkey"
+    data-ceremony="create"
+    data-options="${JSON.stringify(options)}"
+  >
+    <input type="hidden" name="secret" value="${secret}" />
+    <input type="hidden" name="challenge" value="${sealChallenge(runtime, { key }, said)}" />
+    <input type="hidden" name="answer" />
+    <button>Join with a passkey</button>
+    <p role="alert"></p>
+  </form>`
+}
+
+function joinByPasswordForm({ runtime, key }: SignInDeps, { user, secret }: Invited): Html {
+  const codes = makeTotpSecret(runtime.random)
+  const sealed = sealChallenge(runtime, { key }, { purpose: 'totp-new', about: aboutInvitation(secret), secret: codes })
+  return html`<h2>No passkey?</h2>
+    <p>
+      Then with a password and codes of an app. Add this key to it, by hand or
+      <a href="${totpUri(user, codes)}">by this link</a>:
+    </p>
+    <p><code>${codes.replaceAll(/(.{4})(?!$)/g, '$1 ')}</code></p>
+    <form method="post" action="/join/password">
+      <input type="hidden" name="secret" value="${secret}" />
+      <input type="hidden" name="challenge" value="${sealed}" />
+      <label
+        >Password, at least ${String(localLimits.passwordShortest)} characters
+        <input type="password" name="password" autocomplete="new-password" required
+      /></label>
+      <label
+        >The code that the app shows <input name="code" autocomplete="one-time-code" required maxlength="10"
+      /></label>
+      <button>Join with a password</button>
+    </form>`
+}
+
+type By = Joining['by']
+
+const joiningByPasskey = (request: FastifyRequest, place: Place | undefined): By | undefined =>
+  place && { passkey: { place, answer: fieldOf(request, 'answer') } }
+
+const joiningByPassword = (request: FastifyRequest): By => ({
+  password: fieldOf(request, 'password'),
+  code: fieldOf(request, 'code'),
+})
+
+async function takeJoin(
+  deps: SignInDeps,
+  turn: Turn,
+  read: (request: FastifyRequest, place: Place | undefined) => By | undefined,
+): Promise<FastifyReply> {
+  const { request, reply } = turn
+  checkOwnPage(deps, request)
+  const by = read(request, placeOf(deps.publicUrl()))
+  if (!by) return goodNoMore(reply)
+  const given = { secret: fieldOf(request, 'secret'), sealed: fieldOf(request, 'challenge'), by }
+  const coming = await comingOf(deps, request)
+  const outcome = await change(deps, (unit) => join(deps, unit, { ...given, ...coming }))
+  if ('refused' in outcome) return showJoin(deps, turn, outcome.problem ?? 'That was not confirmed. Try again.')
+  giveCookie(reply, { ...outcome, now: deps.runtime.now() })
+  return sendCodes(reply, outcome.codes ?? [], '/login')
+}
+
+async function comingOf(deps: SignInDeps, request: FastifyRequest) {
+  const before = (await callerByCookie(deps, request))?.caller.login
+  return { client: clientOf(request), ...(before !== undefined && { before }) }
+}
+
+type Showing = { readonly returnTo: string; readonly told?: string }
+
+async function showSignIn(deps: SignInDeps, reply: FastifyReply, { returnTo, told }: Showing): Promise<FastifyReply> {
+  const local = await localOf(deps)
+  if (!local) return goodNoMore(reply)
+  return sendScriptedPage(
+    reply,
+    'Sign in',
+    html`<h1>Sign in</h1>
+      ${told === undefined ? html`` : html`<p role="alert">${told}</p>`} ${await passkeyForm(deps, returnTo)}
+      ${local.passwords === 'allowed' ? passwordForm(returnTo) : html``}`,
+  )
+}
+
+async function passkeyForm({ runtime, key, publicUrl }: SignInDeps, returnTo: string): Promise<Html> {
+  const place = placeOf(publicUrl())
+  if (!place) return html``
+  const challenge = Buffer.from(runtime.random(32))
+  const options = await authenticationOptions(place, challenge)
+  const said = { purpose: 'passkey', about: aboutSignIn, secret: challenge.toString('base64url') } as const
+  return html`<form
+    method="post"
+    action="/login/local/passkey"
+    data-ceremony="get"
+    data-options="${JSON.stringify(options)}"
+  >
+    <input type="hidden" name="return" value="${returnTo}" />
+    <input type="hidden" name="challenge" value="${sealChallenge(runtime, { key }, said)}" />
+    <input type="hidden" name="answer" />
+    <button>Sign in with a passkey</button>
+    <p role="alert"></p>
+  </form>`
+}
+
+const passwordForm = (returnTo: string): Html =>
+  html`<form method="post" action="/login/local/password">
+    <input type="hidden" name="return" value="${returnTo}" />
+    <label>Name <input name="user" autocomplete="username" required maxlength="128" /></label>
+    <label>Password <input type="password" name="password" autocomplete="current-password" required /></label>
+    <label
+      >A code of your app, or a recovery code <input name="code" autocomplete="one-time-code" required maxlength="40"
+    /></label>
+    <button>Sign in</button>
+  </form>`
+
+type Coming = Awaited<ReturnType<typeof comingOf>>
+type SignIn = (
+  deps: SignInDeps,
+  unit: Unit,
+  given: { request: FastifyRequest; coming: Coming },
+) => Promise<Entered | Refused>
+
+const byPasskey: SignIn = async (deps, unit, { request, coming }) => {
+  const place = placeOf(deps.publicUrl())
+  const given = { sealed: fieldOf(request, 'challenge'), answer: fieldOf(request, 'answer') }
+  return place ? signInByPasskey(deps, unit, { place, ...given, ...coming }) : { refused: 'wrong' }
+}
+
+const byPassword: SignIn = (deps, unit, { request, coming }) => {
+  const user = fieldOf(request, 'user').trim().slice(0, 128)
+  const code = fieldOf(request, 'code').slice(0, 100)
+  return signInByPassword(deps, unit, { user, password: fieldOf(request, 'password'), code, ...coming })
+}
+
+async function takeSignIn(deps: SignInDeps, { request, reply }: Turn, signIn: SignIn): Promise<FastifyReply> {
+  checkOwnPage(deps, request)
+  if (!(await localOf(deps))) return goodNoMore(reply)
+  const returnTo = returnPath(fieldOf(request, 'return'))
+  const coming = await comingOf(deps, request)
+  const outcome = await change(deps, (unit) => signIn(deps, unit, { request, coming }))
+  const now = deps.runtime.now()
+  if ('refused' in outcome) return showSignIn(deps, reply.code(403), { returnTo, told: toldOf(outcome, now) })
+  giveCookie(reply, { ...outcome, now })
+  return reply.redirect(returnTo, 303)
+}
