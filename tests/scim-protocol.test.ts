@@ -1,6 +1,7 @@
 /** SCIM as the RFC writes it, as Okta sends it, as Entra ID sends it, and as nobody should. */
 
-import { expect, test, vi } from 'vitest'
+import pg from 'pg'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { problemOf, send } from './support/http.ts'
 import type { Pusher } from './support/scim.ts'
 import {
@@ -467,6 +468,23 @@ test('who keeps coming without a token is told to wait', async () => {
   const stranger = createPusher(world.server.url, makeToken().token)
   const answers = await Promise.all(Array.from({ length: 80 }, () => stranger.call('GET', '/Users')))
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]))
+})
+
+test('nobody is put into a group who is being removed at that moment, because their id may be another’s afterwards', async () => {
+  const { okta, world } = await createScimWorld()
+  const id = await pushUser(okta, 'erin')
+  const group = await pushGroup(okta, 'platform')
+  const removing = new pg.Client({ connectionString: world.store.url, options: '-c search_path=tidegate' })
+  await removing.connect()
+  onTestFinished(() => removing.end())
+  await removing.query('begin')
+  await removing.query('delete from scim_user where id = $1', [id])
+  const adding = okta.call('PATCH', `/Groups/${group}`, { body: patchOf({ op: 'add', path: 'members', value: id }) })
+  const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await expect.poll(async () => (await inStore(world.store, waits)).length, { timeout: 30_000 }).toBe(1)
+  await removing.query('commit')
+  expect((await adding).status).toBe(400)
+  expect(await inStore(world.store, 'select member from directory_membership')).toEqual([])
 })
 
 test('of two who create the same person at once one does, and the other is told', async () => {

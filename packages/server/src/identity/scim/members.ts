@@ -12,12 +12,15 @@ type Asked = { readonly ids: ReadonlySet<string>; readonly missing: 'refuse' | '
 export async function memberKeys({ tx }: Unit, source: Source, { ids, missing }: Asked): Promise<string[]> {
   if (ids.size === 0) return []
   const asked = [...ids]
+  // Locked, so that nobody is put into a group who is being removed: their id may be somebody else's afterwards.
   const { rows } = await sql<{ id: string; key: string }>`
-    select id, 'user:' || user_id as key from scim_user where source = ${source.id} and id = any(${asked}::text[])
-    union all
-    select id, 'group:' || group_id from scim_group where source = ${source.id} and id = any(${asked}::text[])`.execute(
-    tx,
-  )
+    with person as (
+      select id, user_id from scim_user where source = ${source.id} and id = any(${asked}::text[]) for key share
+    ), inner_group as (
+      select id, group_id from scim_group where source = ${source.id} and id = any(${asked}::text[]) for key share
+    )
+    select id, 'user:' || user_id as key from person
+    union all select id, 'group:' || group_id from inner_group`.execute(tx)
   if (missing === 'refuse' && rows.length < ids.size) {
     const found = new Set(rows.map(({ id }) => id))
     const stranger = asked.find((id) => !found.has(id)) ?? ''
