@@ -35,6 +35,8 @@ export type Shown = {
 /** Where the server's remedy speaks to programs, people are told in terms of this command line. */
 const remediesHere: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Run `tidegate login`, or set TIDEGATE_TOKEN; the token may have expired or been revoked.',
+  'step-up-needed':
+    'Step up in your browser, at /step-up of the server, then run `tidegate login` again: it proves what the browser does.',
   unavailable: 'Check the address (`--url`, TIDEGATE_URL) and that the server runs, and try again.',
   'not-an-approver': '`tidegate requests show` and `tidegate statements show` name who can answer.',
   'change-stale': 'Run `tidegate apply` again: it plans on the present version.',
