@@ -14,6 +14,8 @@ import { createWorld, defaultFiles, makeToken } from './support/tidegate.ts'
 let world: Awaited<ReturnType<typeof createWorld>>
 /** Of gateways: one that is there, one that was put out, and one that was only invited. */
 let tokens: Readonly<Record<'gateway' | 'gone' | 'invitation', string>>
+/** Of an agent that was killed. */
+let ofKilled: string
 /** Of people who signed in: `alice`, `sam` and `dora`, one whose login is over, and one who is not there. */
 let cookies: Readonly<Record<string, string>>
 
@@ -27,6 +29,7 @@ services:
   - { id: robot, tokens: [{ hash: '${hashOf('robot')}', expires: '2099-01-01T00:00:00Z' }] }
 agents:
   - { id: helper, user: dora, tokens: [{ hash: '${hashOf('helper')}', expires: '2099-01-01T00:00:00Z' }] }
+  - { id: killed, user: dora, tokens: [{ hash: '${hashOf('killed')}', expires: '2099-01-01T00:00:00Z' }] }
 `
 
 /** `dora` administers and `sam` audits; the machines in their groups are still machines. */
@@ -60,6 +63,8 @@ beforeAll(async () => {
   const [gateway, gone] = [await joined(world, { id: 'there' }), await joined(world, { id: 'gone' })]
   await world.admin.removeGateway({ id: 'gone' })
   const { enrolmentToken } = await world.admin.createGateway({ id: 'invited' })
+  ofKilled = (await world.as('dora').createAgentToken({ id: 'killed' })).token
+  await world.as('dora').killAgent({ id: 'killed', reason: 'A test' })
   tokens = { gateway: gateway.token, gone: gone.token, invitation: enrolmentToken }
   const secrets = ['alice', 'sam', 'dora', 'erin', 'frank'].map(async (id) => [id, await loginOf(world, id)] as const)
   cookies = Object.fromEntries(await Promise.all(secrets))
@@ -70,8 +75,9 @@ afterAll(() => world.stop())
 
 const table = Object.entries(operations) as [string, Operation][]
 
-const call = (operation: Operation, headers: Record<string, string>): Promise<Answer> =>
+const call = (operation: Operation, headers: Record<string, string>, from = '127.0.0.1'): Promise<Answer> =>
   send(world.server.url, {
+    from,
     method: operation.method,
     path: operation.path.replaceAll(/\{\w+\}/g, 'nothing'),
     headers,
@@ -110,6 +116,8 @@ const strangers = (): Record<string, Record<string, string>> => ({
   'a token that configuration took back': bearer(world.tokenOf('erin')),
   'a token of someone whom configuration removed': bearer(world.tokenOf('frank')),
   'a token of a gateway that was put out': bearer(tokens.gone),
+  'a token of an agent that was killed': bearer(ofKilled),
+  'a declared token of an agent that was killed': bearer(world.tokenOf('killed')),
   'an invitation of a gateway': bearer(tokens.invitation),
   'the token of a gateway under the prefix of a person': bearer(tokens.gateway.replace('tgw_', 'tdg_')),
   'a cookie without the header': { cookie: cookie(cookies['dora'])['cookie'] ?? '', origin: world.server.url },
@@ -191,8 +199,11 @@ test('every operation lets through whoever is enough for it, to have the input l
 })
 
 test('what anyone may call looks at no token: a wrong one is no worse than none', async () => {
+  // Each from an address of its own: so many strangers from one are told to wait.
+  let last = 1
   for (const [id, operation] of table.filter(([, { auth }]) => auth === 'anyone')) {
-    const answers = await Promise.all(Object.values(strangers()).map((headers) => call(operation, headers)))
+    const from = `127.0.0.${++last}`
+    const answers = await Promise.all(Object.values(strangers()).map((headers) => call(operation, headers, from)))
     expect([id, new Set(answers.map(({ status, text }) => `${status} ${text}`)).size]).toEqual([id, 1])
     expect(problemOf(answers[0] as Answer).code).toBe('invalid-input')
   }

@@ -45,10 +45,11 @@ export async function housekeeping(deps: Deps): Promise<void> {
   await closeViewsLeft(db, now)
   for (const table of ['spentToken', 'accessToken', 'authorizationCode', 'deviceAuthorization'] as const)
     await db.deleteFrom(table).where('endsAt', '<=', boundInstant(now)).execute()
-  await db
-    .deleteFrom('login')
-    .where('endsAt', '<', boundInstant(instant(now - loginsKept)))
-    .execute()
+  for (const table of ['login', 'machineLogin'] as const)
+    await db
+      .deleteFrom(table)
+      .where('endsAt', '<', boundInstant(instant(now - loginsKept)))
+      .execute()
   await change(deps, loseSilentSessions)
   await change(deps, (unit) => forgetOverdue(unit, deps.configurations))
   await change(deps, (unit) => warnOfLockout(unit, deps))
