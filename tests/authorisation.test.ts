@@ -1,8 +1,11 @@
 /** Who may call what, for every operation there is: a new one is in these tests as soon as it is in the table. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Auth, Operation } from '@tidegate/api'
-import { operations } from '@tidegate/api'
+import type { AdministrationAuth, Auth, Operation } from '@tidegate/api'
+import { administrationAuth, operations } from '@tidegate/api'
+import type { AdministrationRole } from '@tidegate/core'
+import { administrationRoles } from '@tidegate/core'
+import { assumed } from './support/access.ts'
 import { joined } from './support/gateways.ts'
 import type { Answer } from './support/http.ts'
 import { problemOf, send } from './support/http.ts'
@@ -19,12 +22,23 @@ let ofKilled: string
 /** Of people who signed in: `alice`, `sam` and `dora`, one whose login is over, and one who is not there. */
 let cookies: Readonly<Record<string, string>>
 
+/** Of each role of Tidegate itself, someone who holds it by a grant and by nothing else: `owner` holds `owner`. */
+const holders = Object.keys(administrationRoles) as AdministrationRole[]
+
+const administrationPolicies = holders
+  .map(
+    (id) =>
+      `@id("gives-${id}") @max_duration("30d") permit (principal == User::"${id}", action == Action::"access", resource == Role::"tidegate/${id}");`,
+  )
+  .join('\n')
+
 /** With an agent, a token that is over, one that configuration takes back, and machines in the groups of people. */
 const peopleWith = ({ hashOf }: Parts, { erin }: { erin: boolean }): string => `
 users:
   - { id: late, tokens: [{ hash: '${hashOf('late')}', expires: '2020-01-01T00:00:00Z' }] }
   - { id: erin, tokens: ${erin ? `[{ hash: '${hashOf('erin')}', expires: '2099-01-01T00:00:00Z' }]` : '[]'} }
 ${erin ? `  - { id: frank, tokens: [{ hash: '${hashOf('frank')}', expires: '2099-01-01T00:00:00Z' }] }` : ''}
+${holders.map((id) => `  - { id: ${id}, tokens: [{ hash: '${hashOf(id)}', expires: '2099-01-01T00:00:00Z' }] }`).join('\n')}
 services:
   - { id: robot, tokens: [{ hash: '${hashOf('robot')}', expires: '2099-01-01T00:00:00Z' }] }
 agents:
@@ -47,6 +61,7 @@ const withMachines = (files: World['files']): World['files'] =>
 const filesWith = (parts: Parts, extra: { erin: boolean }): World['files'] => [
   ...withMachines(defaultFiles(parts)),
   { path: 'more-people.yaml', text: peopleWith(parts, extra) },
+  { path: 'administration.cedar', text: administrationPolicies },
   { path: 'identity.yaml', text: identityYaml({ issuer: 'https://nobody.invalid', clientId: 'tidegate' }) },
 ]
 
@@ -60,6 +75,7 @@ beforeAll(async () => {
   })
   // Erin's token and Frank himself are taken back.
   if (parts) await world.admin.applyConfig({ files: filesWith(parts, { erin: false }) })
+  for (const id of holders) await assumed(world.as(id), { role: `tidegate/${id}`, duration: '30d' })
   const [gateway, gone] = [await joined(world, { id: 'there' }), await joined(world, { id: 'gone' })]
   await world.admin.removeGateway({ id: 'gone' })
   const { enrolmentToken } = await world.admin.createGateway({ id: 'invited' })
@@ -155,23 +171,35 @@ test('every operation refuses whoever is not known, always in the same words, an
   expect(await stateOf(world.store)).toEqual(before)
 })
 
+/** Holders of the roles of Tidegate itself that are enough for a word of the table, and those that are not. */
+const having = (auth: AdministrationAuth): string[] => holders.filter((id) => takes(auth).includes(id))
+const lacking = (auth: AdministrationAuth): string[] => holders.filter((id) => !takes(auth).includes(id))
+const takes = (auth: AdministrationAuth): readonly string[] => administrationAuth[auth]
+const nobody = ['ci', 'robot', 'helper', 'alice', 'bob', 'a gateway', 'alice by cookie']
+const standingAuditors = ['sam', 'sam by cookie']
+const standingOwners = ['dora', 'dora by cookie']
+
 /** For each word of the table: who is not enough. `anyone` refuses nobody, and `principal` no principal. */
 const notEnough: Record<Auth, readonly string[]> = {
   anyone: [],
   principal: ['a gateway'],
   person: ['ci', 'robot', 'helper', 'a gateway'],
-  administrator: ['ci', 'robot', 'helper', 'alice', 'bob', 'sam', 'a gateway', 'alice by cookie', 'sam by cookie'],
-  auditor: ['ci', 'robot', 'helper', 'alice', 'bob', 'a gateway', 'alice by cookie'],
-  'signal-source': ['helper', 'alice', 'sam', 'dora', 'a gateway', 'dora by cookie'],
-  gateway: ['ci', 'robot', 'helper', 'device-manager', 'alice', 'bob', 'sam', 'dora', 'dora by cookie'],
+  administrator: [...nobody, ...standingAuditors, ...lacking('administrator')],
+  'policy-author': [...nobody, ...standingAuditors, ...lacking('policy-author')],
+  auditor: [...nobody, ...lacking('auditor')],
+  'policy-reader': [...nobody, ...lacking('policy-reader')],
+  'signal-source': ['helper', 'alice', 'sam', 'dora', 'a gateway', 'dora by cookie', ...holders],
+  gateway: ['ci', 'robot', 'helper', 'device-manager', 'alice', 'bob', 'sam', 'dora', 'dora by cookie', ...holders],
 }
 
 const enough: Record<Auth, readonly string[]> = {
   anyone: ['alice', 'a gateway'],
-  principal: ['alice', 'ci', 'helper', 'sam', 'dora', 'alice by cookie'],
-  person: ['alice', 'sam', 'dora', 'sam by cookie'],
-  administrator: ['dora', 'dora by cookie'],
-  auditor: ['sam', 'dora', 'sam by cookie'],
+  principal: ['alice', 'ci', 'helper', 'sam', 'dora', 'alice by cookie', ...holders],
+  person: ['alice', 'sam', 'dora', 'sam by cookie', ...holders],
+  administrator: [...standingOwners, ...having('administrator')],
+  'policy-author': [...standingOwners, ...having('policy-author')],
+  auditor: [...standingAuditors, ...standingOwners, ...having('auditor')],
+  'policy-reader': [...standingAuditors, ...standingOwners, ...having('policy-reader')],
   'signal-source': ['device-manager'],
   gateway: ['a gateway'],
 }

@@ -8,8 +8,10 @@ const callers: Readonly<Record<Auth, string>> = {
   anyone: 'without a token',
   principal: 'any user, service or agent',
   person: 'a user',
-  administrator: 'a user in the administrators’ group',
-  auditor: 'a user in the auditors’ group, or an administrator',
+  administrator: 'a user who holds `tidegate/owner` now, or a standing owner',
+  'policy-author': 'a user who holds `tidegate/policy-author` now, or an administrator',
+  auditor: 'a user who holds `tidegate/auditor` now, or an administrator',
+  'policy-reader': 'a policy author or an auditor',
   'signal-source': 'a service that the configuration names as a source of signals',
   gateway: 'a gateway that has signed in, which may call nothing else',
 }

@@ -36,7 +36,9 @@ export async function openBench(url: string): Promise<Bench & { readonly close: 
     const caller = {
       principal,
       authentication: tokenAuthentication(unit.now),
+      administration: [{ role: 'owner', by: 'first' } as const],
       administrator: true,
+      policyAuthor: true,
       auditor: true,
       expiresAt: instant(Number.MAX_SAFE_INTEGER),
     }

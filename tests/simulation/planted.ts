@@ -460,7 +460,7 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
   },
   'a policy after which nobody asks again': {
     caughtBy: 'quiet-policy-holds',
-    seed: 1,
+    seed: 3,
     more: {
       apply: 8,
       activate: 3,

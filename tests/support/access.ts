@@ -27,6 +27,10 @@ export async function opened(client: Client, wish: Wish = {}): Promise<{ grant: 
   return client.activateGrant({ id: await permitted(client, wish) })
 }
 
+/** Asks for a role of Tidegate itself, and begins to use what policy gives at once. */
+export const assumed = async (client: Client, wish: Wish): Promise<Grant> =>
+  client.assumeGrant({ id: await permitted(client, wish) })
+
 export type Session = {
   readonly query: (text: string) => Promise<pg.QueryResult<Record<string, unknown>>>
   /** Resolves when the target cuts it. */

@@ -146,6 +146,21 @@ export const errors = {
     title: 'Too many statements of this grant have been asked about.',
     remedy: 'Wait some minutes, or ask for a role whose statements need no approval of their own.',
   },
+  'break-glass-refused': {
+    status: 403,
+    title: 'Glass is not broken here and now.',
+    remedy: '`detail` says why, and what to do instead. That it was tried is in the log.',
+  },
+  'own-review': {
+    status: 403,
+    title: 'No one reviews their own use of break-glass.',
+    remedy: 'Ask another reviewer.',
+  },
+  'review-closed': {
+    status: 409,
+    title: 'The review is closed.',
+    remedy: 'Nothing to do: it is closed once.',
+  },
   'change-stale': {
     status: 409,
     title: 'The configuration has changed since.',

@@ -52,6 +52,16 @@ export const grantOperations = {
       'no-gateway',
     ],
   },
+  assumeGrant: {
+    method: 'POST',
+    path: '/v1/grants/{id}/assume',
+    auth: 'person',
+    summary:
+      'Begin to use one’s own grant of a role of Tidegate itself: nothing is handed out, the grant is what counts',
+    input: z.strictObject(byId),
+    output: s.grant,
+    errors: ['not-found', 'grant-ended', 'grant-not-started', 'grant-lapsed', 'grant-busy', 'policy-refuses'],
+  },
   extendGrant: {
     method: 'POST',
     path: '/v1/grants/{id}/extend',

@@ -6,8 +6,10 @@
  * body of anything else.
  */
 
+import type { AdministrationRole } from '@tidegate/core'
 import { z } from 'zod'
 import { agentOperations } from './agents.ts'
+import { breakGlassOperations } from './break-glass.ts'
 import type { ErrorCode } from './errors.ts'
 import { gatewayOperations } from './gateway.ts'
 import { grantOperations } from './grants.ts'
@@ -22,12 +24,26 @@ import { statementOperations } from './statements.ts'
  * - `anyone`: no token
  * - `principal`: any user, service or agent
  * - `person`: a user
- * - `administrator`: a user in the administrators' group
- * - `auditor`: a user in the auditors' group, or an administrator
+ * - `administrator`: a user who holds `tidegate/owner` now, or one of the standing owners
+ * - `policy-author`: a user who holds `tidegate/policy-author` now, or an administrator
+ * - `auditor`: a user who holds `tidegate/auditor` now, or an administrator
+ * - `policy-reader`: a policy author or an auditor
  * - `signal-source`: a service that configuration names as a source of signals
  * - `gateway`: a gateway that has signed in, which may call nothing else
  */
-export type Auth = 'anyone' | 'principal' | 'person' | 'administrator' | 'auditor' | 'signal-source' | 'gateway'
+export type Auth = 'anyone' | 'principal' | 'person' | AdministrationAuth | 'signal-source' | 'gateway'
+
+/** For each word that asks for a role of Tidegate itself: which of them do. */
+export const administrationAuth = {
+  administrator: ['owner'],
+  'policy-author': ['owner', 'policy-author'],
+  auditor: ['owner', 'auditor'],
+  'policy-reader': ['owner', 'policy-author', 'auditor'],
+} as const satisfies Record<string, readonly AdministrationRole[]>
+
+export type AdministrationAuth = keyof typeof administrationAuth
+
+export const isAdministrationAuth = (auth: Auth): auth is AdministrationAuth => Object.hasOwn(administrationAuth, auth)
 
 export type Operation = {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -67,7 +83,17 @@ export const operations = {
       principal: z.string(),
       groups: z.array(z.string()),
       administrator: z.boolean(),
+      policyAuthor: z.boolean(),
       auditor: z.boolean(),
+      /** Roles of Tidegate itself, and how they are held: by a live grant, or standing, which is told to everyone. */
+      administration: z.array(
+        z.object({
+          role: z.string(),
+          by: z.enum(['grant', 'standing', 'first']),
+          grant: z.string().optional(),
+          until: s.instant.optional(),
+        }),
+      ),
       tokenExpiresAt: s.instant.optional(),
       /** Of an agent: those it acts for, the next one first. */
       actsFor: z.array(z.string()).optional(),
@@ -112,6 +138,8 @@ export const operations = {
     input: z.strictObject({
       role: s.roleText,
       duration: s.duration,
+      /** As what policy is asked. Whether someone is registered to break glass is not a matter of policy. */
+      action: z.enum(['access', 'break-glass']).default('access'),
       ticket: s.ticketText.optional(),
       task: s.taskText.optional(),
     }),
@@ -251,7 +279,7 @@ export const operations = {
   planConfig: {
     method: 'POST',
     path: '/v1/config/plan',
-    auth: 'administrator',
+    auth: 'policy-author',
     summary: 'What applying these files would change',
     input: z.strictObject({ files: z.array(s.configFile).max(2_000) }),
     output: s.plan,
@@ -260,7 +288,7 @@ export const operations = {
   applyConfig: {
     method: 'POST',
     path: '/v1/config/apply',
-    auth: 'administrator',
+    auth: 'policy-author',
     summary: 'Make these files, as a whole, the configuration; what they leave out is gone',
     input: z.strictObject({ files: z.array(s.configFile).max(2_000), base: z.number().int().min(0).optional() }),
     output: s.configChange,
@@ -271,7 +299,7 @@ export const operations = {
   listChanges: {
     method: 'GET',
     path: '/v1/changes',
-    auth: 'administrator',
+    auth: 'policy-reader',
     summary: 'Changes of the configuration, newest first',
     input: z.strictObject({ status: s.configChange.shape.status.optional(), ...s.paging }),
     output: s.page(s.configChange),
@@ -280,7 +308,7 @@ export const operations = {
   getChange: {
     method: 'GET',
     path: '/v1/changes/{id}',
-    auth: 'administrator',
+    auth: 'policy-reader',
     summary: 'One change, with its plan',
     input: z.strictObject(byId),
     output: s.configChange,
@@ -289,7 +317,7 @@ export const operations = {
   approveChange: {
     method: 'POST',
     path: '/v1/changes/{id}/approve',
-    auth: 'administrator',
+    auth: 'policy-author',
     summary: 'Apply a change that waits for a second person',
     input: z.strictObject(byId),
     output: s.configChange,
@@ -298,7 +326,7 @@ export const operations = {
   rejectChange: {
     method: 'POST',
     path: '/v1/changes/{id}/reject',
-    auth: 'administrator',
+    auth: 'policy-author',
     summary: 'Refuse a change that waits, or take back one’s own',
     input: z.strictObject(byId),
     output: s.configChange,
@@ -339,6 +367,7 @@ export const operations = {
   ...agentOperations,
   ...serviceOperations,
   ...statementOperations,
+  ...breakGlassOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

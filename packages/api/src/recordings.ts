@@ -131,7 +131,7 @@ export const recordingOperations = {
     path: '/v1/sessions/{id}/recording/forget',
     auth: 'person',
     summary:
-      'Have the recording of a session that is over deleted (administrators and auditors): it is in the log before it is done, and a tombstone stays',
+      'Have the recording of a session that is over deleted (administrators): it is in the log before it is done, and a tombstone stays',
     input: z.strictObject({ id: s.idText, reason: s.reasonText }),
     output: session,
     errors: ['not-found', 'forbidden', 'session-open'],

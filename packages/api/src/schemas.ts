@@ -163,6 +163,8 @@ export const accessRequest = z
     id: z.string(),
     principal: z.string(),
     role: z.string(),
+    /** As what policy was asked. Absent: `access`. */
+    action: z.literal('break-glass').optional(),
     durationSeconds: z.number(),
     reason: z.string(),
     ticket: z.string().optional(),
@@ -292,6 +294,7 @@ export const planItem = z.object({
   action: z.enum(['create', 'change', 'remove']),
   kind: z.enum([
     'settings',
+    'break-glass',
     'provider',
     'scim',
     'issuer',

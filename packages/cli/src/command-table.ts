@@ -7,11 +7,13 @@ import { agentsToken } from './commands/agents-token.ts'
 import { agents } from './commands/agents.ts'
 import { apply } from './commands/apply.ts'
 import { approve } from './commands/approve.ts'
+import { assume } from './commands/assume.ts'
 import { auditExport } from './commands/audit-export.ts'
 import { auditReceipt } from './commands/audit-receipt.ts'
 import { auditTail } from './commands/audit-tail.ts'
 import { auditVerify } from './commands/audit-verify.ts'
 import { auditVerifyReceipt } from './commands/audit-verify-receipt.ts'
+import { breakGlass } from './commands/break-glass.ts'
 import { cancel } from './commands/cancel.ts'
 import { changesApprove } from './commands/changes-approve.ts'
 import { changesReject } from './commands/changes-reject.ts'
@@ -43,6 +45,8 @@ import { request } from './commands/request.ts'
 import { requestsShow } from './commands/requests-show.ts'
 import { requests } from './commands/requests.ts'
 import { resources } from './commands/resources.ts'
+import { reviewsClose } from './commands/reviews-close.ts'
+import { reviews } from './commands/reviews.ts'
 import { revoke } from './commands/revoke.ts'
 import { runDone } from './commands/run-done.ts'
 import { server } from './commands/server.ts'
@@ -59,6 +63,7 @@ import { statementsApprove } from './commands/statements-approve.ts'
 import { statementsDeny } from './commands/statements-deny.ts'
 import { statementsShow } from './commands/statements-show.ts'
 import { statements } from './commands/statements.ts'
+import { status } from './commands/status.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
 import { usage } from './commands/usage.ts'
@@ -71,10 +76,13 @@ export const commands: readonly CommandEntry[] = [
   whoami,
   logins,
   loginsEnd,
+  status,
   resources,
   request,
   connect,
   exec,
+  assume,
+  breakGlass,
   grants,
   extend,
   done,
@@ -84,6 +92,8 @@ export const commands: readonly CommandEntry[] = [
   deny,
   cancel,
   revoke,
+  reviews,
+  reviewsClose,
   sessions,
   sessionsShow,
   sessionsFollow,

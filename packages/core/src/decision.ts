@@ -12,6 +12,8 @@ export type Question = {
   readonly principal: Principal
   readonly role: Role
   readonly resource: Resource
+  /** Absent: `access`. */
+  readonly action?: Action
   readonly duration: Millis
   /** When it is asked. Every age and every hour of the day is counted from here. */
   readonly now: Instant
@@ -31,6 +33,9 @@ export type Question = {
 
 /** What the answer is for: asking, answering who asked, opening, and going on with what is open. */
 export type Step = 'request' | 'approve' | 'connect' | 'hold'
+
+/** `break-glass`: at once and alone, by policies that name that action or any. What waits for people is no way in. */
+export type Action = 'access' | 'break-glass'
 
 export type Authentication = {
   /** A key of `authenticationMethods`. */

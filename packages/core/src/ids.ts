@@ -21,6 +21,7 @@ export const idPrefixes = {
   statement: 'stm',
   machineLogin: 'mlg',
   serviceSecret: 'svs',
+  review: 'rev',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -39,6 +40,7 @@ export type LoginId = Id<'login'>
 export type StatementId = Id<'statement'>
 export type MachineLoginId = Id<'machineLogin'>
 export type ServiceSecretId = Id<'serviceSecret'>
+export type ReviewId = Id<'review'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

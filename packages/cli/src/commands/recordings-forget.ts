@@ -11,7 +11,7 @@ export const recordingsForget = defineCommand({
   name: ['recordings', 'forget'],
   summary: 'Have the recording of a session that is over deleted, with a tombstone in its place',
   details: [
-    'For administrators and auditors. That it was asked for, and why, is in the log before anything is deleted; that it was done follows, with where the recording stood. What is left on the gateway’s machine proves that it was a deletion.',
+    'For administrators. That it was asked for, and why, is in the log before anything is deleted; that it was done follows, with where the recording stood. What is left on the gateway’s machine proves that it was a deletion.',
   ],
   arguments: { session: { value: text('SESSION'), about: 'The id of the session.' } },
   options: {

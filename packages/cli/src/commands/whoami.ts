@@ -15,11 +15,13 @@ export const whoami = defineCommand({
   run: async (invocation) => {
     const client = await connectToServer(invocation)
     const me = await client.whoami({})
-    const powers = [me.administrator ? 'administrator' : undefined, me.auditor ? 'auditor' : undefined]
+    const powers = me.administration.map(({ role, by, until }) =>
+      by === 'grant' ? `${role} until ${when(invocation, until)}` : `${role}, standing`,
+    )
     invocation.out.result(me, () => [
       bold(me.principal),
       `groups  ${me.groups.join(', ') || '-'}`,
-      `may     ${powers.filter(Boolean).join(', ') || 'request access'}`,
+      `may     ${powers.join(', ') || 'request access'}`,
       `by      ${proofWords(invocation, me.authentication)}`,
       lastsLine(invocation, me),
     ])

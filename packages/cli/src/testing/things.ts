@@ -51,7 +51,9 @@ export const me: Output<'whoami'> = {
   principal: 'user:alice',
   groups: ['engineers'],
   administrator: false,
+  policyAuthor: false,
   auditor: false,
+  administration: [],
   authentication: { method: 'token', mfa: false, phishingResistant: false },
 }
 

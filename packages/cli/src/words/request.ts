@@ -68,7 +68,9 @@ function nextLines({ grant, role, startAt, extends: extended }: AccessRequest): 
     startAt === undefined
       ? `  Grant ${grant} is ready; its time starts when it is opened.`
       : `  Grant ${grant} can be opened from its start time on.`,
-    ['  Open it: ', command(`tidegate connect ${role}`)],
+    role.startsWith('tidegate/')
+      ? ['  Use it: ', command(`tidegate assume ${role}`)]
+      : ['  Open it: ', command(`tidegate connect ${role}`)],
   ]
 }
 

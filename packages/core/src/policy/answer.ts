@@ -8,7 +8,18 @@ import { evaluate } from './evaluate.ts'
 import type { Facts } from './facts.ts'
 import { bothPaths, orderPaths, sortedUnion } from './paths.ts'
 import type { PermitPolicy, PolicySet } from './policy.ts'
-import { evaluationFailed, forbiddenBy, needsGateway, noPolicy, policyFailed, tooLong } from './words.ts'
+import { namesRole } from './slice.ts'
+import {
+  evaluationFailed,
+  forbiddenBy,
+  forPeople,
+  needsGateway,
+  noPolicy,
+  policyFailed,
+  tooLong,
+  unnamed,
+  waitsForPeople,
+} from './words.ts'
 
 export type Yes = {
   readonly yes: true
@@ -61,8 +72,22 @@ function answerOne(set: PolicySet, facts: Facts): Answer {
         evaluation.by.map(forbiddenBy),
       )
     case 'permitted':
-      return fitting(evaluation.by, facts)
+      return counting(evaluation.by, facts)
   }
+}
+
+/**
+ * Two kinds of access are given by no permit that did not mean it: a role of Tidegate itself only by one that names it,
+ * and breaking glass by none that would wait for people.
+ */
+function counting(permits: readonly PermitPolicy[], facts: Facts): Answer {
+  // One that acts for someone, or a workload, would be a way around whoever approves for people.
+  if (facts.isAdministration && facts.principal.type !== 'User') return no('no-policy', [], [forPeople])
+  const named = permits.filter((permit) => !facts.isAdministration || namesRole(permit, facts))
+  if (named.length === 0 && permits.length > 0) return no('no-policy', [], [noPolicy, unnamed(permits)])
+  const atOnce = named.filter(({ stages }) => facts.action === 'access' || stages.length === 0)
+  if (atOnce.length === 0 && named.length > 0) return no('no-policy', [], [noPolicy, waitsForPeople(named)])
+  return fitting(atOnce, facts)
 }
 
 /** The permits that hold and give as long as was asked are alternative paths; what any of them asks of sessions holds. */

@@ -7,7 +7,7 @@ import { obligationKinds } from '../obligation.ts'
 import type { ParsedPolicy } from './parse.ts'
 import type { Policy } from './policy.ts'
 import type { PolicyProblem } from './problem.ts'
-import { didYouMean, problemIn } from './problem.ts'
+import { compareText, didYouMean, problemIn } from './problem.ts'
 import { placeOf } from './read.ts'
 import { policySchema } from './schema.ts'
 import { offsetOfByte } from './source.ts'
@@ -19,7 +19,7 @@ export function schemaProblems(parsed: readonly ParsedPolicy[]): PolicyProblem[]
   const answer = validate({ schema: policySchema, policies: { staticPolicies } })
   // Each policy parsed before, so there is no way here that a better file would help.
   if (answer.type === 'failure') throw new Error(answer.errors.map((error) => error.message).join('; '))
-  const errors = answer.validationErrors
+  const errors = onePerPlace(answer.validationErrors)
   const warnings = answer.validationWarnings.filter((warning) => !isMixedScript(warning))
   const erring = new Set(errors.map((error) => error.policyId))
   // Cedar's first warning about a policy says why; the ones after it only what follows.
@@ -30,6 +30,15 @@ export function schemaProblems(parsed: readonly ParsedPolicy[]): PolicyProblem[]
     return policy ? [schemaProblem(policy, error)] : []
   })
 }
+
+/** A policy for any action is checked for each, and what is wrong with it is wrong once: of `access`, where it is of that. */
+const onePerPlace = (errors: readonly ValidationError[]): ValidationError[] => {
+  const last = errors.toSorted((a, b) => compareText(b.error.message, a.error.message))
+  return [...new Map(last.map((error) => [errorKey(error), error])).values()]
+}
+
+const errorKey = ({ policyId, error }: ValidationError): string =>
+  JSON.stringify([policyId, error.sourceLocations?.[0]?.start ?? error.message])
 
 /** Cedar complains of any label in two scripts, such as `команда=payments`; `lookalikes` is our narrower rule. */
 const isMixedScript = ({ error }: ValidationError): boolean => error.message.endsWith('contains mixed scripts')

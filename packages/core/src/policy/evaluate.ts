@@ -43,7 +43,7 @@ export function evaluate(set: PolicySet, facts: Facts): Evaluation {
 const ask = (preparsedPolicySetId: string, facts: Facts): AuthorizationAnswer =>
   statefulIsAuthorized({
     principal: { ...facts.principal },
-    action: { type: 'Action', id: 'access' },
+    action: { type: 'Action', id: facts.action },
     resource: { ...facts.role },
     context: facts.context,
     entities: entitiesOf(facts),

@@ -1,8 +1,9 @@
 /** A question as facts that policies can read. What is missing, stale or malformed is absent, never guessed. */
 
-import type { Authentication, Question, Step } from '../decision.ts'
+import type { Action, Authentication, Question, Step } from '../decision.ts'
 import type { Principal, PrincipalKind } from '../principal.ts'
 import { principalKey } from '../principal.ts'
+import { isAdministration } from '../administration.ts'
 import { labelKeys, roleKey } from '../resource.ts'
 import type { SignalName, SignalValue } from '../signal.ts'
 import { isFresh, signalKinds } from '../signal.ts'
@@ -36,6 +37,7 @@ export type FactContext = {
 
 /** Everything one evaluation depends on. */
 export type Facts = {
+  readonly action: Action
   readonly principal: Uid
   readonly groups: readonly Uid[]
   readonly role: Uid
@@ -46,6 +48,8 @@ export type Facts = {
   readonly duration: Millis
   /** Whether sessions can be held to anything. */
   readonly isGated: boolean
+  /** It is a role of Tidegate itself. */
+  readonly isAdministration: boolean
   readonly context: FactContext
 }
 
@@ -55,6 +59,7 @@ const entityTypes: Record<PrincipalKind, string> = { user: 'User', service: 'Ser
 export function factsOf(question: Question, principal: Principal, time: LocalTime): Facts {
   const { role, resource, duration } = question
   return {
+    action: question.action ?? 'access',
     principal: { type: entityTypes[principal.kind], id: principal.id },
     groups: principal.groups.map((id) => ({ type: 'Group', id })),
     role: { type: 'Role', id: roleKey(role) },
@@ -64,6 +69,7 @@ export function factsOf(question: Question, principal: Principal, time: LocalTim
     labels: labelKeys(resource).map((id) => ({ type: 'Label', id })),
     duration,
     isGated: resource.gateway === 'required',
+    isAdministration: isAdministration(resource),
     context: contextOf(question, principal, time),
   }
 }

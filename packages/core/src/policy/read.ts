@@ -22,6 +22,7 @@ export function readPolicy(parsed: ParsedPolicy): { readonly policy: Policy } | 
   const faults = [
     ...given.flatMap(([name, value]) => annotationFault(parsed, name, value)),
     ...combinationFaults(parsed, new Set(given.map(([name]) => name))),
+    ...breakGlassFaults(parsed, new Set(given.map(([name]) => name))),
   ]
   if (faults.length > 0 || values.id === undefined) return { faults }
   return { policy: policyOf(parsed, { ...values, id: values.id }) }
@@ -89,6 +90,20 @@ function combinationFaults(parsed: ParsedPolicy, names: ReadonlySet<string>): Fa
     faults.push({ at: placeOf(parsed, 'stages'), id, message, remedy: 'Keep @stages alone, or remove it.' })
   }
   return faults
+}
+
+/** Breaking glass waits for nobody, so a permit for that alone says nothing by naming approvers. */
+function breakGlassFaults(parsed: ParsedPolicy, names: ReadonlySet<string>): Fault[] {
+  const { op, entity } = parsed.json.action as { op: string; entity?: unknown }
+  if (op !== '==' || !JSON.stringify(entity ?? '').includes('"break-glass"')) return []
+  return (['approvers', 'stages'] as const)
+    .filter((name) => names.has(name))
+    .map((name) => ({
+      at: placeOf(parsed, name),
+      id: parsed.id,
+      message: `@${name} stands on a permit to break glass, which waits for nobody.`,
+      remedy: 'Remove it: who looks at it afterwards is said by breakGlass.review.',
+    }))
 }
 
 export const placeOf = ({ source }: ParsedPolicy, name: string): number =>

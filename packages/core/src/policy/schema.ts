@@ -29,11 +29,13 @@ entity Agent in [Group];
 
 // Label::"env=production"
 entity Label;
+// Resource::"tidegate" is Tidegate itself: only a policy whose scope names it, or a role on it, gives anything there.
 entity Resource in [Label] { kind: String };
 // Role::"orders-db/writer"; risk is low, elevated or admin.
 entity Role in [Resource] { name: String, risk: String };
 
-action access appliesTo {
+// access is what people ask for; break-glass is access at once, in an emergency, to be reviewed afterwards.
+action access, "break-glass" appliesTo {
   principal: [User, Service, Agent],
   resource: [Role],
   context: {

@@ -3,6 +3,7 @@
  * be left out or not: its condition, and an error in it, cannot matter. A scope not understood matches everything.
  */
 
+import { administrationResource } from '../administration.ts'
 import type { Question } from '../decision.ts'
 import { labelKeys, roleKey } from '../resource.ts'
 import type { Facts, Uid } from './facts.ts'
@@ -103,6 +104,17 @@ export function obligingPermits(set: PolicySet, { resource, role }: Pick<Questio
       : [],
   )
 }
+
+/** The scope of the policy is Tidegate itself, or a role of it. */
+export const namesAdministration = ({ scope }: Pick<Policy, 'scope'>): boolean =>
+  scope.resource === uidKey({ type: 'Resource', id: administrationResource }) ||
+  scope.resource.startsWith(uidKey({ type: 'Role', id: `${administrationResource}/` }).slice(0, -1))
+
+/** The scope of the policy is this very role, or this very resource: no label and no everything. */
+export const namesRole = (
+  { scope }: Pick<Policy, 'scope'>,
+  { role, resource }: Pick<Facts, 'role' | 'resource'>,
+): boolean => scope.resource === uidKey(role) || scope.resource === uidKey(resource)
 
 /** The same policies without the index: every question sees all of them. For tests and measurements. */
 export const unsliced = (set: PolicySet): PolicySet => ({

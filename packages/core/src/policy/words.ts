@@ -29,6 +29,14 @@ export const evaluationFailed = (message: string): string => `The question could
 
 export const noPolicy = 'No policy permits this.'
 
+export const forPeople = 'Roles of Tidegate itself are for people, not for what acts for them.'
+
+export const unnamed = (permits: readonly { readonly id: string }[]): string =>
+  `${joined(permits.map(({ id }) => id))} would permit it, and a role of Tidegate itself is given only by a policy whose scope names it: resource == Role::"tidegate/…" or resource in Resource::"tidegate".`
+
+export const waitsForPeople = (permits: readonly { readonly id: string }[]): string =>
+  `${joined(permits.map(({ id }) => id))} would wait for people, and breaking glass waits for nobody.`
+
 export const tooLong = (asked: Millis, longest: Millis): string =>
   `${formatDuration(asked)} is too long: at most ${formatDuration(longest)} is given here.`
 

@@ -1,6 +1,6 @@
 /** A request, and how its events change it. */
 
-import type { ApprovalPath, Authentication } from '../decision.ts'
+import type { Action, ApprovalPath, Authentication } from '../decision.ts'
 import type { ApprovalId, DecisionId, GrantId, RequestId } from '../ids.ts'
 import type { PrincipalRef } from '../principal.ts'
 import type { Instant, Millis } from '../time.ts'
@@ -11,6 +11,8 @@ export type AccessRequest = {
   readonly principal: PrincipalRef
   readonly resource: string
   readonly role: string
+  /** As what policy is asked. Absent: `access`. */
+  readonly action?: Exclude<Action, 'access'>
   readonly duration: Millis
   readonly reason: string
   readonly ticket?: string

@@ -23,6 +23,7 @@ import type { Unit } from '../store/change.ts'
 import type { Reader, Tables, Tx } from '../store/database.ts'
 import { instantParam } from '../store/database.ts'
 import { openGrants } from '../store/grants.ts'
+import { concernsAdministration } from './administering.ts'
 import { parseConfiguration } from './parse.ts'
 import type { Plan, PlanItem } from './plan.ts'
 import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
@@ -37,10 +38,18 @@ type Deps = Lifecycle & { readonly kinds: Kinds; readonly sessionRules?: Session
 
 const configurationLock = 7_243_004
 
-type Planned = { readonly before: Snapshot; readonly after: Snapshot; readonly plan: Plan }
+type Planned = {
+  readonly before: Snapshot
+  readonly after: Snapshot
+  readonly plan: Plan
+  /** It says who administers. */
+  readonly takesOwner: boolean
+}
+
+type Proposal = { readonly files: readonly SourceFile[]; readonly by: Pick<Caller, 'administrator'> }
 
 /** Reads the files, checks everything, and says what would change. @throws {ApiError} `invalid-input` with every problem */
-export async function planConfiguration(deps: Deps, reader: Reader, files: readonly SourceFile[]): Promise<Planned> {
+export async function planConfiguration(deps: Deps, reader: Reader, { files, by }: Proposal): Promise<Planned> {
   const before = await deps.configurations.current(reader)
   const { kinds, sessionRules } = deps
   const parsed = parseConfiguration(files, { version: before.version + 1, kinds, sessionRules })
@@ -52,11 +61,10 @@ export async function planConfiguration(deps: Deps, reader: Reader, files: reado
   if (locked) throw invalid([locked])
   const items = planItems(before, after)
   const effects = [...(await effectsOf(reader, before, under)), ...unkeptEffects(after)]
-  return {
-    before,
-    after,
-    plan: { base: before.version, items, effects, needsSecondPerson: needsSecondPerson(before, items) },
-  }
+  const takesOwner = concernsAdministration({ before, after, items })
+  // Who writes policy is not who says who administers.
+  const second = needsSecondPerson(before, items) || (takesOwner && !by.administrator)
+  return { before, after, takesOwner, plan: { base: before.version, items, effects, needsSecondPerson: second } }
 }
 
 const invalid = (problems: readonly FieldProblem[]): ApiError =>
@@ -112,7 +120,7 @@ export async function applyConfiguration(
   { caller, files, base }: Application,
 ): Promise<ConfigChange> {
   await lockConfiguration(unit.tx)
-  const planned = await planConfiguration(deps, unit.tx, files)
+  const planned = await planConfiguration(deps, unit.tx, { files, by: caller })
   if (base !== undefined && base !== planned.plan.base) {
     throw new ApiError('change-stale', {
       detail: `It was planned on version ${base}; version ${planned.plan.base} is in force.`,
@@ -204,7 +212,9 @@ export async function approveChange(deps: Deps, unit: Unit, { caller, id }: Sett
   const row = await waitingChange(unit.tx, id)
   const by = principalKey(caller.principal)
   if (row.author === by) throw new ApiError('second-person-needed')
-  const planned = await planConfiguration(deps, unit.tx, row.files)
+  const planned = await planConfiguration(deps, unit.tx, { files: row.files, by: caller })
+  if (planned.takesOwner && !caller.administrator)
+    throw new ApiError('forbidden', { detail: 'It says who administers: an administrator approves it.' })
   if (planned.plan.base !== row.base) {
     await settle(unit, { id, status: 'stale', by })
     return changeFromRow(await getChangeRow(unit.tx, id))

@@ -5,8 +5,10 @@ import type { FieldProblem } from '@tidegate/api'
 import { limits } from '@tidegate/api'
 import type { ConnectorKind } from '@tidegate/connectors'
 import type { Agent, LoadOptions, PolicySet, Principal, Service, SignalName, User } from '@tidegate/core'
-import { loadPolicies, positionAt, principalKey } from '@tidegate/core'
+import { administrationResource, loadPolicies, positionAt, principalKey } from '@tidegate/core'
+import { administrationEntry } from '../administration/built-in.ts'
 import { identityProblems, mayBeInDirectory } from './identity-rules.ts'
+import { breakGlassProblems } from './break-glass-rules.ts'
 import { parentsOf, readMember, resolveMembership } from './membership.ts'
 import type { Parents } from './membership.ts'
 import { unkeptProblems } from './obliging.ts'
@@ -106,9 +108,11 @@ function hashOf(files: readonly SourceFile[]): string {
 
 function merge(files: readonly ReadFile[]): Declared {
   const all = files.map(({ declared }) => declared)
+  const breakGlass = all.find((one) => one.breakGlass)?.breakGlass
   return {
     settings: all.find(({ settings }) => settings)?.settings ?? bootstrapSettings,
     identity: all.find(({ identity }) => identity)?.identity ?? (files.length === 0 ? bootstrapIdentity : noIdentity),
+    ...(breakGlass && { breakGlass }),
     users: all.flatMap(({ users }) => users),
     services: all.flatMap(({ services }) => services),
     agents: all.flatMap(({ agents }) => agents),
@@ -143,7 +147,7 @@ const namesOf = ({ guards, masks, recordings }: RuleSets): NonNullable<LoadOptio
   record: new Set(recordings.keys()),
 })
 
-type Kind = Exclude<keyof Declared, 'settings' | 'identity'>
+type Kind = Exclude<keyof Declared, 'settings' | 'identity' | 'breakGlass'>
 
 /** Where each declared thing of a kind stands, over all files. */
 function* places<K extends Kind>(
@@ -186,7 +190,13 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
     must('group', file.declared.settings?.administrators, file.at(['settings', 'administrators']))
     must('group', file.declared.settings?.auditors, file.at(['settings', 'auditors']))
   }
-  return [...problems, ...checkUnique(files), ...identityProblems(files), ...serviceProblems(files)]
+  return [
+    ...problems,
+    ...checkUnique(files),
+    ...identityProblems(files),
+    ...serviceProblems(files),
+    ...breakGlassProblems(files, declared),
+  ]
 }
 
 const kinds: readonly Kind[] = ['users', 'services', 'agents', 'groups', 'guards', 'masks', 'recordings', 'resources']
@@ -221,6 +231,7 @@ function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
   for (const [section, words] of [
     ['settings', 'Settings stand'],
     ['identity', 'Identity stands'],
+    ['breakGlass', 'Break-glass stands'],
   ] as const) {
     const places = files.filter(({ declared }) => declared[section]).slice(1)
     problems.push(
@@ -247,8 +258,10 @@ type Parts = {
 function build(parts: Parts): Snapshot {
   const parents = parentsOf(parts.declared.groups)
   const principals = buildPrincipals(parts.declared, parents)
+  const { administrators } = parts.declared.settings
   return {
     ...parts,
+    resources: new Map(parts.resources).set(administrationResource, administrationEntry(administrators)),
     parents,
     principals,
     tokens: buildTokens(parts.declared),

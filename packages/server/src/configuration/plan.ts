@@ -76,7 +76,7 @@ function thingsOf(snapshot: Snapshot): Things {
   const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
   const add = (kind: Kind, id: string, value: object): void =>
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
-  const { settings, identity, users, services, agents, groups, guards, masks, recordings, resources } =
+  const { settings, identity, breakGlass, users, services, agents, groups, guards, masks, recordings, resources } =
     snapshot.declared
   if (snapshot.version > 0 || snapshot.files.length > 0) {
     const { requestTimeout, activationWindow, warnBefore } = settings
@@ -91,6 +91,11 @@ function thingsOf(snapshot: Snapshot): Things {
     }
     const { firstFactor, local } = identity
     add('settings', 'settings', { ...settings, ...lengths, sessions, firstFactor, local })
+  }
+  if (breakGlass) {
+    const { longest, review, ...rest } = breakGlass
+    const within = formatDuration(review.within)
+    add('break-glass', 'break-glass', { ...rest, longest: formatDuration(longest), review: { ...review, within } })
   }
   for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of identity.scim) add('scim', id, rest)

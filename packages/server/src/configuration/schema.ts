@@ -1,6 +1,6 @@
 /** What configuration files may say. Strict: a name that is not known here is an error, not a silence. */
 
-import { parseDuration, parseInstant, risks, signalKinds } from '@tidegate/core'
+import { administrationResource, parseDuration, parseInstant, risks, signalKinds } from '@tidegate/core'
 import type { Instant, Millis, SignalName } from '@tidegate/core'
 import { z } from 'zod'
 import { identityLimits } from '../identity/limits.ts'
@@ -19,6 +19,9 @@ const groupId = lowerId.refine((name) => name !== 'manager' && name !== 'owner',
   error:
     'The names manager and owner are taken: policies use them for the requester’s manager and the resource’s owner.',
 })
+
+/** Declared here, or a provider’s: `okta/security`. */
+const anyGroup = z.string().min(1).max(200)
 
 const duration = z.string().transform((text, context): Millis => {
   const length = parseDuration(text)
@@ -237,6 +240,27 @@ const secrets = z.strictObject({
   }),
 })
 
+/** Who gets what at once and alone in an emergency, where policy permits it, and who looks at it afterwards. */
+const breakGlass = z.strictObject({
+  /** As in groups: `alice`, `group:on-call`. */
+  people: z.array(z.string().min(1).max(200)).min(1, { error: 'Name someone, or leave breakGlass out.' }).max(100),
+  roles: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]*\/[a-z][a-z0-9-]*$/, { error: 'Write RESOURCE/ROLE.' }))
+    .min(1, { error: 'Name a role, or leave breakGlass out.' })
+    .max(500),
+  /** It lasts no longer. */
+  longest: duration.default(3_600_000 as Millis),
+  /** How they have to have signed in. `any`: a configured token is enough. */
+  proof: z.enum(['phishing-resistant', 'mfa', 'any']).default('phishing-resistant'),
+  review: z.strictObject({
+    /** Their people look at each use, never at their own. */
+    by: anyGroup,
+    within: duration.default(86_400_000 as Millis),
+  }),
+  /** Groups whose people see each use, beside reviewers and auditors. */
+  notify: z.array(anyGroup).max(50).default([]),
+})
+
 const service = z.strictObject({
   id,
   owner: id.optional(),
@@ -314,7 +338,9 @@ const recordingSet = z
   })
 
 const resource = z.strictObject({
-  id: lowerId,
+  id: lowerId.refine((name) => name !== administrationResource, {
+    error: 'The name tidegate is taken: it is Tidegate itself, whose roles are always there.',
+  }),
   kind: z.string(),
   description: z.string().max(500).optional(),
   labels: z.record(z.string().regex(/^[a-z][a-z0-9._/-]{0,62}$/), z.string().min(1).max(200)).default({}),
@@ -333,6 +359,7 @@ const resource = z.strictObject({
 export const configurationFile = z.strictObject({
   settings: settings.optional(),
   identity: identity.optional(),
+  breakGlass: breakGlass.optional(),
   users: z.array(user).default([]),
   services: z.array(service).default([]),
   agents: z.array(agent).default([]),
@@ -347,6 +374,7 @@ export const configurationFile = z.strictObject({
 export type DeclaredFile = z.output<typeof configurationFile>
 export type DeclaredSettings = z.output<typeof settings>
 export type DeclaredIdentity = z.output<typeof identity>
+export type DeclaredBreakGlass = z.output<typeof breakGlass>
 export type DeclaredProvider = z.output<typeof provider>
 export type DeclaredScim = z.output<typeof scimSource>
 export type DeclaredUser = z.output<typeof user>

@@ -5,6 +5,7 @@ import type { Instant, Millis, PolicySet, Principal, PrincipalRef, Resource, Rol
 import type { Parents } from './membership.ts'
 import type {
   DeclaredAgent,
+  DeclaredBreakGlass,
   DeclaredGroup,
   DeclaredIdentity,
   DeclaredRecording,
@@ -22,6 +23,8 @@ export type SourceFile = { readonly path: string; readonly text: string }
 export type Declared = {
   readonly settings: DeclaredSettings
   readonly identity: DeclaredIdentity
+  /** Absent: nobody breaks glass. */
+  readonly breakGlass?: DeclaredBreakGlass
   readonly users: readonly DeclaredUser[]
   readonly services: readonly DeclaredService[]
   readonly agents: readonly DeclaredAgent[]

@@ -9,10 +9,17 @@ export const findingKinds = {
   'orphan-login': 'A login of ours without a live grant was found on a target, and closed.',
   'login-missing': 'An active grant has no login on its target: something else removed it.',
   'target-untended': 'A target cannot be read or put in order; Tidegate keeps trying.',
+  'break-glass-used': 'Someone broke glass, and it is not reviewed yet.',
+  'review-overdue': 'Nobody has reviewed a use of break-glass in time.',
+  'standing-power-used': 'Someone administered by standing power, and not by a grant.',
+  'standing-owners': 'More people have the standing power of an owner than a company needs for emergencies.',
   'administrators-expiring': 'Fewer administrators than are needed have a token that lasts two more weeks.',
 } as const
 
 export type FindingKind = keyof typeof findingKinds
+
+/** They close with their review, and by nobody's word before. */
+export const closeWithReview: ReadonlySet<string> = new Set<FindingKind>(['break-glass-used', 'review-overdue'])
 export type Severity = 'low' | 'medium' | 'high'
 
 type Finding = {

@@ -3,11 +3,13 @@
  * strangers are counted before anything is done for them.
  */
 
-import type { Auth, FieldProblem, Operation, OperationId } from '@tidegate/api'
-import { ApiError, operations, pathParameters } from '@tidegate/api'
-import { principalKey } from '@tidegate/core'
+import type { AdministrationAuth, Auth, FieldProblem, Operation, OperationId } from '@tidegate/api'
+import { administrationAuth, ApiError, operations, pathParameters } from '@tidegate/api'
+import { administrationResource, principalKey } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import { hasAuth, standingBehind } from '../administration/held.ts'
+import { recordStandingUse } from '../administration/standing.ts'
 import type { Caller, Identity, Known } from '../identity/identity.ts'
 import { proofAlgorithms } from '../identity/oauth/key-proof.ts'
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
@@ -94,19 +96,31 @@ async function serve({ id, operation, handler, deps }: Route, { request, reply, 
   const key = operation.idempotent ? readKey(request.headers['idempotency-key']) : undefined
   const input = validate(operation, inputOf(operation, request))
   const call = { services: deps.services, caller: caller === 'anyone' ? undefined : caller, input } as Call<OperationId>
-  const output = await carryOut(handler, call, key === undefined ? undefined : { key, operation: id })
+  const role = caller === 'anyone' || 'gateway' in caller ? undefined : standingBehind(caller, operation.auth)
+  const standing = role && { caller: caller as Caller, role, operation: id }
+  const output = await carryOut(handler, call, {
+    standing,
+    ...(key !== undefined && { keyed: { key, operation: id } }),
+  })
   if (caller === 'anyone') deps.strangers.trust(request.ip)
   void reply.code(operation.status ?? 200)
   return output
 }
 
+type Circumstances = {
+  readonly keyed?: { readonly key: string; readonly operation: string }
+  /** It takes a role of Tidegate itself, and no grant gives it to the caller. */
+  readonly standing: Parameters<typeof recordStandingUse>[1] | undefined
+}
+
 async function carryOut(
   handler: Handler<OperationId>,
   call: Call<OperationId>,
-  keyed: { key: string; operation: string } | undefined,
+  { keyed, standing }: Circumstances,
 ): Promise<unknown> {
   if (handler.kind === 'plain') return handler.run(call)
-  const output = await change(call.services, (unit) => {
+  const output = await change(call.services, async (unit) => {
+    if (standing) await recordStandingUse(unit, standing)
     if (!keyed) return handler.run(call, unit)
     const principal = principalKey(call.caller.principal)
     return once(unit, { ...keyed, principal, input: call.input }, () => handler.run(call, unit))
@@ -118,10 +132,18 @@ async function carryOut(
 const rules: Record<Exclude<Auth, 'anyone'>, (caller: Caller) => string | undefined> = {
   principal: () => undefined,
   person: ({ principal }) => (principal.kind === 'user' ? undefined : 'Only a person does this.'),
-  administrator: ({ administrator }) => (administrator ? undefined : 'Only an administrator does this.'),
-  auditor: ({ auditor }) => (auditor ? undefined : 'Only an auditor or an administrator does this.'),
+  administrator: (caller) => needs(caller, 'administrator'),
+  'policy-author': (caller) => needs(caller, 'policy-author'),
+  auditor: (caller) => needs(caller, 'auditor'),
+  'policy-reader': (caller) => needs(caller, 'policy-reader'),
   'signal-source': ({ principal }) => (principal.kind === 'service' ? undefined : 'Only a service sends signals.'),
   gateway: () => 'Only a gateway does this.',
+}
+
+function needs(caller: Caller, auth: AdministrationAuth): string | undefined {
+  if (hasAuth(caller, auth)) return undefined
+  const roles = administrationAuth[auth].map((role) => `${administrationResource}/${role}`).toReversed()
+  return `This takes ${roles.join(' or ')}, held now. Ask for it: tidegate assume ${roles[0]}.`
 }
 
 const gatewayRule = (auth: Auth): string | undefined =>

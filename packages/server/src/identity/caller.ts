@@ -1,17 +1,22 @@
 /** A principal as a caller: what it may beyond asking for access. */
 
-import type { Principal } from '@tidegate/core'
+import type { Instant, Principal } from '@tidegate/core'
+import { hasAuth, readHeld } from '../administration/held.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
+import type { Reader } from '../store/database.ts'
 import type { Caller } from './identity.ts'
-import { isAdministrator } from './principals.ts'
 
-export function callerOf(
-  principal: Principal,
-  snapshot: Snapshot,
-  proof: Pick<Caller, 'authentication' | 'expiresAt' | 'login'>,
-): Caller {
-  const { auditors } = snapshot.declared.settings
-  const administrator = isAdministrator(principal, snapshot)
-  const reader = principal.kind === 'user' && auditors !== undefined && principal.groups.includes(auditors)
-  return { principal, administrator, auditor: administrator || reader, ...proof }
+type Recognised = { readonly principal: Principal; readonly snapshot: Snapshot; readonly now: Instant }
+type Proof = Pick<Caller, 'authentication' | 'expiresAt' | 'login'>
+
+export async function callerOf(reader: Reader, recognised: Recognised, proof: Proof): Promise<Caller> {
+  const holder = { administration: await readHeld(reader, recognised) }
+  return {
+    principal: recognised.principal,
+    ...holder,
+    administrator: hasAuth(holder, 'administrator'),
+    policyAuthor: hasAuth(holder, 'policy-author'),
+    auditor: hasAuth(holder, 'auditor'),
+    ...proof,
+  }
 }

@@ -4,11 +4,16 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Authentication, Instant, Principal } from '@tidegate/core'
+import type { HeldRole } from '../administration/held.ts'
 
 export type Caller = {
   readonly principal: Principal
   readonly authentication: Authentication
+  /** What it has of Tidegate itself at this instant; the next three are read from it. */
+  readonly administration: readonly HeldRole[]
   readonly administrator: boolean
+  /** May plan and apply configuration. Administrators may too. */
+  readonly policyAuthor: boolean
   /** May read everything. Administrators may too. */
   readonly auditor: boolean
   readonly expiresAt: Instant

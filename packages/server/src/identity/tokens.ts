@@ -54,7 +54,7 @@ export function createTokenIdentity({
       if (!entry || now >= entry.expires) return undefined
       const principal = await findPrincipal(findPrincipals, db, { snapshot, ref: entry.principal, now })
       const proof = { authentication: tokenAuthentication(now), expiresAt: entry.expires }
-      return principal && { caller: callerOf(principal, snapshot, proof) }
+      return principal && { caller: await callerOf(db, { principal, snapshot, now }, proof) }
     },
   }
 }

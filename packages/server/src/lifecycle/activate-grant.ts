@@ -8,8 +8,15 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Credential, OpenOutcome } from '@tidegate/connectors'
-import type { AccessRequest, Approval, Grant, Signal } from '@tidegate/core'
-import { endReasons, formatInstant, grantCommands, roleKey } from '@tidegate/core'
+import type { AccessRequest, Approval, Grant, GrantEvent, Instant, Signal } from '@tidegate/core'
+import {
+  administrationResource,
+  endReasons,
+  formatInstant,
+  grantCommands,
+  isAdministration,
+  roleKey,
+} from '@tidegate/core'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Password, WayIn } from '../gateways/way-in.ts'
 import { leadThrough, makePassword, wayIn } from '../gateways/way-in.ts'
@@ -50,11 +57,40 @@ export async function activateGrant(
   deps: Activation,
   { caller, id }: { caller: Caller; id: string },
 ): Promise<Activated> {
-  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id })).catch((error: unknown) => {
+  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id, as: 'login' })).catch((error: unknown) => {
     throw isLockTimeout(error) ? new ApiError('grant-busy') : error
   })
   return openBegun(deps, begun)
 }
+
+/**
+ * The holder begins to use a role of Tidegate itself. There is no target, so that one transaction is all of it. One that
+ * is in use already stays as it is.
+ */
+export async function assumeGrant(
+  deps: Lifecycle,
+  { caller, id }: { readonly caller: Caller; readonly id: string },
+): Promise<StoredGrant> {
+  const held = await findGrant(deps.db, id)
+  const own = held && held.principal.kind === caller.principal.kind && held.principal.id === caller.principal.id
+  if (own && isOfTidegate(held) && grantCommands.givesAccess(held, deps.runtime.now())) return held
+  const begun = await change(deps, (unit) => begin(deps, unit, { caller, id, as: 'role' })).catch((error: unknown) => {
+    throw isLockTimeout(error) ? new ApiError('grant-busy') : error
+  })
+  return storedGrant(deps, begun)
+}
+
+export async function storedGrant({ db }: Pick<Lifecycle, 'db'>, { grant }: Begun): Promise<StoredGrant> {
+  const stored = await findGrant(db, grant.id)
+  if (!stored) throw new Error(`Grant ${grant.id} is gone from the store.`)
+  return stored
+}
+
+export const isOfTidegate = ({ resource }: Pick<Grant, 'resource'>): boolean => resource === administrationResource
+
+/** Nothing has to be opened for a role of Tidegate itself: it is held from the moment that its clock starts. */
+export const heldAtOnce = ({ resource }: ResourceEntry, now: Instant): readonly GrantEvent[] =>
+  isAdministration(resource) ? [{ type: 'grant.opened', at: now }] : []
 
 /** The second transaction: what was begun is done at the target. */
 export async function openBegun(deps: Activation, begun: Begun): Promise<Activated> {
@@ -87,7 +123,22 @@ export type Begun = {
   readonly way: WayIn | undefined
 }
 
-async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller: Caller; id: string }): Promise<Begun> {
+type Beginning = { readonly caller: Caller; readonly id: string; readonly as: 'login' | 'role' }
+
+/** @throws {ApiError} `invalid-input` for a role of Tidegate itself that is to be opened, and for any other that is not */
+function checkWay(grant: Grant, as: Beginning['as']): void {
+  if (isOfTidegate(grant) === (as === 'role')) return
+  const [message, remedy] =
+    as === 'login'
+      ? [
+          'It is of a role of Tidegate itself, which has no login.',
+          `Assume it: tidegate assume tidegate/${grant.role}.`,
+        ]
+      : ['It is of a role on a target, which is opened.', `Open it: tidegate connect ${grant.resource}/${grant.role}.`]
+  throw new ApiError('invalid-input', { detail: message, problems: [{ field: 'id', message, remedy }] })
+}
+
+async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id, as }: Beginning): Promise<Begun> {
   // Sent together and carried out in this order: what is read is as it is once the row is locked.
   const subjects = signalSubjects(caller)
   const [, grant, snapshot, request, approvals, signals] = await Promise.all([
@@ -102,6 +153,7 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   const own = grant && grant.principal.kind === caller.principal.kind && grant.principal.id === caller.principal.id
   if (!own) throw new ApiError('not-found')
   checkRun(request, caller)
+  checkWay(grant, as)
   // Another attempt that is at the target now goes on; a new one would only make its result stale.
   if (grant.state !== 'ready' && !(await tryGrantLock(unit.tx, id))) throw new ApiError('grant-busy')
   if (await hasMoved(lifecycle.configurations, unit.tx, { grant, snapshot })) {
@@ -120,7 +172,11 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id }: { caller:
   if (grant.state === 'active' && isBeyondObliging(grant, decision)) throw beyondObliging(decision)
   const way = await wayIn(lifecycle.gateways, unit, { grant, entry })
   unit.send(insertDecision(unit.tx, question, decision))
-  const events = [...outcome.events, ...obligingEvents(grant, { now: unit.now, decision })]
+  const events = [
+    ...outcome.events,
+    ...obligingEvents(grant, { now: unit.now, decision }),
+    ...(grant.state === 'active' ? [] : heldAtOnce(entry, unit.now)),
+  ]
   const saved = await saveGrant(unit, grant, { events, decision, activating: activatingAs(caller, snapshot) })
   return { grant: saved, entry, way }
 }

@@ -1,7 +1,7 @@
 /** Someone asks. */
 
 import { ApiError } from '@tidegate/api'
-import type { AccessRequest, Decision, Grant, Instant, Millis } from '@tidegate/core'
+import type { AccessRequest, Action, Decision, Grant, Instant, Millis } from '@tidegate/core'
 import { after, earlier, formatDuration, requestCommands } from '@tidegate/core'
 import { findRole } from '../configuration/snapshot.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
@@ -23,6 +23,8 @@ export type Wish = {
   /** `orders-db/readonly` */
   readonly role: string
   readonly duration: Millis
+  /** Absent: `access`. */
+  readonly action?: Exclude<Action, 'access'>
   readonly ticket?: string
   readonly task?: string
 }
@@ -50,7 +52,7 @@ export async function askOnly(
 ): Promise<Decision> {
   const snapshot = await configurations.current(db)
   const now = runtime.now()
-  const { decision } = await ask(db, { ...wish, ...parties(snapshot, caller, wish.role) }, { snapshot, now, runtime })
+  const { decision } = await ask(db, { ...wish, ...partiesOf(snapshot, caller, wish.role) }, { snapshot, now, runtime })
   return decision
 }
 
@@ -66,7 +68,7 @@ export async function fileRequest(
     lifecycle.configurations.current(tx),
     readSignals(tx, signalSubjects({ ...filing, principal: caller.principal })),
   ])
-  const asked = parties(snapshot, caller, filing.role)
+  const asked = partiesOf(snapshot, caller, filing.role)
   const { question, decision } = askWith({ ...filing, ...asked }, { snapshot, now, runtime, signals })
   // Who can do something about it at once is not refused, and need not ask anew afterwards.
   if (decision.outcome === 'step-up' && canStepUp(caller)) throw stepUpNeeded(decision)
@@ -87,6 +89,7 @@ export async function fileRequest(
     ...(caller.authentication.method !== 'token' && { authentication: caller.authentication }),
     // What is over cannot end later.
     pendingUntil: earlier(pendingUntil, extended?.expiresAt ?? pendingUntil),
+    ...(filing.action !== undefined && { action: filing.action }),
     ...(filing.ticket !== undefined && { ticket: filing.ticket }),
     ...(filing.task !== undefined && { task: filing.task }),
     ...(filing.startAt !== undefined && { startAt: filing.startAt }),
@@ -98,7 +101,8 @@ export async function fileRequest(
   return { request: settled, decision, snapshot, ...(grant && { grant }) }
 }
 
-function parties(
+/** @throws {ApiError} `unknown-role` */
+export function partiesOf(
   snapshot: Snapshot,
   caller: Caller,
   roleText: string,

@@ -2,6 +2,7 @@
 
 import type {
   AccessRequest,
+  Action,
   Authentication,
   Decision,
   Instant,
@@ -25,6 +26,8 @@ export type Asked = {
   readonly resource: Resource
   readonly role: Role
   readonly duration: Millis
+  /** Absent: `access`. */
+  readonly action?: Action
   readonly ticket?: string
   readonly task?: string
   readonly authentication: Authentication
@@ -84,7 +87,7 @@ export async function readSignals(reader: Reader, subjects: readonly string[]): 
   }))
 }
 
-type Standing = Pick<AccessRequest, 'principal' | 'resource' | 'role' | 'duration'> & {
+type Standing = Pick<AccessRequest, 'principal' | 'resource' | 'role' | 'duration' | 'action'> & {
   readonly ticket?: string
   readonly task?: string
 }
@@ -109,6 +112,7 @@ export function askedFor(standing: Standing, { snapshot, principal, ...how }: To
     role,
     duration: standing.duration,
     ...how,
+    ...(standing.action !== undefined && { action: standing.action }),
     ...(standing.ticket !== undefined && { ticket: standing.ticket }),
     ...(standing.task !== undefined && { task: standing.task }),
   }

@@ -52,7 +52,7 @@ export async function saveGrant(
     const next = evolveGrant(grant, event)
     // The store refuses a row that skips a state, so a state on the way is written too.
     if (grant.state !== written && next.state !== grant.state) {
-      unit.send(updateGrant(unit.tx, grant, { dueAt: dueOf(grant) }))
+      unit.send(updateGrant(unit.tx, grant, { dueAt: dueOf(grant), activating }))
       written = grant.state
     }
     grant = next
@@ -190,6 +190,7 @@ function requestFields(request: AccessRequest, event: RequestEvent, decision: De
         role: roleKey({ resource: request.resource, name: request.role }),
         principal: principalKey(request.principal),
         durationSeconds: request.duration / 1_000,
+        action: request.action,
         reason: request.reason,
         ticket: request.ticket,
         task: request.task,

@@ -27,11 +27,32 @@ export const entryTypes = {
     open: ['change'],
     personal: { by: 'by' },
   },
+  'administration.standing-used': {
+    about: 'Someone administered by standing power that configuration gives, and not by a grant.',
+    open: ['role', 'operation', 'method'],
+    personal: { by: 'by' },
+  },
+  'break-glass.used': {
+    about: 'Someone opened a role at once and alone, in an emergency. `reviewers` look at it by `dueAt`.',
+    open: ['review', 'role', 'dueAt', 'reviewers', 'notified', 'durationSeconds'],
+    personal: { principal: 'principal', reason: 'principal' },
+  },
+  'break-glass.refused': {
+    about: 'Someone tried to break glass and was refused.',
+    open: ['role', 'cause'],
+    personal: { principal: 'principal' },
+  },
+  'break-glass.reviewed': {
+    about: 'A use of break-glass was looked at by someone else. `overdue`: later than it was to be.',
+    open: ['review', 'overdue'],
+    personal: { by: 'by', comment: 'by' },
+  },
   'request.filed': {
     about: 'Someone asked, and policy answered. With a grant: that this one end later.',
     open: [
       'role',
       'durationSeconds',
+      'action',
       'startAt',
       'through',
       'decision',

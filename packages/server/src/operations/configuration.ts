@@ -18,7 +18,8 @@ export const configurationHandlers: HandlersOf<
 > = {
   planConfig: {
     kind: 'plain',
-    run: async ({ services, input }) => (await planConfiguration(services, services.db, input.files)).plan,
+    run: async ({ services, caller, input: { files } }) =>
+      (await planConfiguration(services, services.db, { files, by: caller })).plan,
   },
   applyConfig: {
     kind: 'change',

@@ -1,7 +1,8 @@
 import { ApiError } from '@tidegate/api'
 import { parseDuration, principalKey } from '@tidegate/core'
 import type { Millis } from '@tidegate/core'
-import { activateGrant } from '../lifecycle/activate-grant.ts'
+import { actAs } from '../administration/standing.ts'
+import { activateGrant, assumeGrant } from '../lifecycle/activate-grant.ts'
 import { endGrant } from '../lifecycle/end-grant.ts'
 import { extendGrant } from '../lifecycle/extend-grant.ts'
 import { tellTarget } from '../lifecycle/move-end.ts'
@@ -16,7 +17,7 @@ import { pageOf } from './pages.ts'
 import { credentialView, grantView, requestView } from './views.ts'
 
 export const grantHandlers: HandlersOf<
-  'listGrants' | 'getGrant' | 'activateGrant' | 'extendGrant' | 'endGrant' | 'revokeGrant'
+  'listGrants' | 'getGrant' | 'activateGrant' | 'assumeGrant' | 'extendGrant' | 'endGrant' | 'revokeGrant'
 > = {
   listGrants: { kind: 'plain', run: listGrants },
   getGrant: {
@@ -30,6 +31,10 @@ export const grantHandlers: HandlersOf<
       const { grant, credential } = await activateGrant(services, { caller, id: input.id })
       return { grant: grantView(grant), credential: credentialView(credential) }
     },
+  },
+  assumeGrant: {
+    kind: 'plain',
+    run: async ({ services, caller, input }) => grantView(await assumeGrant(services, { caller, id: input.id })),
   },
   extendGrant: {
     kind: 'change',
@@ -59,10 +64,12 @@ export const grantHandlers: HandlersOf<
       // On the change's own connection: whoever waits for a second one while holding a first can wait for ever.
       const grant = await visibleGrant(services, unit.tx, { caller, id: input.id })
       const snapshot = await services.configurations.current(unit.tx)
-      if (!caller.administrator && !ownsResource(caller, snapshot.resources.get(grant.resource))) {
-        throw new ApiError('forbidden', {
-          detail: 'Administrators and owners of the resource revoke; `done` ends one’s own grant.',
-        })
+      if (!ownsResource(caller, snapshot.resources.get(grant.resource))) {
+        if (!caller.administrator)
+          throw new ApiError('forbidden', {
+            detail: 'Administrators and owners of the resource revoke; `done` ends one’s own grant.',
+          })
+        await actAs(unit, 'administrator', { caller, operation: 'revokeGrant' })
       }
       return ended(unit, { grant, reason: 'revoked', by: principalKey(caller.principal), note: input.reason })
     },

@@ -1,4 +1,5 @@
 import { agentHandlers } from './agents.ts'
+import { breakGlassHandlers } from './break-glass.ts'
 import { configurationHandlers } from './configuration.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
@@ -28,4 +29,5 @@ export const handlers: Handlers = {
   ...agentHandlers,
   ...serviceHandlers,
   ...statementHandlers,
+  ...breakGlassHandlers,
 }

@@ -2,6 +2,7 @@ import { ApiError } from '@tidegate/api'
 import type { Output } from '@tidegate/api'
 import type { Authentication } from '@tidegate/core'
 import { earlier, formatInstant, principalKey } from '@tidegate/core'
+import { actAs } from '../administration/standing.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { LoginRow } from '../identity/logins/logins.ts'
 import { endLogins, overAt } from '../identity/logins/logins.ts'
@@ -51,6 +52,7 @@ async function endLogin(
   if (!row || (!own && !caller.auditor)) throw new ApiError('not-found')
   if (!own && !caller.administrator)
     throw new ApiError('forbidden', { detail: 'Its person and administrators end a login.' })
+  if (!own) await actAs(unit, 'administrator', { caller, operation: 'endLogin' })
   const by = principalKey(caller.principal)
   await endLogins(unit, { ids: [id] }, { reason: own ? 'signed-out' : 'ended', by })
   const ended = await unit.tx.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirstOrThrow()

@@ -2,6 +2,7 @@ import { ApiError } from '@tidegate/api'
 import type { Output } from '@tidegate/api'
 import { parsePrincipalKey, principalKey } from '@tidegate/core'
 import type { GrantId, Instant } from '@tidegate/core'
+import { actAs } from '../administration/standing.ts'
 import { askToForget } from '../gateways/forgetting.ts'
 import { gatewaysOf } from '../gateways/gateways.ts'
 import type { Head } from '../gateways/reports.ts'
@@ -138,9 +139,8 @@ async function forgetRecording(
   unit: Unit,
 ): Promise<Output<'forgetRecording'>> {
   const row = await watchable(services, unit.tx, { caller, id })
-  if (!caller.auditor) {
-    throw new ApiError('forbidden', { detail: 'Administrators and auditors have a recording deleted.' })
-  }
+  if (!caller.administrator) throw new ApiError('forbidden', { detail: 'Administrators have a recording deleted.' })
+  await actAs(unit, 'administrator', { caller, operation: 'forgetRecording' })
   if (row.endedAt === null) throw new ApiError('session-open')
   await askToForget(unit, row, { by: principalKey(caller.principal), reason })
   return sessionView(await sessionRow(unit, id))

@@ -31,7 +31,10 @@ export const requestHandlers: HandlersOf<
 > = {
   ask: {
     kind: 'plain',
-    run: async ({ services, caller, input }) => decisionView(await askOnly(services, caller, wishOf(input))),
+    run: async ({ services, caller, input: { action, ...input } }) => {
+      const wish = { ...wishOf(input), ...(action === 'break-glass' && { action }) }
+      return decisionView(await askOnly(services, caller, wish))
+    },
   },
   createRequest: {
     kind: 'change',
@@ -50,7 +53,8 @@ export const requestHandlers: HandlersOf<
       const { filed, activated } = await openAccess(services, { caller, filing })
       const request = requestView({ ...filed, approvals: [] })
       if (!activated) return { request }
-      return { request, grant: grantView(activated.grant), credential: credentialView(activated.credential) }
+      const { grant, credential } = activated
+      return { request, grant: grantView(grant), ...(credential && { credential: credentialView(credential) }) }
     },
   },
   listRequests: { kind: 'plain', run: listRequests },

@@ -1,7 +1,9 @@
 import { ApiError } from '@tidegate/api'
-import { chainOf, formatInstant, principalKey } from '@tidegate/core'
+import type { Output } from '@tidegate/api'
+import { administrationResource, chainOf, formatInstant, principalKey, roleKey } from '@tidegate/core'
 import type { StandingPrivilege } from '@tidegate/connectors'
 import { isTargetFault } from '@tidegate/connectors'
+import type { HeldRole } from '../administration/held.ts'
 import { change } from '../store/change.ts'
 import { ownsResource, resourceOf } from './access-rules.ts'
 import type { Call, HandlersOf } from './handler.ts'
@@ -16,7 +18,9 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
       principal: principalKey(caller.principal),
       groups: [...caller.principal.groups],
       administrator: caller.administrator,
+      policyAuthor: caller.policyAuthor,
       auditor: caller.auditor,
+      administration: caller.administration.map(heldView),
       tokenExpiresAt: formatInstant(caller.expiresAt),
       ...(caller.principal.kind === 'agent' && { actsFor: chainOf(caller.principal).slice(1).map(principalKey) }),
       authentication: authenticationView(caller.authentication),
@@ -49,6 +53,12 @@ export const resourceHandlers: HandlersOf<'whoami' | 'listResources' | 'getResou
   },
   surveyResource: { kind: 'plain', run: survey },
 }
+
+const heldView = (held: HeldRole): Output<'whoami'>['administration'][number] => ({
+  role: roleKey({ resource: administrationResource, name: held.role }),
+  by: held.by,
+  ...(held.by === 'grant' && { grant: held.grant, until: formatInstant(held.until) }),
+})
 
 async function survey({ services, caller, input }: Call<'surveyResource'>) {
   const entry = resourceOf(await services.configurations.current(services.db), input.id)

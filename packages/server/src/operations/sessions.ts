@@ -3,6 +3,7 @@ import type { Output } from '@tidegate/api'
 import { formatInstant, parsePrincipalKey, principalKey, roleKey } from '@tidegate/core'
 import type { GrantId } from '@tidegate/core'
 import type { KnownSession } from '../gateways/reports.ts'
+import { actAs } from '../administration/standing.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
@@ -47,8 +48,8 @@ async function listSessions({ services, caller, input }: Call<'listSessions'>) {
   return pageOf(rows, limit, sessionView)
 }
 
-/** @property mayKill beyond seeing it */
-type Visible = { readonly row: SessionRow; readonly mayKill: boolean }
+/** @property mayKill absent: only see it */
+type Visible = { readonly row: SessionRow; readonly mayKill: 'as-theirs' | 'as-administrator' | undefined }
 
 /** @throws {ApiError} `not-found` also for what the caller may not see */
 async function visibleSession(
@@ -60,12 +61,9 @@ async function visibleSession(
   const holder = row && parsePrincipalKey(row.principal)
   if (!row || !holder) throw new ApiError('not-found')
   const snapshot = await configurations.current(reader)
-  const mayKill =
-    caller.administrator ||
-    isSelf(caller.principal, holder) ||
-    ownsResource(caller, snapshot.resources.get(row.resource))
-  if (!mayKill && !caller.auditor) throw new ApiError('not-found')
-  return { row, mayKill }
+  const owns = isSelf(caller.principal, holder) || ownsResource(caller, snapshot.resources.get(row.resource))
+  if (!owns && !caller.auditor) throw new ApiError('not-found')
+  return { row, mayKill: owns ? 'as-theirs' : caller.administrator ? 'as-administrator' : undefined }
 }
 
 async function killSession(
@@ -73,7 +71,8 @@ async function killSession(
   unit: Unit,
 ): Promise<Output<'killSession'>> {
   const { row, mayKill } = await visibleSession(services, unit.tx, { caller, id })
-  if (!mayKill) {
+  if (mayKill === 'as-administrator') await actAs(unit, 'administrator', { caller, operation: 'killSession' })
+  if (mayKill === undefined) {
     throw new ApiError('forbidden', {
       detail: 'Its holder, administrators and owners of the resource end a session.',
     })

@@ -96,6 +96,7 @@ export function requestView({ request, decision, approvals }: Settled): Output<'
     decision: decisionView(decision),
     approvals: approvals.map(approvalView),
     waitingFor: pending ? [...openSpecs(paths, requestCommands.approvalsOf(approvals))] : [],
+    ...(request.action !== undefined && { action: request.action }),
     ...(request.ticket !== undefined && { ticket: request.ticket }),
     ...(request.task !== undefined && { task: request.task }),
     ...(request.startAt !== undefined && { startAt: formatInstant(request.startAt) }),

@@ -11,6 +11,8 @@ import {
 import type { Instant, Millis, SignalKind } from '@tidegate/core'
 import { after } from '@tidegate/core'
 import { sql } from 'kysely'
+import { closeWithReview } from '../findings/findings.ts'
+import type { Caller } from '../identity/identity.ts'
 import { actingFor } from '../identity/principals.ts'
 import { reassessGrants } from '../lifecycle/reassess.ts'
 import { findEntry, makeReceipt, withDisclosures } from '../log/receipts.ts'
@@ -57,6 +59,7 @@ export const watchingHandlers: HandlersOf<
         .executeTakeFirst()
       if (!row) throw new ApiError('not-found', { detail: 'No open finding has that id.' })
       const { kind, subject } = row
+      checkMayClose(caller, row)
       const fields = { finding: id, kind, subject, by: principalKey(caller.principal), note }
       unit.record({ type: 'finding.closed', at: unit.now, fields })
       return findingView(row)
@@ -164,6 +167,16 @@ async function approversOf(
 }
 
 /** Stores the fact, then asks again about every open grant that rests on it. */
+/** Nobody waves through what is about themselves, or what someone else is to review. */
+function checkMayClose({ principal }: Caller, { kind, subject }: { kind: string; subject: string }): void {
+  if (closeWithReview.has(kind)) {
+    const review = subject.slice('review:'.length)
+    throw new ApiError('forbidden', { detail: `It closes with its review: tidegate reviews close ${review}.` })
+  }
+  if (subject === principalKey(principal))
+    throw new ApiError('forbidden', { detail: 'It is about yourself: someone else closes it.' })
+}
+
 async function putSignal({ services, caller, input }: Call<'putSignal'>) {
   const snapshot = await services.configurations.current(services.db)
   const kind: SignalKind = signalKinds[input.name]

@@ -25,6 +25,9 @@ const loginsKept: Millis = days(30)
 /** Tokens end by themselves; whoever has to make new ones hears of it this long before. */
 const warnBefore: Millis = days(14)
 
+/** Two who are on holiday at once still leave one. More is a habit. */
+const standingOwnersMost = 3
+
 type Deps = {
   readonly db: Database
   readonly runtime: Runtime
@@ -53,6 +56,18 @@ export async function housekeeping(deps: Deps): Promise<void> {
   await change(deps, loseSilentSessions)
   await change(deps, (unit) => forgetOverdue(unit, deps.configurations))
   await change(deps, (unit) => warnOfLockout(unit, deps))
+  await change(deps, (unit) => warnOfStandingOwners(unit, deps))
+}
+
+/** Those who can always do everything are few, and each is known by name. */
+async function warnOfStandingOwners(unit: Unit, { configurations, findPrincipals }: Deps): Promise<void> {
+  const snapshot = await configurations.current(unit.tx)
+  const { size } = await workingAdministrators(unit.tx, { after: snapshot, now: unit.now, findPrincipals })
+  const { administrators } = snapshot.declared.settings
+  const about = { kind: 'standing-owners', subject: 'settings:administrators' } as const
+  if (size <= standingOwnersMost) return closeFinding(unit, about)
+  const message = `${size} people in ${administrators} have the standing power of an owner. Keep ${standingOwnersMost} for emergencies; the others ask for tidegate/owner when they need it.`
+  await openFinding(unit, { ...about, severity: 'medium', message })
 }
 
 /** Configuration cannot lock out its administrators; time still could. */

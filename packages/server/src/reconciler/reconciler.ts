@@ -8,6 +8,7 @@ import { instant, requestCommands } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Activation } from '../lifecycle/activate-grant.ts'
+import { findOverdueReviews } from '../break-glass/reviews.ts'
 import { reassessGrants, reassessRequests } from '../lifecycle/reassess.ts'
 import { saveRequest } from '../lifecycle/save.ts'
 import { change } from '../store/change.ts'
@@ -71,6 +72,7 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
   const reask = everySoOften(deps, deps.reaskEvery, async () => {
     await reassessGrants(deps, { filter: {}, because: 'fact-changed', leisurely: stopping.signal })
     await reassessRequests(deps)
+    await change(deps, findOverdueReviews)
   })
   const tidy = everySoOften(deps, reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
   const loops: readonly Loop[] = [grants, targets, statements, reask, tidy]
@@ -81,6 +83,7 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
       await passTargets(deps)
       await passGrants(deps)
       await settleOverdueStatements(deps)
+      await change(deps, findOverdueReviews)
     },
     async stop() {
       stopping.abort()

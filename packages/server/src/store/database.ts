@@ -74,6 +74,7 @@ export type Tables = IdentityTables &
       role: string
       durationMs: number
       reason: string
+      action: 'break-glass' | null
       ticket: string | null
       task: string | null
       startAt: MaybeTime

@@ -52,4 +52,17 @@ export type IdentityTables = {
   guess: { subject: Buffer; failures: number; lastAt: Time }
   localAccount: { userId: string; password: string | null; joinedAt: Time }
   invitation: { hash: Buffer; userId: string; createdAt: Time; endsAt: Time; printed: boolean }
+  breakGlassReview: {
+    id: string
+    grantId: string
+    person: string
+    resource: string
+    role: string
+    reason: string
+    usedAt: Time
+    dueAt: Time
+    closedAt: MaybeTime
+    closedBy: string | null
+    comment: string | null
+  }
 }

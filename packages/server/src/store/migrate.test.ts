@@ -10,9 +10,9 @@ async function emptyDatabase() {
   return { url: database.url, query, ran: () => query('select * from tidegate.migration order by name') }
 }
 
-test('migrations are numbered without a gap or a second one of a number', async () => {
+test('migrations are applied in the order of their numbers, and no number is there twice', async () => {
   const numbers = (await loadMigrations()).map(({ name }) => Number(name.slice(0, 3)))
-  expect(numbers).toEqual(numbers.map((_, i) => i + 1))
+  expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
 })
 
 test('each migration runs once, however often the server starts', async () => {

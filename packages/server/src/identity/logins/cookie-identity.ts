@@ -83,7 +83,7 @@ export async function callerOfLogin(
   // A provider's clock may be ahead of ours, and of this server's.
   const authentication = { ...said, at: earlier(said.at, now) }
   const expiresAt = overAt(row, snapshot.declared.identity)
-  return callerOf(principal, snapshot, { authentication, expiresAt, login: row.id })
+  return callerOf(db, { principal, snapshot, now }, { authentication, expiresAt, login: row.id })
 }
 
 /** Writes down that it is used, now and then, and gives it another secret, now and then. */

@@ -64,5 +64,5 @@ export async function callerByMachineToken(
   const said: Authentication = row.authentication
   // This server's clock may be behind that of the one that took the proof.
   const authentication = { ...said, at: earlier(said.at, now) }
-  return callerOf(principal, snapshot, { authentication, expiresAt: row.endsAt, login: row.id })
+  return callerOf(db, { principal, snapshot, now }, { authentication, expiresAt: row.endsAt, login: row.id })
 }

@@ -1,0 +1,67 @@
+/** Who may break glass, for what, and how they have to have proved who they are. Configuration names each of them. */
+
+import type { Authentication, Millis, Principal } from '@tidegate/core'
+import { formatDuration } from '@tidegate/core'
+import { readMember } from '../configuration/membership.ts'
+import type { DeclaredBreakGlass } from '../configuration/schema.ts'
+import type { Snapshot } from '../configuration/snapshot.ts'
+
+type Proof = DeclaredBreakGlass['proof']
+
+const proves: Record<Proof, (authentication: Authentication) => boolean> = {
+  'phishing-resistant': ({ phishingResistant }) => phishingResistant,
+  mfa: ({ mfa, phishingResistant }) => mfa || phishingResistant,
+  any: () => true,
+}
+
+const proofWords: Record<Proof, string> = {
+  'phishing-resistant': 'with a passkey or a security key',
+  mfa: 'with a second factor',
+  any: '',
+}
+
+/** By themselves, or by a group they are in now. */
+export const isOneOf = (principal: Principal, people: readonly string[]): boolean =>
+  principal.kind === 'user' &&
+  people
+    .map(readMember)
+    .some(({ kind, id }) => (kind === 'group' ? principal.groups.includes(id) : principal.id === id))
+
+/** For this role, as configuration says today. */
+export const isRegistered = ({ declared: { breakGlass } }: Snapshot, principal: Principal, role: string): boolean =>
+  breakGlass !== undefined && isOneOf(principal, breakGlass.people) && breakGlass.roles.includes(role)
+
+/** Why someone does not break glass: for the log, and in words for them. */
+export type Refusal = {
+  readonly cause: 'not-registered' | 'role-not-listed' | 'weak-proof' | 'too-long' | 'unreviewed' | 'policy'
+  readonly detail: string
+}
+
+type Use = {
+  readonly principal: Principal
+  readonly authentication: Authentication
+  readonly role: string
+  readonly duration: Millis
+}
+
+/** What configuration says against it; `undefined`: nothing. Policy is asked besides. */
+export function registrationRefusal(
+  { declared: { breakGlass } }: Snapshot,
+  { principal, authentication, role, duration }: Use,
+): Refusal | undefined {
+  if (!breakGlass || !isOneOf(principal, breakGlass.people))
+    return { cause: 'not-registered', detail: `You are not registered for it. Ask instead: tidegate request ${role}.` }
+  if (!breakGlass.roles.includes(role))
+    return {
+      cause: 'role-not-listed',
+      detail: `It is there for ${breakGlass.roles.join(', ')}. Ask instead: tidegate request ${role}.`,
+    }
+  if (!proves[breakGlass.proof](authentication))
+    return { cause: 'weak-proof', detail: `Sign in ${proofWords[breakGlass.proof]} first.` }
+  if (duration > breakGlass.longest)
+    return {
+      cause: 'too-long',
+      detail: `${formatDuration(duration)} is too long: ask for ${formatDuration(breakGlass.longest)} at most.`,
+    }
+  return undefined
+}
