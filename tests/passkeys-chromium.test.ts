@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { inStore } from './support/story.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
 import { hasProgram } from './support/programs.ts'
+import { createWorldForTest, defaultFiles } from './support/tidegate.ts'
 
 const path = '/usr/bin/chromium'
 
@@ -29,7 +30,9 @@ async function addDevice(page: Page): Promise<Device> {
   return { cdp, authenticatorId }
 }
 
-test.skipIf(!hasProgram(path, 'apt-get install chromium'))(
+const isThere = hasProgram(path, 'apt-get install chromium')
+
+test.skipIf(!isThere)(
   'a passkey is added and used on our pages, nothing on them is refused by their policy, and who is not verified is not let on',
   async () => {
     const { world, provider } = await createSignInWorld({ host: 'localhost' })
@@ -60,5 +63,28 @@ test.skipIf(!hasProgram(path, 'apt-get install chromium'))(
     await page.getByRole('button', { name: 'Use a passkey' }).click()
     await page.getByText('Nothing was confirmed').waitFor()
     expect(complaints).toEqual([])
+  },
+)
+
+test.skipIf(!isThere)(
+  'the first administrator joins by the link, whose secret leaves the address bar, and signs in by passkey without a name',
+  async () => {
+    const world = await createWorldForTest({
+      host: 'localhost',
+      files: (parts) => [...defaultFiles(parts), { path: 'identity.yaml', text: 'identity: { local: {} }' }],
+    })
+    const { url, firstLink = '' } = world.server
+    const page = await openPage()
+    await addDevice(page)
+    await page.goto(firstLink)
+    expect(page.url()).toBe(`${url}/join`)
+    await page.getByRole('button', { name: 'Begin' }).click()
+    await page.getByRole('button', { name: 'Join with a passkey' }).click()
+    await page.getByRole('heading', { name: 'Recovery codes' }).waitFor()
+    await page.getByRole('link', { name: 'They are kept' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Sign in again' }).click()
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+    await page.getByText('You are signed in as admin.').waitFor()
   },
 )

@@ -33,7 +33,7 @@ export const errors = {
     status: 401,
     title: 'A stronger or fresher sign-in is needed.',
     remedy:
-      'Do what `detail` says, at `/step-up` or by signing in with the `acr_values` and `max_age` of `WWW-Authenticate`, and call again.',
+      'Do what `detail` says at `/step-up` of the server, in a browser; on the command line run `tidegate login` after it, which takes it over. Then call again.',
   },
   forbidden: {
     status: 403,
