@@ -9,7 +9,8 @@ import type { Formats } from '../../mask/results.ts'
 import { countOf, readDescription } from '../../mask/rows.ts'
 import type { Frame } from '../wire/client-messages.ts'
 import type { Message } from './message.ts'
-import { momentOf, type State, type Verdict } from './state.ts'
+import { momentOf } from './moment.ts'
+import type { State, Verdict } from './state.ts'
 
 export type KeptRows = {
   /** Of the rows that come, if somebody asked what they are. */

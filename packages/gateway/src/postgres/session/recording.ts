@@ -3,7 +3,8 @@
 import type { Parameter } from '../../recording/event.ts'
 import type { Operation } from './outstanding.ts'
 import { recordRows } from './keeping-rows.ts'
-import { momentOf, type State } from './state.ts'
+import { momentOf } from './moment.ts'
+import type { State } from './state.ts'
 
 type Statement = {
   readonly protocol: 'simple' | 'extended'

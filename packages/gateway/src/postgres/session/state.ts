@@ -7,6 +7,7 @@ import type { Parameter, SessionRecorder } from '../../recording/event.ts'
 import type { Report } from '../wire/write.ts'
 import { hintOf, type Objection } from './refusal.ts'
 import { type KeptRows, noRows } from './keeping-rows.ts'
+import { type Moment, momentOf } from './moment.ts'
 import { createNames, type Names } from './names.ts'
 import { createOutstanding, type Naming, type Operation, type Outstanding } from './outstanding.ts'
 import type { Portal, Prepared } from './prepared.ts'
@@ -73,8 +74,6 @@ export type State = {
   readonly kept: KeptRows
 }
 
-type Moment = { readonly at: Instant; readonly elapsedMs: number }
-
 export const createState = (ports: DialoguePorts): State => ({
   ports,
   outstanding: createOutstanding(),
@@ -97,9 +96,6 @@ export const createState = (ports: DialoguePorts): State => ({
   moment: undefined,
   kept: noRows(),
 })
-
-export const momentOf = (state: State): Moment =>
-  (state.moment ??= { at: state.ports.now(), elapsedMs: state.ports.elapsedMs() })
 
 /** What is to be done with a message. */
 export type Verdict =
