@@ -23,7 +23,7 @@ const asking = { grant_type: 'client_credentials' }
 test('a secret is made by whoever answers for the service, shown once, kept as its hash, and lets the service in', async () => {
   const { world, post, clientOf } = await withSecrets()
   const { secret, about } = await world.as('carol').createServiceSecret({ service: 'deploy', lasts: '7d' })
-  expect(secret).toMatch(/^tdc_[A-Za-z0-9_-]{43}$/)
+  expect(secret).toMatch(/^tdk_[A-Za-z0-9_-]{43}$/)
   expect(await everythingIn(world.store)).not.toContain(secret)
   const posted = await post({ ...asking, client_id: 'deploy', client_secret: secret })
   const inHeader = await post(asking, basic('deploy', secret))
@@ -91,7 +91,7 @@ test('whether a service is there, has a secret, or has another, is answered in t
   const { secret } = await world.as('dora').createServiceSecret({ service: 'deploy', lasts: '7d' })
   const answers = await Promise.all(
     [
-      ['deploy', secret.replace(/^tdc_./, (start) => (start === 'tdc_A' ? 'tdc_B' : 'tdc_A'))],
+      ['deploy', secret.replace(/^tdk_./, (start) => (start === 'tdk_A' ? 'tdk_B' : 'tdk_A'))],
       ['deploy', 'x'],
       ['ci', secret],
       ['nobody', secret],

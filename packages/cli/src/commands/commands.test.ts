@@ -191,9 +191,9 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'services secrets new': {
     argv: ['services', 'secrets', 'new', 'ci', '--for', '30d'],
-    handlers: { createServiceSecret: () => ({ secret: 'tdc_x', about: secret }) },
+    handlers: { createServiceSecret: () => ({ secret: 'tdk_x', about: secret }) },
     sends: { service: 'ci', lasts: '30d' },
-    prints: 'tdc_x',
+    prints: 'tdk_x',
   },
   'services secrets revoke': {
     argv: ['services', 'secrets', 'revoke', 'svs_1'],

@@ -20,7 +20,7 @@ import { admit } from './admit.ts'
 
 export type SecretRow = Selectable<Tables['serviceSecret']>
 
-const form = /^tdc_[A-Za-z0-9_-]{43}$/
+const form = /^tdk_[A-Za-z0-9_-]{43}$/
 
 type Making = { readonly service: DeclaredService; readonly lasts: Millis; readonly by: string }
 
@@ -44,7 +44,7 @@ export async function makeSecret(
   const good = await goodSecrets(tx, service.id, now)
   if (good.length >= identityLimits.secretsOfOne)
     throw new ApiError('secret-limit', { detail: `They are ${good.map(({ id }) => id).join(' and ')}.` })
-  const secret = `tdc_${Buffer.from(runtime.random(32)).toString('base64url')}`
+  const secret = `tdk_${Buffer.from(runtime.random(32)).toString('base64url')}`
   const id: ServiceSecretId = newId(runtime, 'serviceSecret')
   const expiresAt = after(now, lasts)
   const row = await tx
