@@ -157,7 +157,7 @@ const example = (name: string): Promise<string> =>
 
 const peopleCount = 10
 
-/** Ten engineers and an administrator; whoever is an engineer reads by themselves. */
+/** Ten engineers, and an administrator who owns the database: what she revokes takes no power over everything; whoever is an engineer reads by themselves. */
 async function configure(
   server: ServerProcess,
   edit: (resource: string) => string,
@@ -190,7 +190,7 @@ ${user('dora', administrator)}
 groups:
   - { id: engineers, members: [${names.join(', ')}] }
   - { id: team-leads, members: [dora] }
-  - { id: orders-team, members: [] }
+  - { id: orders-team, members: [dora] }
   - { id: tidegate-admins, members: [dora] }
 `
 }

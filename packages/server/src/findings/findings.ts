@@ -1,5 +1,6 @@
 /** Findings: what Tidegate wants a human to look at. One open finding per kind and subject. */
 
+import { after, seconds } from '@tidegate/core'
 import type { Unit } from '../store/change.ts'
 import { instantParam } from '../store/database.ts'
 import { newId } from '../runtime.ts'
@@ -30,9 +31,21 @@ type Finding = {
   readonly message: string
 }
 
+/** What was seen so recently need not be seen again: of a row that many write, each waits for the one before. */
+const seenLately = seconds(10)
+
 /** Opens it, or says that it is still so. Only opening leaves an entry. */
 export async function openFinding(unit: Unit, { kind, subject, severity, message }: Finding): Promise<void> {
   const at = instantParam(unit.now)
+  const known = await unit.tx
+    .selectFrom('finding')
+    .select(['lastSeenAt', 'message', 'severity'])
+    .where('kind', '=', kind)
+    .where('subject', '=', subject)
+    .where('closedAt', 'is', null)
+    .executeTakeFirst()
+  const isSame = known?.message === message && known.severity === severity
+  if (known && isSame && unit.now < after(known.lastSeenAt, seenLately)) return
   const seen = await unit.tx
     .updateTable('finding')
     .set({ lastSeenAt: at, message, severity })

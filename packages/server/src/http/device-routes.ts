@@ -9,7 +9,7 @@ import { userCodeLimits } from './limits.ts'
 import { answeredPage, codePage, deviceAllowPage, noSuchCodePage } from './oauth-pages.ts'
 import { waitFor } from './operations-routes.ts'
 import { send } from './pages.ts'
-import { answeringPerson, signedInPerson } from './person-at-browser.ts'
+import { answering, signedIn } from './page-scope.ts'
 import type { Throttle } from './throttle.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -17,7 +17,7 @@ import { createThrottle } from './throttle.ts'
 export function registerDevice(scope: FastifyInstance, deps: OAuthDeps): void {
   const guesses = createThrottle({ limits: userCodeLimits })
   scope.get('/device', async (request, reply) => {
-    const person = await signedInPerson(deps, request, reply)
+    const person = await signedIn(deps, request, reply)
     return person ? send(reply, codePage) : reply
   })
   scope.post('/device', (request, reply) => takeCode({ deps, guesses }, request, reply))
@@ -27,7 +27,7 @@ type At = { readonly deps: OAuthDeps; readonly guesses: Throttle }
 
 /** First with the code alone, to be shown who asks; then with an answer. Whatever is wrong with a code is said alike. */
 async function takeCode({ deps, guesses }: At, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { caller, user, login } = await answeringPerson(deps, request, reply)
+  const { caller, user, login } = await answering(deps, request, reply)
   // By person, wherever they are: whoever guesses has to be someone first.
   waitFor(guesses.take(`user:${user}`))
   const form = formOf(request)

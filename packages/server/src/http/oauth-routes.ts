@@ -20,7 +20,7 @@ import { strangerLimits } from './limits.ts'
 import { allowPage, notOursPage } from './oauth-pages.ts'
 import { countStranger } from './operations-routes.ts'
 import { send } from './pages.ts'
-import { answeringPerson, signedInPerson } from './person-at-browser.ts'
+import { answering, signedIn } from './page-scope.ts'
 import type { Throttle } from './throttle.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -75,10 +75,10 @@ async function showAuthorization(deps: OAuthDeps, request: FastifyRequest, reply
   const asked = readAuthorization(new URL(request.url, deps.publicUrl()).searchParams)
   if (asked.is === 'not-ours') return send(reply.code(400), notOursPage)
   if (asked.is === 'refused') return reply.redirect(backTo(asked.back, { error: asked.error }, deps.publicUrl()), 303)
-  const person = await signedInPerson(deps, request, reply)
+  const person = await signedIn(deps, request, reply)
   if (!person) return reply
   const { authorization } = asked
-  return send(reply, allowPage({ authorization, caller: person, address: request.ip }))
+  return send(reply, allowPage({ authorization, caller: person.caller, address: request.ip }))
 }
 
 async function answerAuthorization(
@@ -86,7 +86,7 @@ async function answerAuthorization(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { user, login } = await answeringPerson(deps, request, reply)
+  const { user, login } = await answering(deps, request, reply)
   const form = formOf(request)
   const asked = readAuthorization(form)
   if (asked.is !== 'good') return send(reply.code(400), notOursPage)

@@ -1,7 +1,7 @@
 /** What all of our pages share: callers are counted, forms are read, and who is signed in is known by their cookie. */
 
 import { ApiError } from '@tidegate/api'
-import type { Instant, Millis } from '@tidegate/core'
+import type { Instant, LoginId, Millis } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../identity/identity.ts'
 import type { LoginDeps } from '../identity/logins/cookie-identity.ts'
@@ -37,7 +37,7 @@ export function checkOwnPage({ publicUrl }: LoginDeps, request: FastifyRequest):
     throw new ApiError('forbidden', { detail: 'This is done on the page itself.' })
 }
 
-export type SignedIn = { readonly caller: Caller; readonly user: string; readonly login: string }
+export type SignedIn = { readonly caller: Caller; readonly user: string; readonly login: LoginId }
 
 /** `undefined`: nobody, and they were sent to sign in. */
 export async function signedIn(
@@ -45,15 +45,27 @@ export async function signedIn(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<SignedIn | undefined> {
+  const person = await personOf(deps, request, reply)
+  if (person) return person
+  const back = request.method === 'GET' ? request.url : '/login'
+  void reply.redirect(`/login?return=${encodeURIComponent(back)}`, 303)
+  return undefined
+}
+
+/** Whoever sent a form from one of our pages. @throws {ApiError} for every other form, and for nobody */
+export async function answering(deps: LoginDeps, request: FastifyRequest, reply: FastifyReply): Promise<SignedIn> {
+  checkOwnPage(deps, request)
+  const person = await personOf(deps, request, reply)
+  if (!person) throw new ApiError('unauthenticated')
+  return person
+}
+
+async function personOf(deps: LoginDeps, request: FastifyRequest, reply: FastifyReply): Promise<SignedIn | undefined> {
   const known = await callerByCookie(deps, request)
+  if (known?.setCookie !== undefined) void reply.header('set-cookie', known.setCookie)
   const login = known?.caller.login
-  if (!known || login === undefined) {
-    const back = request.method === 'GET' ? request.url : '/login'
-    void reply.redirect(`/login?return=${encodeURIComponent(back)}`, 303)
-    return undefined
-  }
-  if (known.setCookie !== undefined) void reply.header('set-cookie', known.setCookie)
-  return { caller: known.caller, user: known.caller.principal.id, login }
+  if (!known || login === undefined) return undefined
+  return { caller: known.caller, user: known.caller.principal.id, login: login as LoginId }
 }
 
 type Held = { readonly secret: string; readonly endsAt: Instant; readonly now: Instant }
