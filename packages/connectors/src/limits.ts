@@ -11,6 +11,8 @@ export const limits = {
   pollAtMostMs: 100,
   /** What is to be closed waits so long for what is being closed, to be closed together with what comes meanwhile. */
   gatherAtMostMs: 50,
+  /** One backend of the target makes logins one after the other, and has no more than its share of a busy machine. */
+  openedTogether: 6,
   /** A verb waits at most this long for a lock that someone holds on the target. */
   lockTimeoutMs: 5_000,
   /** PostgreSQL cuts longer names without a word, so they are refused. */

@@ -61,3 +61,13 @@ test('after a failure it goes on', async () => {
   calls[1]?.answer()
   expect(await waiting).toBe('B')
 })
+
+test('more than may go together go beside each other', async () => {
+  const { calls, together } = held()
+  const ask = gather({ together, patienceMs: 60_000, most: 2 })
+  const asked = ['a', 'b', 'c', 'd', 'e'].map((key) => ask(key))
+  await turn()
+  expect(calls.map(({ keys }) => keys)).toEqual([['a', 'b'], ['c', 'd'], ['e']])
+  for (const { answer } of calls) answer()
+  expect(await Promise.all(asked)).toEqual(['A', 'B', 'C', 'D', 'E'])
+})

@@ -8,10 +8,12 @@ export type Gathering<K, T> = {
   readonly together: (keys: readonly K[]) => Promise<ReadonlyMap<K, T>>
   /** What is under way holds nobody up for longer than this. */
   readonly patienceMs: number
+  /** So many go together, and the next ones beside them. Absent: however many there are. */
+  readonly most?: number
 }
 
 /** Who asks for the same key while it waits gets the same answer. */
-export function gather<K, T>({ together, patienceMs }: Gathering<K, T>): (key: K) => Promise<T> {
+export function gather<K, T>({ together, patienceMs, most = Infinity }: Gathering<K, T>): (key: K) => Promise<T> {
   let waiting = new Map<K, Waiting<T>>()
   let underWay = 0
   let timer: NodeJS.Timeout | undefined
@@ -44,6 +46,7 @@ export function gather<K, T>({ together, patienceMs }: Gathering<K, T>): (key: K
       if (underWay === 0) setImmediate(() => void begin())
       else timer = setTimeout(() => void begin(), patienceMs)
     }
+    if (waiting.size >= most) void begin()
     return one.promise
   }
 }

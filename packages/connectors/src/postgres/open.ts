@@ -37,6 +37,7 @@ export function createOpen(target: PostgresTarget, pool: Pool): (lease: Lease) =
       }
     },
     patienceMs: limits.gatherAtMostMs,
+    most: limits.openedTogether,
   })
 }
 
