@@ -111,7 +111,7 @@ async function filesIn(folder: string): Promise<string[]> {
 
 test('every change of state has its entry, in order', async () => {
   const whole = `
-    installation.created configuration.applied signal.received
+    installation.created account.invited configuration.applied signal.received
     request.filed request.approved grant.created grant.opening grant.opened grant.reissued grant.ending grant.ended
     request.filed request.answered request.approved grant.created grant.ready
     grant.opening grant.opened grant.ending grant.ended

@@ -172,7 +172,7 @@ const kinds: Readonly<Record<string, () => Promise<Prepared>>> = {
     const { session, reports } = await reported()
     await gateway.client.reportSessions({ reports: [reports.opened(), reports.ended()] })
     return {
-      act: () => world.as('sam').forgetRecording({ id: session, reason: 'Erasure request 12' }),
+      act: () => world.as('dora').forgetRecording({ id: session, reason: 'Erasure request 12' }),
       sight: () => rowsOf('select forget_asked_at from access_session where id = $1', session),
       again: 'done',
     }

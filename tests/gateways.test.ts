@@ -18,11 +18,8 @@ test('a gateway is invited, enrols, signs in and is connected, and each of it is
   await gateway.client.syncGateway({ waitMs: 0 })
   const { items } = await world.as('sam').listGateways({})
   expect(items).toMatchObject([{ id: 'gw-1', state: 'enrolled', connected: true, address, resources: ['orders-db'] }])
-  expect((await entryTypesOf(world.admin)).slice(-3)).toEqual([
-    'gateway.invited',
-    'gateway.invited',
-    'gateway.enrolled',
-  ])
+  const told = (await entryTypesOf(world.admin)).filter((type) => type.startsWith('gateway.'))
+  expect(told).toEqual(['gateway.invited', 'gateway.invited', 'gateway.enrolled'])
   world.clock.advance(gatewayLimits.goneAfterSeconds * 1_000)
   expect((await world.as('sam').listGateways({})).items).toMatchObject([{ state: 'enrolled', connected: false }])
 })

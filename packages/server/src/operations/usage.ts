@@ -2,7 +2,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Output } from '@tidegate/api'
-import { compareUse, days, formatInstant, instant, roleKey } from '@tidegate/core'
+import { administrationResource, compareUse, days, formatInstant, instant, roleKey } from '@tidegate/core'
 import type { GivenTables, Instant, UsedTables } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Snapshot } from '../configuration/snapshot.ts'
@@ -39,8 +39,13 @@ async function roleUsage({ services, caller, input }: Call<'roleUsage'>): Promis
   return { since: formatInstant(since), items }
 }
 
+/** What Tidegate's own roles are used for is in the log, and in no session. */
+const isOwn = (role: string): boolean => role.startsWith(`${administrationResource}/`)
+
 const rolesOf = ({ resources }: Snapshot): string[] =>
-  [...resources.values()].flatMap(({ roles }) => [...roles.values()].map(({ role }) => roleKey(role)))
+  [...resources.values()]
+    .flatMap(({ roles }) => [...roles.values()].map(({ role }) => roleKey(role)))
+    .filter((role) => !isOwn(role))
 
 type Counts = Pick<Item, 'grants' | 'sessions' | 'counted' | 'incomplete'>
 
@@ -54,7 +59,7 @@ async function countSessions(db: Reader, since: Instant): Promise<Map<string, Co
       left join access_session on grant_id = access_grant.id and access_session.ended_at >= ${boundInstant(since)}
     where opened_at is not null and (access_grant.ended_at is null or access_grant.ended_at >= ${boundInstant(since)})
     group by resource, role`.execute(db)
-  return new Map(rows.map(({ role, ...counts }) => [role, counts]))
+  return new Map(rows.filter(({ role }) => !isOwn(role)).map(({ role, ...counts }) => [role, counts]))
 }
 
 type Asked = { readonly role: string; readonly since: Instant; readonly counts: Counts }
