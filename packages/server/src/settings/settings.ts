@@ -98,7 +98,7 @@ export const settingRows = {
     env: 'TIDEGATE_DB_CONNECTIONS',
     file: 'maxConnections',
     default: '20',
-    about: 'Connections to the store.',
+    about: 'Connections to the store for calls. A server has 40 more, for work on targets, closing and gateways.',
   },
 } as const satisfies Record<string, SettingRow>
 
