@@ -6,7 +6,7 @@ import { instant } from '@tidegate/core'
 import type { DeclaredService, DeclaredTrust } from '../../configuration/schema.ts'
 import type { Snapshot } from '../../configuration/snapshot.ts'
 import type { Reader } from '../../store/database.ts'
-import { overAt } from '../logins/logins.ts'
+import { isBelieved } from '../logins/logins.ts'
 
 export type Proof =
   /** A token of the service's platform, by a rule that configuration has. */
@@ -58,11 +58,7 @@ type Today = { readonly snapshot: Snapshot; readonly now: Instant }
 /** A person's, or another machine's, which rests on something itself. Chains of agents are short. */
 async function isLoginAlive(reader: Reader, id: string, { snapshot, now }: Today): Promise<boolean> {
   const person = await reader.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirst()
-  if (person) {
-    const { identity } = snapshot.declared
-    const isOver = person.endedAt !== null || now >= overAt(person, identity)
-    return !isOver && identity.providers.some((provider) => provider.id === person.provider)
-  }
+  if (person) return isBelieved(person, { identity: snapshot.declared.identity, now })
   const machine = await reader.selectFrom('machineLogin').selectAll().where('id', '=', id).executeTakeFirst()
   if (!machine || machine.endedAt !== null || now >= instant(machine.endsAt)) return false
   return stillHolds(reader, { snapshot, now, ...machine })
