@@ -1,19 +1,25 @@
 /** Accounts of Tidegate itself: by a link, a passkey, a password with a code; and what someone without one learns. */
 
 import { Secret, TOTP } from 'otpauth'
-import { describe, expect, test } from 'vitest'
+import { createLogger, startServer } from '@tidegate/server'
+import { createClient } from '@tidegate/api'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { secretUrlOf } from '../packages/server/src/embedded/connection.ts'
 import { outcomeOf } from './support/access.ts'
 import type { Authenticator } from './support/authenticator.ts'
 import { createAuthenticator } from './support/authenticator.ts'
 import type { Browser, Visit } from './support/browser.ts'
 import { createBrowser } from './support/browser.ts'
+import { clientByCookie } from './support/by-cookie.ts'
+import { createTestDatabase } from './support/databases.ts'
 import { formOf, submit } from './support/forms.ts'
 import { entriesOf, inStore } from './support/story.ts'
-import type { World } from './support/tidegate.ts'
-import { createWorldForTest, defaultFiles } from './support/tidegate.ts'
+import type { World, WorldOptions } from './support/tidegate.ts'
+import { createWorldForTest, defaultFiles, settingsFor } from './support/tidegate.ts'
 
-const setUp = (identity = 'identity: { local: {} }'): Promise<World> =>
+const setUp = (identity = 'identity: { local: {} }', options: WorldOptions = {}): Promise<World> =>
   createWorldForTest({
+    ...options,
     host: 'localhost',
     files: (parts) => [...defaultFiles(parts), { path: 'identity.yaml', text: identity }],
   })
@@ -24,6 +30,7 @@ const me = async ({ server }: World, browser: Browser) => {
 }
 
 const secretOf = (link: string): string => new URL(link).hash.slice(1)
+const cookieIn = (browser: Browser): string => [...browser.cookies.values()][0]?.get('__Host-tidegate') ?? ''
 const codesIn = ({ text }: Visit): string[] => [...text.matchAll(/<li><code>([^<]+)</g)].map(([, code = '']) => code)
 
 async function joinByPasskey({ server: { url } }: World, link: string, browser = createBrowser()) {
@@ -92,6 +99,23 @@ describe('the first administrator', () => {
     expect((await world.startAnother()).firstLink).toBeUndefined()
     expect((await begin()).status).toBe(404)
   })
+
+  test('gets one link that works, at each of the servers, where three start at once on a new store', async () => {
+    const store = await createTestDatabase('store')
+    const settings = settingsFor(secretUrlOf(store.connection))
+    const starting = { settings, env: {}, logger: createLogger('silent'), background: false }
+    const servers = await Promise.all([1, 2, 3].map(() => startServer(starting)))
+    onTestFinished(async () => {
+      await Promise.all(servers.map((server) => server.stop()))
+      await store.drop()
+    })
+    const links = servers.flatMap(({ firstLink }) => firstLink ?? [])
+    expect(links).toHaveLength(1)
+    for (const { url } of servers) {
+      const page = await submit(createBrowser(), `${url}/join`, { secret: secretOf(links[0] ?? '') })
+      expect([page.status, page.text.includes('As admin.')]).toEqual([200, true])
+    }
+  })
 })
 
 describe('an invitation', () => {
@@ -112,7 +136,7 @@ describe('an invitation', () => {
     expect((await browser.open(`${world.server.url}/login`)).text).toContain('recovery code of yours')
   })
 
-  test.each(['short', '12345678901', 'aaaaaaaaaaaaaaaa', 'alicealicealice', 'x'.repeat(201)])(
+  test.each(['short', '12345678901', 'aaaaaaaaaaaaaaaa', 'alicealicealice', 'P@ssword1234', 'x'.repeat(201)])(
     'takes no password like %s, says what is wrong, and is still good',
     async (password) => {
       const world = await setUp()
@@ -229,6 +253,29 @@ test('too many wrong passwords hold up the right one, and no passkey', async () 
   world.clock.advance(61_000)
   const right = await signInByPassword(world, { user: 'alice', code: codeAt(world.clock.now()) })
   expect(right.visit.status).toBe(303)
+})
+
+test('one connection to the store is enough for many passwords at once, and for a call beside them', async () => {
+  const world = await setUp('identity: { local: {} }', { maxConnections: 1 })
+  const { codeAt } = await joinByPassword(world, await linkFor(world, 'alice'))
+  world.clock.advance(60_000)
+  const signingIn = Array.from({ length: 12 }, (_, at) => signInByPassword(world, { user: `nobody-${at}` }))
+  expect(await world.as('alice').whoami({})).toMatchObject({ principal: 'user:alice' })
+  expect(new Set((await Promise.all(signingIn)).map(({ visit }) => visit.status))).toEqual(new Set([403]))
+  const right = await signInByPassword(world, { user: 'alice', code: codeAt(world.clock.now()) })
+  expect(right.visit.status).toBe(303)
+})
+
+test('an agent of someone with an account here works by the token they have made for it, until their login is over', async () => {
+  const world = await setUp('identity: { local: {} }\nagents: [{ id: helper, user: alice }]')
+  const { browser } = await joinByPasskey(world, await linkFor(world, 'alice'))
+  const { url } = world.server
+  const { token } = await clientByCookie(url, cookieIn(browser)).createAgentToken({ id: 'helper' })
+  const helper = createClient({ url, token })
+  expect(await helper.whoami({})).toMatchObject({ principal: 'agent:helper', actsFor: ['user:alice'] })
+  const [login] = (await world.admin.listLogins({ principal: 'user:alice' })).items
+  await world.admin.endLogin({ id: login?.id ?? '' })
+  expect(await outcomeOf(helper.whoami({}))).toBe('unauthenticated')
 })
 
 test('without passwords there is no way in by one, and without accounts nobody is believed by theirs', async () => {

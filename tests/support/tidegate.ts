@@ -59,6 +59,8 @@ export type WorldOptions = {
   /** How often the question is asked again for what is open. Absent: as by default, which no test waits for. */
   readonly reaskEvery?: Millis
   readonly sessionRules?: NonNullable<ServerOptions['sessionRules']>
+  /** To the store, for everything that is not apart. Absent: eight. */
+  readonly maxConnections?: number
 }
 
 /** Everything is let go of when the test, or the file's `beforeAll`, is over. */
@@ -74,6 +76,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World & {
     listen,
     ...(options.proxies && { proxies: options.proxies }),
     ...(options.reaskEvery !== undefined && { reaskEvery: options.reaskEvery }),
+    ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
   }
   const servers: RunningServer[] = []
   const start = async (): Promise<RunningServer> => {
@@ -113,7 +116,7 @@ function createTokens(): { tokenOf: (id: string) => string; hashOf: (id: string)
   return { tokenOf: (id) => of(id).token, hashOf: (id) => of(id).hash }
 }
 
-const settingsFor = (url: string): Settings => ({
+export const settingsFor = (url: string): Settings => ({
   listen: { host: '127.0.0.1', port: 0 },
   store: { kind: 'url', url },
   key: { from: 'value', text: randomBytes(32).toString('base64') },

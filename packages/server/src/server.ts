@@ -19,7 +19,9 @@ import { createViewWaiting, viewOfHint } from './gateways/view-waiting.ts'
 import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createIdentity } from './identity/create-identity.ts'
+import { createHashing } from './identity/local/hashing.ts'
 import { invitationUrl, inviteFirstAdministrator } from './identity/local/invitations.ts'
+import { localLimits } from './identity/local/limits.ts'
 import { createProviders } from './identity/people/provider.ts'
 import { createIssuerKeys } from './identity/services/issuer-keys.ts'
 import { findPrincipals } from './identity/principals.ts'
@@ -178,7 +180,8 @@ async function openApp(
   const secrets = { env, secretsDir: settings.secretsDir }
   const providers = createProviders({ runtime: services.runtime, secrets })
   const issuerKeys = createIssuerKeys({ runtime: services.runtime, secrets })
-  const people = { ...services, gatewayDb, key, providers, issuerKeys }
+  const hashing = createHashing(localLimits.hashes)
+  const people = { ...services, gatewayDb, key, providers, issuerKeys, hashing }
   const app = createApp({
     services,
     identity: createIdentity(people),

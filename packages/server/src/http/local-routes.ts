@@ -2,17 +2,16 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sealChallenge } from '../identity/factors/challenge.ts'
-import type { Place } from '../identity/factors/passkeys.ts'
 import { authenticationOptions, placeOf, registrationOptions } from '../identity/factors/passkeys.ts'
 import { makeTotpSecret, totpUri } from '../identity/factors/totp.ts'
 import type { Entered, Joining, Refused } from '../identity/local/accounts.ts'
 import { aboutInvitation, aboutSignIn, join, signInByPasskey, signInByPassword } from '../identity/local/accounts.ts'
 import { invitedUser } from '../identity/local/invitations.ts'
 import { localLimits } from '../identity/local/limits.ts'
+import { hashChosen, provePassword } from '../identity/local/password-proof.ts'
 import { callerByCookie } from '../identity/logins/cookie-identity.ts'
 import { returnPath } from '../identity/people/return-to.ts'
 import { change } from '../store/change.ts'
-import type { Unit } from '../store/change.ts'
 import { sendCodes } from './factor-routes.ts'
 import { clientOf } from './forms.ts'
 import { checkOwnPage, fieldOf, giveCookie, queryOf, registerPages } from './page-scope.ts'
@@ -119,32 +118,36 @@ function joinByPasswordForm({ runtime, key }: SignInDeps, { user, secret }: Invi
     </form>`
 }
 
-type By = Joining['by']
-
-const joiningByPasskey = (request: FastifyRequest, place: Place | undefined): By | undefined =>
-  place && { passkey: { place, answer: fieldOf(request, 'answer') } }
-
-const joiningByPassword = (request: FastifyRequest): By => ({
-  password: fieldOf(request, 'password'),
-  code: fieldOf(request, 'code'),
-})
-
-async function takeJoin(
+type JoinBy = (
   deps: SignInDeps,
-  turn: Turn,
-  read: (request: FastifyRequest, place: Place | undefined) => By | undefined,
-): Promise<FastifyReply> {
+  request: FastifyRequest,
+) => Promise<Joining['by'] | { readonly problem?: string } | undefined>
+
+const joiningByPasskey: JoinBy = async ({ publicUrl }, request) => {
+  const place = placeOf(publicUrl())
+  return place && { passkey: { place, answer: fieldOf(request, 'answer') } }
+}
+
+const joiningByPassword: JoinBy = async (deps, request) => {
+  const chosen = await hashChosen(deps, { secret: fieldOf(request, 'secret'), password: fieldOf(request, 'password') })
+  return 'hashed' in chosen ? { ...chosen, code: fieldOf(request, 'code') } : chosen
+}
+
+async function takeJoin(deps: SignInDeps, turn: Turn, read: JoinBy): Promise<FastifyReply> {
   const { request, reply } = turn
   checkOwnPage(deps, request)
-  const by = read(request, placeOf(deps.publicUrl()))
+  const by = await read(deps, request)
   if (!by) return goodNoMore(reply)
+  if (!('passkey' in by) && !('hashed' in by)) return showJoin(deps, turn, by.problem ?? notConfirmed)
   const given = { secret: fieldOf(request, 'secret'), sealed: fieldOf(request, 'challenge'), by }
   const coming = await comingOf(deps, request)
   const outcome = await change(deps, (unit) => join(deps, unit, { ...given, ...coming }))
-  if ('refused' in outcome) return showJoin(deps, turn, outcome.problem ?? 'That was not confirmed. Try again.')
+  if ('refused' in outcome) return showJoin(deps, turn, outcome.problem ?? notConfirmed)
   giveCookie(reply, { ...outcome, now: deps.runtime.now() })
   return sendCodes(reply, outcome.codes ?? [], '/login')
 }
+
+const notConfirmed = 'That was not confirmed. Try again.'
 
 async function comingOf(deps: SignInDeps, request: FastifyRequest) {
   const before = (await callerByCookie(deps, request))?.caller.login
@@ -197,30 +200,28 @@ const passwordForm = (returnTo: string): Html =>
   </form>`
 
 type Coming = Awaited<ReturnType<typeof comingOf>>
-type SignIn = (
-  deps: SignInDeps,
-  unit: Unit,
-  given: { request: FastifyRequest; coming: Coming },
-) => Promise<Entered | Refused>
+type SignIn = (deps: SignInDeps, request: FastifyRequest, coming: Coming) => Promise<Entered | Refused>
 
-const byPasskey: SignIn = async (deps, unit, { request, coming }) => {
+const byPasskey: SignIn = async (deps, request, coming) => {
   const place = placeOf(deps.publicUrl())
-  const given = { sealed: fieldOf(request, 'challenge'), answer: fieldOf(request, 'answer') }
-  return place ? signInByPasskey(deps, unit, { place, ...given, ...coming }) : { refused: 'wrong' }
+  if (!place) return { refused: 'wrong' }
+  const given = { place, sealed: fieldOf(request, 'challenge'), answer: fieldOf(request, 'answer') }
+  return change(deps, (unit) => signInByPasskey(deps, unit, { ...given, ...coming }))
 }
 
-const byPassword: SignIn = (deps, unit, { request, coming }) => {
+const byPassword: SignIn = async (deps, request, coming) => {
   const user = fieldOf(request, 'user').trim().slice(0, 128)
   const code = fieldOf(request, 'code').slice(0, 100)
-  return signInByPassword(deps, unit, { user, password: fieldOf(request, 'password'), code, ...coming })
+  const { address } = coming.client
+  const proof = await provePassword(deps, { user, password: fieldOf(request, 'password'), address })
+  return change(deps, (unit) => signInByPassword(deps, unit, { user, proof, code, ...coming }))
 }
 
 async function takeSignIn(deps: SignInDeps, { request, reply }: Turn, signIn: SignIn): Promise<FastifyReply> {
   checkOwnPage(deps, request)
   if (!(await localOf(deps))) return goodNoMore(reply)
   const returnTo = returnPath(fieldOf(request, 'return'))
-  const coming = await comingOf(deps, request)
-  const outcome = await change(deps, (unit) => signIn(deps, unit, { request, coming }))
+  const outcome = await signIn(deps, request, await comingOf(deps, request))
   const now = deps.runtime.now()
   if ('refused' in outcome) return showSignIn(deps, reply.code(403), { returnTo, told: toldOf(outcome, now) })
   giveCookie(reply, { ...outcome, now })

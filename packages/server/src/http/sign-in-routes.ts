@@ -13,6 +13,7 @@ import type { Snapshot } from '../configuration/snapshot.ts'
 import { isStrongEnough, readNeed } from '../identity/factors/need.ts'
 import { usesToTell } from '../identity/factors/recovery-codes.ts'
 import type { Caller } from '../identity/identity.ts'
+import type { Hashing } from '../identity/local/hashing.ts'
 import type { LoginDeps } from '../identity/logins/cookie-identity.ts'
 import { callerByCookie } from '../identity/logins/cookie-identity.ts'
 import { cookieOf, noCookie, readCookie } from '../identity/logins/cookie.ts'
@@ -34,7 +35,8 @@ import type { Html } from './pages.ts'
 import { html, sendPage } from './pages.ts'
 import { createThrottle } from './throttle.ts'
 
-export type SignInDeps = LoginDeps & Lifecycle & { readonly providers: Providers; readonly key: MasterKey }
+export type SignInDeps = LoginDeps &
+  Lifecycle & { readonly providers: Providers; readonly hashing: Hashing; readonly key: MasterKey }
 
 export function registerSignIn(app: FastifyInstance, deps: SignInDeps): void {
   const strangers = createThrottle({ limits: strangerLimits })

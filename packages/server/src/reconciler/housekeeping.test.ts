@@ -30,6 +30,18 @@ test('idempotency keys and stale signals are thrown away a week after they serve
   expect(await db.selectFrom('signal').select('subject').execute()).toEqual([{ subject: 'young' }])
 })
 
+test('an invitation is thrown away once it is over', async () => {
+  const { db, runtime } = await storeForTest()
+  const invited = { createdAt: ago(days(3)), printed: false }
+  for (const [userId, ms] of Object.entries({ alice: 0, bob: -1 }))
+    await db
+      .insertInto('invitation')
+      .values({ ...invited, userId, hash: Buffer.from(userId), endsAt: ago(ms) })
+      .execute()
+  await housekeeping({ db, runtime: { ...runtime, now: () => now }, configurations, findPrincipals })
+  expect(await db.selectFrom('invitation').select('userId').execute()).toEqual([{ userId: 'bob' }])
+})
+
 test('administrators whose tokens are about to end are a finding, until there are new ones', async () => {
   const { db, runtime } = await storeForTest()
   const at = (ms: number) => ({ db, runtime: { ...runtime, now: () => instant(ms) }, configurations, findPrincipals })

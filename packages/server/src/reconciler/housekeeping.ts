@@ -46,7 +46,7 @@ export async function housekeeping(deps: Deps): Promise<void> {
     .execute()
   await db.deleteFrom('gatewayToken').where('expiresAt', '<=', boundInstant(now)).execute()
   await closeViewsLeft(db, now)
-  for (const table of ['spentToken', 'accessToken', 'authorizationCode', 'deviceAuthorization'] as const)
+  for (const table of ['spentToken', 'accessToken', 'authorizationCode', 'deviceAuthorization', 'invitation'] as const)
     await db.deleteFrom(table).where('endsAt', '<=', boundInstant(now)).execute()
   for (const table of ['login', 'machineLogin'] as const)
     await db

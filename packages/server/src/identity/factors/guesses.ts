@@ -10,6 +10,7 @@ import { after, instant } from '@tidegate/core'
 import { sql } from 'kysely'
 import { neighbourhood } from '../../http/throttle.ts'
 import type { Unit } from '../../store/change.ts'
+import type { Reader } from '../../store/database.ts'
 import { instantParam } from '../../store/database.ts'
 import { factorLimits } from './limits.ts'
 
@@ -38,12 +39,43 @@ export async function beginGuess(unit: Unit, guesser: Guesser): Promise<Guessing
       .onConflict((conflict) => conflict.column('subject').doUpdateSet({ subject: hash }))
       .returning(['failures', 'lastAt'])
       .executeTakeFirstOrThrow()
-    const until = after(lastAt, waitAfter(failures - free))
-    if (failures >= free && now < until) waits.push(until)
+    waits.push(...waitOf({ failures, lastAt }, { free, now }))
   }
-  const [first] = waits.toSorted((a, b) => b - a)
-  return first === undefined ? { settle: (right) => settle(unit, subjects, right) } : { waitUntil: first }
+  const longest = longestOf(waits)
+  return longest === undefined ? { settle: (right) => settle(unit, subjects, right) } : { waitUntil: longest }
 }
+
+/** Without guessing: what is worth doing for whoever would have to wait anyway is little. */
+export async function waitBefore(reader: Reader, guesser: Guesser, now: Instant): Promise<Instant | undefined> {
+  const subjects = subjectsOf(guesser)
+  const rows = await reader
+    .selectFrom('guess')
+    .selectAll()
+    .where(
+      'subject',
+      'in',
+      subjects.map(({ hash }) => hash),
+    )
+    .execute()
+  return longestOf(
+    rows.flatMap((row) => {
+      const free = subjects.find(({ hash }) => hash.equals(row.subject))?.free ?? 0
+      return waitOf(row, { free, now })
+    }),
+  )
+}
+
+type Tried = { readonly failures: number; readonly lastAt: Instant }
+
+function waitOf(
+  { failures, lastAt }: Tried,
+  { free, now }: { readonly free: number; readonly now: Instant },
+): Instant[] {
+  const until = after(lastAt, waitAfter(failures - free))
+  return failures >= free && now < until ? [until] : []
+}
+
+const longestOf = (waits: readonly Instant[]): Instant | undefined => waits.toSorted((a, b) => b - a)[0]
 
 /** Whoever is right is forgotten as a person. Their address may be that of many. */
 async function settle({ tx, now }: Unit, subjects: readonly Subject[], right: boolean): Promise<void> {

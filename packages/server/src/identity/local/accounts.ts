@@ -21,7 +21,7 @@ import { localSource } from '../logins/sources.ts'
 import { findPrincipal } from '../principals.ts'
 import { hashToken } from '../tokens.ts'
 import { lockInvitation, useInvitation } from './invitations.ts'
-import { hashPassword, isPassword, passwordProblem } from './password.ts'
+import type { PasswordProof } from './password-proof.ts'
 
 /** `problem`: what to do about it. Absent: nothing is told that whoever guesses could use. */
 export type Refused = { readonly refused: 'wrong' | 'wait'; readonly until?: Instant; readonly problem?: string }
@@ -42,7 +42,8 @@ export type Joining = Coming & {
   readonly sealed: string
   readonly by:
     | { readonly passkey: { readonly place: Place; readonly answer: string } }
-    | { readonly password: string; readonly code: string }
+    /** `hashed` while no change was open: it takes long. */
+    | { readonly hashed: string; readonly code: string }
 }
 
 /** The account begins anew: what someone signed in with here before counts no longer, and their logins are over. */
@@ -95,12 +96,10 @@ async function prepare(unit: Unit, user: string, given: Preparing): Promise<Made
     return passkey === undefined ? undefined : { authentication: byPasskey(now), passkey }
   }
   if (identity.local?.passwords !== 'allowed') return undefined
-  const problem = passwordProblem(by.password, user)
-  if (problem !== undefined) return { refused: 'wrong', problem }
   const step = stepOf(challenge.secret, by.code, now)
   if (step === undefined) return { refused: 'wrong', problem: 'The code is not the one that your app shows now.' }
   const keep = (): Promise<void> => putTotp(unit, { user, secret: challenge.secret, step, key })
-  return { authentication: byPassword(now), password: await hashPassword(by.password), keep }
+  return { authentication: byPassword(now), password: by.hashed, keep }
 }
 
 const byPasskey = (at: Instant): Authentication => ({ method: 'passkey', mfa: true, phishingResistant: true, at })
@@ -135,19 +134,17 @@ export async function signInByPasskey(deps: Deps, unit: Unit, given: ByPasskey):
   return enter(unit, { user, identity, authentication: byPasskey(now), ...given })
 }
 
-export type ByPassword = Coming & { readonly user: string; readonly password: string; readonly code: string }
+export type ByPassword = Coming & { readonly user: string; readonly proof: PasswordProof; readonly code: string }
 
-/** The same answer, in the same time and by the same statements, whether there is such an account or not. */
+/** The same answer, by the same statements, whether there is such an account or not. */
 export async function signInByPassword(deps: Deps, unit: Unit, given: ByPassword): Promise<Entered | Refused> {
-  const { user, password, code, client } = given
+  const { user, proof, code, client } = given
   const { tx, now } = unit
+  if ('waitUntil' in proof) return hold(unit, client, proof.waitUntil)
   const guess = await beginGuess(unit, guesserOf(user, client.address))
-  if ('waitUntil' in guess) {
-    refuse(unit, client, { cause: 'wait' })
-    return { refused: 'wait', until: guess.waitUntil }
-  }
+  if ('waitUntil' in guess) return hold(unit, client, guess.waitUntil)
   const account = await tx.selectFrom('localAccount').selectAll().where('userId', '=', user).executeTakeFirst()
-  const known = await isPassword(password, account?.password)
+  const known = proof.right && account?.password === proof.against
   const identity = known ? await identityFor(deps, unit, user) : undefined
   const taken = identity?.local?.passwords === 'allowed' ? await takeCode(unit, deps, { user, code }) : undefined
   await guess.settle(taken !== undefined)
@@ -155,6 +152,11 @@ export async function signInByPassword(deps: Deps, unit: Unit, given: ByPassword
   const entered = await enter(unit, { ...given, identity, authentication: byPassword(now) })
   if (taken === 'recovery-code') await noteRecovery(unit, { user, login: entered.login })
   return entered
+}
+
+function hold(unit: Unit, client: Client, until: Instant): Refused {
+  refuse(unit, client, { cause: 'wait' })
+  return { refused: 'wait', until }
 }
 
 type Code = { readonly user: string; readonly code: string }

@@ -1,7 +1,7 @@
 /** One-time links by which someone makes an account, or makes it anew. The link has the secret, the store its hash. */
 
 import type { Instant, Millis } from '@tidegate/core'
-import { after, formatInstant } from '@tidegate/core'
+import { after, formatInstant, instant } from '@tidegate/core'
 import type { Runtime } from '../../runtime.ts'
 import type { Unit } from '../../store/change.ts'
 import { change } from '../../store/change.ts'
@@ -68,10 +68,18 @@ export const useInvitation = async ({ tx }: Unit, secret: string): Promise<void>
 
 type Deps = { readonly db: Database; readonly runtime: Runtime }
 
-/** At each start: what was printed at an earlier one and lies around in a terminal is good no longer. */
+/**
+ * At each start: what was printed at an earlier one and lies around in a terminal is good no longer. Servers that start
+ * together on a new store are one start: one of them prints the link, and the others leave it alone.
+ */
 export const inviteFirstAdministrator = (deps: Deps, { isFirst }: { isFirst: boolean }): Promise<Invited | undefined> =>
   change(deps, async (unit) => {
-    await unit.tx.deleteFrom('invitation').where('printed', '=', true).execute()
+    const together = instant(unit.now - localLimits.startTogether)
+    await unit.tx
+      .deleteFrom('invitation')
+      .where('printed', '=', true)
+      .where('createdAt', '<', boundInstant(together))
+      .execute()
     if (!isFirst) return undefined
     return invite(unit, { user: firstAdministrator.id, lasts: localLimits.firstInvitation })
   })

@@ -60,7 +60,7 @@ create table invitation (
   user_id    text not null,
   created_at timestamptz not null,
   ends_at    timestamptz not null check (ends_at > created_at),
-  -- The one that was printed at a start: it does not outlive the process.
+  -- The one that was printed at the first start: it does not outlive the next.
   printed    boolean not null
 );
 create index invitation_user on invitation (user_id);
