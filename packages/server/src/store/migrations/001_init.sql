@@ -475,7 +475,8 @@ create index audit_disclosure_subject on audit_disclosure (subject);
 create function refuse_entry_change() returns trigger language plpgsql as $$
 begin
   if tg_op = 'UPDATE' and old.leaf_index is null
-     and (old.serial, old.id, old.type, old.at, old.body) is not distinct from (new.serial, new.id, new.type, new.at, new.body) then
+     and (old.serial, old.id, old.type, old.at, old.request, old.grant_id, old.body)
+         is not distinct from (new.serial, new.id, new.type, new.at, new.request, new.grant_id, new.body) then
     return new;
   end if;
   raise exception 'entries do not change' using errcode = 'check_violation';
