@@ -19,14 +19,14 @@ const width = 16
 /** All that end by the clock end within this. */
 const withinMs = 1_000
 /** Revoked one after the other, while the others are live. */
-const oneByOne = 10
+const oneByOne = 50
 
 export const close: Bench = {
   name: 'close',
   about: 'the end of a grant to the last byte on its open connection',
   async run(options) {
     const sizes = options.quick ? [1, 10, 50] : [1, 100, 500]
-    const rounds = options.rounds ?? (options.quick ? 2 : 8)
+    const rounds = options.rounds ?? (options.quick ? 2 : 40)
     const stand = await setUp(options)
     const watch = watchEnds(stand.store.client, 20)
     // As many connections as Tidegate's connector has.
