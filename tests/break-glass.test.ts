@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import type { Client } from '@tidegate/api'
 import { hours, minutes } from '@tidegate/core'
 import { assumed, logIn } from './support/access.ts'
+import { problemOf, send } from './support/http.ts'
+import { loginOf } from './support/sign-in.ts'
 import { entriesOf, inStore } from './support/story.ts'
 import type { Parts, World } from './support/tidegate.ts'
 import { createWorldForTest, defaultFiles } from './support/tidegate.ts'
@@ -133,6 +135,25 @@ test.each([['phishing-resistant'], ['mfa']])(
 test('asks for a phishing-resistant sign-in unless configuration says otherwise', async () => {
   const { as } = await newWorld(registered().replace(/ {2}proof: .*\n/, ''))
   await expect(as('alice').breakGlass(emergency)).rejects.toMatchObject(refused('passkey'))
+})
+
+test('whoever signed in too weakly is told with what to sign in again, and that it was tried is in the log', async () => {
+  const provider =
+    "{ id: okta, issuer: 'http://127.0.0.1:1', clientId: tidegate, clientSecret: env:NONE, domains: [example.com] }"
+  const world = await newWorld(`${registered('phishing-resistant')}\nidentity: { providers: [${provider}] }\n`)
+  const { url } = world.server
+  const cookie = `__Host-tidegate=${await loginOf(world, 'alice')}`
+  const headers = { cookie, 'x-tidegate-request': '1', origin: url }
+  const tryIt = () => send(url, { method: 'POST', path: '/v1/break-glass', headers, body: JSON.stringify(emergency) })
+  const weak = await tryIt()
+  expect([weak.status, problemOf(weak).code]).toEqual([401, 'step-up-needed'])
+  expect(weak.headers['www-authenticate']).toContain('error="insufficient_user_authentication"')
+  expect(weak.headers['www-authenticate']).toContain('acr_values="phr"')
+  const [entry] = (await world.as('sam').listEntries({ type: 'break-glass.refused' })).items
+  expect(entry).toMatchObject({ entry: { cause: 'weak-proof' } })
+  const proof = JSON.stringify({ mfa: true, phishingResistant: true, at: world.clock.now() })
+  await inStore(world.store, `update login set authentication = authentication || '${proof}'`)
+  expect((await tryIt()).status).toBe(200)
 })
 
 test('a role of Tidegate itself is opened as well: nobody is locked out for good', async () => {

@@ -1,11 +1,11 @@
 /** Second factors: passkeys by an authenticator in software, codes of an app, recovery codes, and what an attacker tries. */
 
-import { Secret, TOTP } from 'otpauth'
 import { describe, expect, test } from 'vitest'
-import type { Authenticator, Lie } from './support/authenticator.ts'
+import type { Lie } from './support/authenticator.ts'
 import { createAuthenticator } from './support/authenticator.ts'
 import type { Browser, Visit } from './support/browser.ts'
 import { createBrowser } from './support/browser.ts'
+import { addApp, addPasskey, codesIn, stepUp } from './support/factors.ts'
 import { formOf, submit } from './support/forms.ts'
 import { entriesOf, inStore } from './support/story.ts'
 import type { SignInWorld } from './support/sign-in.ts'
@@ -23,37 +23,6 @@ async function enter({ signIn }: House, who = 'erin', more = {}): Promise<Browse
 }
 
 const me = async ({ url }: House, browser: Browser) => JSON.parse((await browser.call(`${url}/v1/me`)).text)
-
-async function addPasskey(
-  { url }: House,
-  browser: Browser,
-  lie: Lie = {},
-): Promise<{ device: Authenticator; visit: Visit }> {
-  const device = createAuthenticator(url)
-  const { fields, options } = formOf(await browser.open(`${url}/account`), '/account/passkeys')
-  const answer = device.create(options, lie)
-  return { device, visit: await submit(browser, `${url}/account/passkeys`, { ...fields, answer }) }
-}
-
-const codesIn = ({ text }: Visit): string[] => [...text.matchAll(/<li><code>([^<]+)</g)].map(([, code = '']) => code)
-
-async function stepUp({ url }: House, browser: Browser, device: Authenticator, lie: Lie = {}): Promise<Visit> {
-  const { fields, options } = formOf(await browser.open(`${url}/step-up?need=phishing-resistant`), '/step-up/passkey')
-  return submit(browser, `${url}/step-up/passkey`, { ...fields, answer: device.get(options, lie) })
-}
-
-type App = { readonly codeAt: (at: number) => string; readonly secret: string; readonly codes: string[] }
-
-async function addApp(house: House, browser: Browser): Promise<App> {
-  const { url, world } = house
-  const page = await browser.open(`${url}/account/totp`)
-  const secret = (/<code>([A-Z2-7 ]+)<\/code>/.exec(page.text)?.[1] ?? '').replaceAll(' ', '')
-  const totp = new TOTP({ secret: Secret.fromBase32(secret) })
-  const codeAt = (at: number): string => totp.generate({ timestamp: at })
-  const { fields } = formOf(page, '/account/totp')
-  const done = await submit(browser, `${url}/account/totp`, { ...fields, code: codeAt(world.clock.now()) })
-  return { codeAt, secret, codes: codesIn(done) }
-}
 
 const giveCode = ({ url }: House, browser: Browser, code: string): Promise<Visit> =>
   submit(browser, `${url}/step-up/code`, { need: 'mfa', return: '/login', code })

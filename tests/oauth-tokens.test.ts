@@ -1,6 +1,6 @@
 /** Tokens of a command line: bound to its key, short, and over with its login. */
 
-import type { CryptoKey, JWK } from 'jose'
+import type { JWK } from 'jose'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import * as oidc from 'openid-client'
 import { createHash } from 'node:crypto'
@@ -8,6 +8,8 @@ import { expect, test, vi } from 'vitest'
 import type { Asker, Tokens } from './support/command-line.ts'
 import { askerAt, callWith, refusalOf, signedInAsker } from './support/command-line.ts'
 import { send } from './support/http.ts'
+import type { Made } from './support/proofs.ts'
+import { prover } from './support/proofs.ts'
 import type { SignInWorld } from './support/sign-in.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
 import { inStore } from './support/story.ts'
@@ -35,28 +37,6 @@ const whoami = async (scene: Scene, token = scene.tokens.access_token): Promise<
 const refresh = async (scene: Scene, secret: string | undefined): Promise<Tokens> => {
   const { config, handle } = await now(scene)
   return oidc.refreshTokenGrant(config, secret as string, undefined, { DPoP: handle })
-}
-
-type Made = {
-  readonly claims?: Record<string, unknown>
-  readonly header?: Record<string, unknown>
-  readonly key?: CryptoKey
-}
-
-/** Proofs made by hand, right until something is changed. */
-async function prover(scene: Scene) {
-  const jwk = await exportJWK(scene.key.publicKey)
-  return ({ claims = {}, header = {}, key = scene.key.privateKey }: Made = {}): Promise<string> =>
-    new SignJWT({
-      jti: crypto.randomUUID(),
-      htm: 'GET',
-      htu: `${scene.url}/v1/me`,
-      iat: Math.floor(scene.world.clock.now() / 1_000),
-      ath: createHash('sha256').update(scene.tokens.access_token).digest('base64url'),
-      ...claims,
-    })
-      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk, ...header })
-      .sign(key)
 }
 
 const show = async (scene: Scene, headers: Record<string, string>): Promise<number> =>

@@ -108,7 +108,8 @@ function createRoutes(services: Services, table: Handlers): Send {
       routes.push({ route, path })
     },
   }
-  registerOperations(app as unknown as App, { services, identity: createTokenIdentity(services), handlers: table })
+  const identity = createTokenIdentity(services)
+  registerOperations(app as unknown as App, { services, identity, handlers: table, challenge: () => ({}) })
   return async ({ method, path, as, body, key }) => {
     const found = routes.find((one) => one.route.method === method && one.path.test(path))
     if (!found) throw new Error(`There is no route for ${method} ${path}.`)

@@ -29,8 +29,11 @@ export const redirectUri = 'http://127.0.0.1:49152/callback'
 
 export type Sent = { readonly url: URL; readonly verifier: string; readonly state: string }
 
-/** Where a browser is sent. */
-export async function authorization({ config, handle }: Asker): Promise<Sent> {
+/** Where a browser is sent. @param more what else is asked for */
+export async function authorization(
+  { config, handle }: Asker,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Sent> {
   const verifier = oidc.randomPKCECodeVerifier()
   const state = oidc.randomState()
   const url = oidc.buildAuthorizationUrl(config, {
@@ -39,6 +42,7 @@ export async function authorization({ config, handle }: Asker): Promise<Sent> {
     code_challenge_method: 'S256',
     dpop_jkt: await handle.calculateThumbprint(),
     state,
+    ...more,
   })
   return { url, verifier, state }
 }

@@ -36,7 +36,15 @@ export const breakGlassOperations = {
       credential: s.credential.optional(),
       review,
     }),
-    errors: ['unknown-role', 'break-glass-refused', 'grant-ended', 'grant-busy', 'target-unavailable', 'no-gateway'],
+    errors: [
+      'unknown-role',
+      'step-up-needed',
+      'break-glass-refused',
+      'grant-ended',
+      'grant-busy',
+      'target-unavailable',
+      'no-gateway',
+    ],
   },
   listReviews: {
     method: 'GET',

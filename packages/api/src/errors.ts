@@ -33,7 +33,7 @@ export const errors = {
     status: 401,
     title: 'A stronger or fresher sign-in is needed.',
     remedy:
-      'Do what `detail` says at `/step-up` of the server, in a browser; on the command line run `tidegate login` after it, which takes it over. Then call again.',
+      'Do what `detail` says: in a browser at `/step-up` of the server; on the command line run `tidegate login` after it. Then call again. Other clients send people to the authorization endpoint with the `acr_values` and `max_age` of `WWW-Authenticate`.',
   },
   forbidden: {
     status: 403,
@@ -225,6 +225,8 @@ type Details = {
   readonly detail?: string
   readonly problems?: readonly FieldProblem[]
   readonly decision?: unknown
+  /** With `step-up-needed` where no policy asked: goes into the header `WWW-Authenticate`. */
+  readonly need?: 'mfa' | 'phishing-resistant'
   /** With `too-many`: goes into the header `Retry-After`. */
   readonly retryAfterSeconds?: number
   readonly cause?: unknown

@@ -14,10 +14,12 @@ const proves: Record<Proof, (authentication: Authentication) => boolean> = {
   any: () => true,
 }
 
-const proofWords: Record<Proof, string> = {
+/** What a stronger sign-in has to prove. Absent: any will do. */
+export type Wanted = Exclude<Proof, 'any'>
+
+const proofWords: Record<Wanted, string> = {
   'phishing-resistant': 'with a passkey or a security key',
   mfa: 'with a second factor',
-  any: '',
 }
 
 /** By themselves, or by a group they are in now. */
@@ -35,6 +37,8 @@ export const isRegistered = ({ declared: { breakGlass } }: Snapshot, principal: 
 export type Refusal = {
   readonly cause: 'not-registered' | 'role-not-listed' | 'weak-proof' | 'too-long' | 'unreviewed' | 'policy'
   readonly detail: string
+  /** This alone is in the way, as far as registration goes. */
+  readonly need?: Wanted
 }
 
 type Use = {
@@ -56,12 +60,13 @@ export function registrationRefusal(
       cause: 'role-not-listed',
       detail: `It is there for ${breakGlass.roles.join(', ')}. Ask instead: tidegate request ${role}.`,
     }
-  if (!proves[breakGlass.proof](authentication))
-    return { cause: 'weak-proof', detail: `Sign in ${proofWords[breakGlass.proof]} first.` }
   if (duration > breakGlass.longest)
     return {
       cause: 'too-long',
       detail: `${formatDuration(duration)} is too long: ask for ${formatDuration(breakGlass.longest)} at most.`,
     }
+  const { proof } = breakGlass
+  if (proof !== 'any' && !proves[proof](authentication))
+    return { cause: 'weak-proof', detail: `Sign in ${proofWords[proof]} first.`, need: proof }
   return undefined
 }

@@ -14,6 +14,7 @@ import type { Filed } from '../lifecycle/file-request.ts'
 import type { BegunAccess, OpenedAccess } from '../lifecycle/open-access.ts'
 import { beginAccess, openFiled } from '../lifecycle/open-access.ts'
 import { ask } from '../lifecycle/question.ts'
+import { canStepUp } from '../lifecycle/step-up.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
 import type { Refusal } from './registered.ts'
@@ -32,7 +33,7 @@ export type Broken = { readonly filed: Filed; readonly review: ReviewRow; readon
 
 type Done = { readonly begun: BegunAccess; readonly review: ReviewRow }
 
-/** @throws {ApiError} `break-glass-refused`; that someone tried is in the log */
+/** @throws {ApiError} `break-glass-refused`, or `step-up-needed`; that someone tried is in the log */
 export async function breakGlass(deps: Activation, breaking: Breaking): Promise<Broken> {
   const outcome = await change(deps, (unit) => beginBreaking(deps, unit, breaking))
   if ('refused' in outcome) throw outcome.refused
@@ -89,9 +90,13 @@ async function policyRefusal(
   return undefined
 }
 
+const notRegistered: Refused = { cause: 'not-registered', detail: 'You are not registered for it.' }
+
 function recordRefusal(unit: Unit, { caller, role }: Breaking, refused: Refused | undefined): ApiError {
-  const { cause, detail, decision } = refused ?? { cause: 'not-registered', detail: 'You are not registered for it.' }
+  const { cause, detail, decision, need } = refused ?? notRegistered
   const fields = { role, cause, principal: principalKey(caller.principal) }
   unit.record({ type: 'break-glass.refused', at: unit.now, fields })
-  return new ApiError('break-glass-refused', { detail, ...(decision && { decision }) })
+  const isWeak = need !== undefined || decision?.outcome === 'step-up'
+  const code = isWeak && canStepUp(caller) ? 'step-up-needed' : 'break-glass-refused'
+  return new ApiError(code, { detail, ...(decision && { decision }), ...(need && { need }) })
 }

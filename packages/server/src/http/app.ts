@@ -9,7 +9,7 @@ import type { Identity } from '../identity/identity.ts'
 import { handlers } from '../operations/handlers.ts'
 import type { Services } from '../operations/handler.ts'
 import type { Database } from '../store/database.ts'
-import { challengeOf } from './challenge.ts'
+import { challengeOf, createChallenge, schemeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
 import { registerFactors } from './factor-routes.ts'
 import { registerLocal } from './local-routes.ts'
@@ -65,7 +65,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store')
   })
   registerMetrics(app, { db: services.db, runtime: services.runtime, token: deps.metricsToken })
-  registerOperations(app, { services, identity, handlers })
+  registerOperations(app, { services, identity, handlers, challenge: createChallenge(deps.people) })
   registerSignIn(app, deps.people)
   registerOAuth(app, deps.people)
   registerLocal(app, deps.people)
@@ -96,7 +96,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     request.log.warn({ err: known.details.cause ?? known, reqId: request.id }, 'unavailable')
   const { retryAfterSeconds } = api.details
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
-  const challenge = challengeOf(api)
+  const challenge = challengeOf(api, schemeOf(request.headers))
   if (challenge !== undefined) void reply.header('www-authenticate', challenge)
   const problem = toProblem(api)
   return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem))

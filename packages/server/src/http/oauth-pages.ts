@@ -4,7 +4,7 @@ import { formatInstant } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
 import type { Caller } from '../identity/identity.ts'
 import type { Authorization } from '../identity/oauth/authorize.ts'
-import { commandLineId } from '../identity/oauth/clients.ts'
+import { authorizationParameters } from '../identity/oauth/authorize.ts'
 import type { DeviceRow } from '../identity/oauth/device-authorization.ts'
 import type { Html, Page } from './pages.ts'
 import { html } from './pages.ts'
@@ -32,30 +32,38 @@ const answerButtons = html`<p>
 /** For how much it asks: it can do what the person can. */
 const whatFor = 'Everything that you may do here: ask for access, use it, answer requests, administer.'
 
-type Asking = { readonly authorization: Authorization; readonly caller: Caller; readonly address: string }
+/** What the command line will prove. */
+function proofWords({ authentication: { mfa, phishingResistant, at } }: Caller, now: Instant): string {
+  const how = phishingResistant ? 'With a passkey, or as strongly' : mfa ? 'With a second factor' : 'By signing in'
+  return `${how}, ${agoWords(now - at)}`
+}
 
-export function allowPage({ authorization, caller, address }: Asking): Page {
-  const { redirectUri, state, challenge, keyThumbprint } = authorization
-  const hidden: Record<string, string | undefined> = {
-    client_id: commandLineId,
-    redirect_uri: redirectUri,
-    response_type: 'code',
-    code_challenge: challenge,
-    code_challenge_method: 'S256',
-    state,
-    dpop_jkt: keyThumbprint,
-  }
-  const fields = Object.entries(hidden).flatMap(([name, value]) =>
-    value === undefined ? [] : [html`<input type="hidden" name="${name}" value="${value}" />`],
+function agoWords(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`
+}
+
+type Asking = {
+  readonly authorization: Authorization
+  readonly caller: Caller
+  readonly address: string
+  readonly now: Instant
+}
+
+export function allowPage({ authorization, caller, address, now }: Asking): Page {
+  const { redirectUri, demand } = authorization
+  const fields = Object.entries(authorizationParameters(authorization)).map(
+    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`,
   )
   const { host } = new URL(redirectUri)
   return {
     title: 'Let a command line in',
     body: html`<h1>Let a command line act as you?</h1>
-      <p>Allow it only if you have just run <code>tidegate login</code> on this computer.</p>
+      <p>${runJustNow(demand !== undefined)}</p>
       ${factsOf([
         ['Who asks', `A program on this computer, which waits at ${host}`],
         ['As whom', caller.principal.id],
+        ['Proved', proofWords(caller, now)],
         ['What for', whatFor],
         ['From', address],
         ['Until', 'As long as this sign-in of yours is believed at most, or until you end it'],
@@ -64,6 +72,11 @@ export function allowPage({ authorization, caller, address }: Asking): Page {
     leadsTo: formTarget(redirectUri),
   }
 }
+
+const runJustNow = (isStepUp: boolean): Html =>
+  isStepUp
+    ? html`Allow it only if <code>tidegate</code> on this computer has just asked you to prove that it is you.`
+    : html`Allow it only if you have just run <code>tidegate login</code> on this computer.`
 
 /** Browsers hold a form to where it may lead, redirects included; an address of IPv6 cannot be written there. */
 function formTarget(redirectUri: string): string {
@@ -97,7 +110,6 @@ type Waiting = { readonly row: DeviceRow; readonly caller: Caller; readonly addr
 
 export function deviceAllowPage({ row, caller, address, now }: Waiting): Page {
   const { userCode, clientAddress, clientAgent, askedAt } = row
-  const seconds = Math.max(0, Math.round((now - askedAt) / 1_000))
   const elsewhere = clientAddress === address ? '' : ` (you are at ${address})`
   return {
     title: 'Let a command line in',
@@ -109,8 +121,9 @@ export function deviceAllowPage({ row, caller, address, now }: Waiting): Page {
       ${factsOf([
         ['Who asks', clientAgent ?? 'It does not say'],
         ['From', `${clientAddress}${elsewhere}`],
-        ['Since', `${formatInstant(askedAt)}, ${seconds} s ago`],
+        ['Since', `${formatInstant(askedAt)}, ${agoWords(now - askedAt)}`],
         ['As whom', caller.principal.id],
+        ['Proved', proofWords(caller, now)],
         ['What for', whatFor],
       ])}
       <form method="post" action="/device">

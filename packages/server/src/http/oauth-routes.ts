@@ -5,13 +5,22 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { LoginId } from '@tidegate/core'
-import { authorizePath, backTo, issueCode, readAuthorization } from '../identity/oauth/authorize.ts'
+import {
+  authorizationParameters,
+  authorizePath,
+  backTo,
+  issueCode,
+  readAuthorization,
+} from '../identity/oauth/authorize.ts'
 import type { Authorization } from '../identity/oauth/authorize.ts'
+import { isMet } from '../identity/oauth/demand.ts'
 import { askByDevice, devicePath, recordRefusal } from '../identity/oauth/device-authorization.ts'
 import { OAuthError, oauthErrors } from '../identity/oauth/errors.ts'
 import { readForm } from '../identity/oauth/form.ts'
-import type { OAuthDeps } from '../identity/oauth/grant-type.ts'
+import type { OAuthDeps, TokenRequest } from '../identity/oauth/grant-type.ts'
 import { metadataOf, metadataPath } from '../identity/oauth/metadata.ts'
+import { makeNonce } from '../identity/oauth/proof-nonce.ts'
+import { revocationPath, revokeToken } from '../identity/oauth/revocation.ts'
 import { answerToken, tokenPath } from '../identity/oauth/token-endpoint.ts'
 import { change } from '../store/change.ts'
 import { registerDevice } from './device-routes.ts'
@@ -20,7 +29,9 @@ import { strangerLimits } from './limits.ts'
 import { allowPage, notOursPage } from './oauth-pages.ts'
 import { countStranger } from './operations-routes.ts'
 import { send } from './pages.ts'
+import type { SignedIn } from './page-scope.ts'
 import { answering, signedIn } from './page-scope.ts'
+import { stepUpPath } from './step-up-routes.ts'
 import type { Throttle } from './throttle.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -30,12 +41,13 @@ export function registerOAuth(app: FastifyInstance, deps: OAuthDeps): void {
     scope.addHook('onRequest', async (request) => countStranger(strangers, request))
     acceptForms(scope)
     scope.get(metadataPath, () => metadataOf(deps.publicUrl()))
-    scope.post(tokenPath, (request, reply) =>
-      program(strangers, { request, reply, answer: () => token(deps, request) }),
-    )
-    scope.post(devicePath, (request, reply) =>
-      program(strangers, { request, reply, answer: () => askByDevice(deps, askedOf(request)) }),
-    )
+    const programs: Record<string, (asked: Omit<TokenRequest, 'keyThumbprint'>) => Promise<unknown>> = {
+      [tokenPath]: (asked) => answerToken(deps, asked),
+      [devicePath]: (asked) => askByDevice(deps, asked),
+      [revocationPath]: (asked) => revokeToken(deps, asked).then(() => ({})),
+    }
+    for (const [path, answer] of Object.entries(programs))
+      scope.post(path, (request, reply) => program({ deps, strangers }, { request, reply, answer }))
     scope.get(authorizePath, (request, reply) => showAuthorization(deps, request, reply))
     registerDevice(scope, deps)
     scope.post(authorizePath, (request, reply) => answerAuthorization(deps, request, reply))
@@ -49,24 +61,26 @@ const askedOf = (request: FastifyRequest) => ({
   client: clientOf(request),
 })
 
-const token = async (deps: OAuthDeps, request: FastifyRequest): Promise<unknown> => answerToken(deps, askedOf(request))
-
 type Answering = {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  readonly answer: () => Promise<unknown>
+  readonly answer: (asked: ReturnType<typeof askedOf>) => Promise<unknown>
 }
 
+type At = { readonly deps: OAuthDeps; readonly strangers: Throttle }
+
 /** Refusals in the words of RFC 6749. Whoever is answered is a stranger no more: their key or code was right. */
-async function program(strangers: Throttle, { request, reply, answer }: Answering): Promise<unknown> {
+async function program({ deps, strangers }: At, { request, reply, answer }: Answering): Promise<unknown> {
   try {
-    const answered = await answer()
+    const answered = await answer(askedOf(request))
     if (request.url === tokenPath) strangers.trust(request.ip)
     return answered
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     const { code, message, cause } = error
     if (cause !== undefined) request.log.warn({ err: cause }, 'a token was refused')
+    if (code === 'use_dpop_nonce')
+      void reply.header('dpop-nonce', makeNonce({ key: deps.key, now: deps.runtime.now() }))
     return reply.code(oauthErrors[code]).send({ error: code, error_description: message })
   }
 }
@@ -78,7 +92,18 @@ async function showAuthorization(deps: OAuthDeps, request: FastifyRequest, reply
   const person = await signedIn(deps, request, reply)
   if (!person) return reply
   const { authorization } = asked
-  return send(reply, allowPage({ authorization, caller: person.caller, address: request.ip }))
+  const proveFirst = stepUpFor(deps, authorization, person)
+  if (proveFirst !== undefined) return reply.redirect(proveFirst, 303)
+  const now = deps.runtime.now()
+  return send(reply, allowPage({ authorization, caller: person.caller, address: request.ip, now }))
+}
+
+/** Where they prove what is asked for, and come back from. `undefined`: they have. */
+function stepUpFor({ runtime }: OAuthDeps, authorization: Authorization, { caller }: SignedIn): string | undefined {
+  const { demand } = authorization
+  if (!demand || isMet(caller.authentication, demand, runtime.now())) return undefined
+  const query = new URLSearchParams(authorizationParameters(authorization)).toString()
+  return stepUpPath(demand.need, `${authorizePath}?${query}`)
 }
 
 async function answerAuthorization(
@@ -86,12 +111,15 @@ async function answerAuthorization(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { user, login } = await answering(deps, request, reply)
+  const person = await answering(deps, request, reply)
   const form = formOf(request)
   const asked = readAuthorization(form)
   if (asked.is !== 'good') return send(reply.code(400), notOursPage)
   const { authorization } = asked
   const allowed = form.get('answer') === 'allow'
+  const proveFirst = allowed ? stepUpFor(deps, authorization, person) : undefined
+  if (proveFirst !== undefined) return reply.redirect(proveFirst, 303)
+  const { user, login } = person
   const said = allowed ? { code: await letIn(deps, authorization, login) } : await refuse(deps, user, { request })
   return reply.redirect(backTo(authorization, said, deps.publicUrl()), 303)
 }

@@ -10,15 +10,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { hasAuth, standingBehind } from '../administration/held.ts'
 import { recordStandingUse } from '../administration/standing.ts'
-import type { Caller, Identity, Known } from '../identity/identity.ts'
-import { proofAlgorithms } from '../identity/oauth/key-proof.ts'
+import type { Caller, Challenge, Identity, Known } from '../identity/identity.ts'
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
 import { change } from '../store/change.ts'
 import { once, readKey } from './idempotency.ts'
 import { strangerLimits } from './limits.ts'
 import { createThrottle, type Throttle } from './throttle.ts'
 
-type Config = { readonly services: Services; readonly identity: Identity; readonly handlers: Handlers }
+type Config = {
+  readonly services: Services
+  readonly identity: Identity
+  readonly challenge: Challenge
+  readonly handlers: Handlers
+}
 
 type Deps = Config & {
   /** Of those who call without a token. */
@@ -50,9 +54,6 @@ type Route = {
   readonly deps: Deps
 }
 
-/** The same for all who are not known, whatever they sent: RFC 6750, section 3; RFC 9449, section 7.1. */
-const challenge = `Bearer realm="tidegate", DPoP realm="tidegate", algs="${proofAlgorithms.join(' ')}"`
-
 /** Before the body is read: whoever may not call is not listened to. */
 async function admit(
   { operation, deps }: Route,
@@ -62,7 +63,7 @@ async function admit(
   if (operation.auth === 'anyone') return admitStranger(deps, request)
   const recognised = await deps.identity.authenticate(request)
   if (!recognised) {
-    void reply.header('www-authenticate', challenge)
+    void reply.headers(deps.challenge(request))
     throw new ApiError('unauthenticated')
   }
   if (recognised.setCookie !== undefined) void reply.header('set-cookie', recognised.setCookie)

@@ -5,10 +5,11 @@ import type { LoginDeps } from './logins/cookie-identity.ts'
 import { createCookieIdentity } from './logins/cookie-identity.ts'
 import { createMachineIdentity } from './machines/machine-identity.ts'
 import { createAccessIdentity } from './oauth/access-identity.ts'
+import type { ProofDeps } from './oauth/key-proof.ts'
 import type { TokenDeps } from './tokens.ts'
 import { createTokenIdentity } from './tokens.ts'
 
-export function createIdentity(deps: LoginDeps & TokenDeps): Identity {
+export function createIdentity(deps: LoginDeps & TokenDeps & ProofDeps): Identity {
   const ways = [
     createTokenIdentity(deps),
     createAccessIdentity(deps),

@@ -56,3 +56,6 @@ export type Identity = {
   /** `undefined` for what is missing, unknown, expired, revoked or not sent by our own pages, without saying which. */
   readonly authenticate: (presented: Presented) => Promise<Recognised | undefined>
 }
+
+/** What whoever is not known is told beside that: the headers of the answer. */
+export type Challenge = (presented: Presented) => Readonly<Record<string, string>>

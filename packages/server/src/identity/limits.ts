@@ -32,6 +32,8 @@ export const identityLimits = {
   devicesWaiting: 1_000,
   /** A proof of a key counts so long, on a clock that is off by as much. */
   keyProof: seconds(60),
+  /** A nonce for one counts so long. Together they are no longer than a proof that was used is remembered. */
+  proofNonce: seconds(120),
   /** Of one person at once; one more ends the oldest. */
   loginsOfOne: 50,
   /** Of what a provider says of one person. */

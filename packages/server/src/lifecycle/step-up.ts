@@ -4,8 +4,8 @@ import { ApiError } from '@tidegate/api'
 import type { Decision, NeedsStepUp } from '@tidegate/core'
 import type { Caller } from '../identity/identity.ts'
 
-/** Through a login, which can become stronger. A token stays what it is. */
-export const canStepUp = ({ login }: Caller): boolean => login !== undefined
+/** A person, through a login, which can become stronger. A token stays what it is, and so does what a machine proved. */
+export const canStepUp = ({ login, principal }: Caller): boolean => login !== undefined && principal.kind === 'user'
 
 export const stepUpNeeded = (decision: NeedsStepUp): ApiError =>
   new ApiError('step-up-needed', { detail: decision.reasons[0] ?? 'Sign in again.', decision })

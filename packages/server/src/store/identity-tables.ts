@@ -1,6 +1,6 @@
 /** Tables of who is asking: what the migrations from `003_command_line.sql` on make. */
 
-import type { MaybeTime, Time } from './columns.ts'
+import type { MaybeJson, MaybeTime, Time } from './columns.ts'
 
 export type IdentityTables = {
   authorizationCode: {
@@ -17,6 +17,7 @@ export type IdentityTables = {
     hash: Buffer
     userCode: string
     keyThumbprint: string | null
+    demand: MaybeJson
     clientAddress: string
     clientAgent: string | null
     askedAt: Time

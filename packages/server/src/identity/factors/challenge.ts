@@ -14,11 +14,11 @@ import type { Unit } from '../../store/change.ts'
 import { instantParam } from '../../store/database.ts'
 import { factorLimits } from './limits.ts'
 
-/** `about`: the login, the invitation or the page that it belongs to. */
+/** `about`: the login, the person, the invitation or the page that it belongs to. */
 const shape = z.strictObject({
-  purpose: z.enum(['passkey-new', 'passkey', 'totp-new']),
+  purpose: z.enum(['passkey-new', 'passkey', 'totp-new', 'device']),
   about: z.string(),
-  /** What is to be signed, or the new secret of codes. */
+  /** What is to be signed, the new secret of codes, or the code of a device. */
   secret: z.string(),
   endsAt: z.number().transform(instant),
 })

@@ -11,6 +11,10 @@ export type Need = (typeof needs)[number]
 /** The classes of RFC 9470's `acr_values`. `phr` is that of OpenID's EAP. */
 export const acrOf = { mfa: 'mfa', 'phishing-resistant': 'phr' } as const
 
+/** The class of what was proved; `undefined`: of none of these. */
+export const acrOfProof = ({ mfa, phishingResistant }: Authentication): string | undefined =>
+  phishingResistant ? acrOf['phishing-resistant'] : mfa ? acrOf.mfa : undefined
+
 export const readNeed = (text: unknown): Need | undefined => needs.find((need) => need === text)
 
 export const isStrongEnough = ({ mfa, phishingResistant }: Authentication, need: Need): boolean => {

@@ -5,6 +5,7 @@ import { earlier, parsePrincipalKey } from '@tidegate/core'
 import { callerOf } from '../caller.ts'
 import type { Caller, Identity, Presented } from '../identity.ts'
 import type { LoginDeps } from '../logins/cookie-identity.ts'
+import type { ProofDeps } from '../oauth/key-proof.ts'
 import { readProof, spendProof } from '../oauth/key-proof.ts'
 import { findPrincipal } from '../principals.ts'
 import { hashToken } from '../tokens.ts'
@@ -12,7 +13,7 @@ import { stillHolds } from './proof.ts'
 
 const form = /^(Bearer|DPoP) (tdm_[A-Za-z0-9_-]{43})$/
 
-export function createMachineIdentity(deps: LoginDeps): Identity {
+export function createMachineIdentity(deps: LoginDeps & ProofDeps): Identity {
   return {
     async authenticate(presented) {
       const [, scheme, token] = form.exec(presented.headers.authorization ?? '') ?? []
@@ -25,12 +26,12 @@ export function createMachineIdentity(deps: LoginDeps): Identity {
 }
 
 async function callerWithKey(
-  deps: LoginDeps,
+  deps: LoginDeps & ProofDeps,
   { method, url, headers }: Presented,
   token: string,
 ): Promise<Caller | undefined> {
   const now = deps.runtime.now()
-  const at = { method, url: `${deps.publicUrl()}${url}`, accessToken: token, now }
+  const at = { method, url: `${deps.publicUrl()}${url}`, accessToken: token, now, key: deps.key }
   const proof = await readProof(headers['dpop'], at)
   if (!proof) return undefined
   const caller = await callerByMachineToken(deps, { token, keyThumbprint: proof.keyThumbprint })

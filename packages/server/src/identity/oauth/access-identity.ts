@@ -9,18 +9,19 @@ import { callerOfLogin } from '../logins/cookie-identity.ts'
 import { isBelieved, noteUse } from '../logins/logins.ts'
 import { hashToken } from '../tokens.ts'
 import { findAccessToken } from './access-tokens.ts'
+import type { ProofDeps } from './key-proof.ts'
 import { readProof, spendProof } from './key-proof.ts'
 
 const form = /^DPoP (tda_[A-Za-z0-9_-]{43})$/
 
-export function createAccessIdentity(deps: LoginDeps): Identity {
+export function createAccessIdentity(deps: LoginDeps & ProofDeps): Identity {
   return {
     async authenticate({ method, url, headers }) {
       const [, accessToken] = form.exec(headers.authorization ?? '') ?? []
       if (accessToken === undefined) return undefined
       const now = deps.runtime.now()
       const at = `${deps.publicUrl()}${url}`
-      const proof = await readProof(headers['dpop'], { method, url: at, accessToken, now })
+      const proof = await readProof(headers['dpop'], { method, url: at, accessToken, now, key: deps.key })
       if (!proof) return undefined
       const token = await findAccessToken(deps.db, hashToken(accessToken), now)
       // Only of the right key: a proof of another's is not worth remembering.

@@ -7,6 +7,8 @@ import { instantParam } from '../../store/database.ts'
 import { identityLimits } from '../limits.ts'
 import { hashToken } from '../tokens.ts'
 import { commandLineId } from './clients.ts'
+import type { Demand } from './demand.ts'
+import { demandParameters, readDemand } from './demand.ts'
 import type { OAuthErrorCode } from './errors.ts'
 import { OAuthError } from './errors.ts'
 import type { Form } from './form.ts'
@@ -17,7 +19,12 @@ export const authorizePath = '/oauth/authorize'
 
 type Back = { readonly redirectUri: string; readonly state?: string }
 
-export type Authorization = Back & { readonly challenge: string; readonly keyThumbprint?: string }
+export type Authorization = Back & {
+  readonly challenge: string
+  readonly keyThumbprint?: string
+  /** Absent: that they are signed in is enough. */
+  readonly demand?: Demand
+}
 
 /**
  * Where it goes wrong before it is known whom it would go back to, people are told; afterwards the program that asked.
@@ -39,8 +46,25 @@ export function readAuthorization(sent: URLSearchParams): Asked {
   const error = refusalOf(form)
   if (error !== undefined) return { is: 'refused', back, error }
   const keyThumbprint = readThumbprint(form)
+  const demand = readDemand(form)
   const challenge = form.get('code_challenge') as string
-  return { is: 'good', authorization: { ...back, challenge, ...(keyThumbprint !== undefined && { keyThumbprint }) } }
+  const more = { ...(keyThumbprint !== undefined && { keyThumbprint }), ...(demand && { demand }) }
+  return { is: 'good', authorization: { ...back, challenge, ...more } }
+}
+
+/** The same, as a client sends it. */
+export function authorizationParameters(authorization: Authorization): Record<string, string> {
+  const { redirectUri, state, challenge, keyThumbprint, demand } = authorization
+  return {
+    client_id: commandLineId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    ...(state !== undefined && { state }),
+    ...(keyThumbprint !== undefined && { dpop_jkt: keyThumbprint }),
+    ...(demand && demandParameters(demand)),
+  }
 }
 
 function readOnce(sent: URLSearchParams): Form | undefined {
@@ -58,6 +82,7 @@ function refusalOf(form: Form): OAuthErrorCode | 'unsupported_response_type' | u
   if (!/^[A-Za-z0-9_-]{43}$/.test(form.get('code_challenge') ?? '')) return 'invalid_request'
   try {
     readThumbprint(form)
+    readDemand(form)
   } catch (error) {
     if (error instanceof OAuthError) return error.code
     throw error

@@ -15,6 +15,8 @@ import { identityLimits } from '../limits.ts'
 import type { Client } from '../logins/logins.ts'
 import { hashToken } from '../tokens.ts'
 import { checkCommandLine } from './clients.ts'
+import type { Demand } from './demand.ts'
+import { readDemand } from './demand.ts'
 import { OAuthError } from './errors.ts'
 import type { OAuthDeps, TokenRequest } from './grant-type.ts'
 import { readThumbprint } from './thumbprint.ts'
@@ -36,7 +38,8 @@ export type DeviceAnswer = {
 export async function askByDevice(deps: OAuthDeps, asked: TokenRequest): Promise<DeviceAnswer> {
   checkCommandLine(asked)
   const keyThumbprint = readThumbprint(asked.form)
-  const code = await change(deps, (unit) => keep(unit, { client: asked.client, keyThumbprint }))
+  const demand = readDemand(asked.form)
+  const code = await change(deps, (unit) => keep(unit, { client: asked.client, keyThumbprint, demand }))
   if (!code) throw new OAuthError('slow_down', 'Too many wait to be let in. Ask again in a minute.')
   return {
     device_code: code.device,
@@ -47,11 +50,15 @@ export async function askByDevice(deps: OAuthDeps, asked: TokenRequest): Promise
   }
 }
 
-type Asking = { readonly client: Client; readonly keyThumbprint: string | undefined }
+type Asking = {
+  readonly client: Client
+  readonly keyThumbprint: string | undefined
+  readonly demand: Demand | undefined
+}
 
 async function keep(
   { tx, now, runtime }: Unit,
-  { client, keyThumbprint }: Asking,
+  { client, keyThumbprint, demand }: Asking,
 ): Promise<{ readonly device: string; readonly user: string } | undefined> {
   await tx.deleteFrom('deviceAuthorization').where('endsAt', '<=', boundInstant(now)).execute()
   const { count } = await tx
@@ -67,6 +74,7 @@ async function keep(
       hash: hashToken(device),
       userCode: user,
       keyThumbprint: keyThumbprint ?? null,
+      demand: demand ? JSON.stringify(demand) : null,
       clientAddress: client.address,
       clientAgent: client.agent?.slice(0, 300) ?? null,
       askedAt: instantParam(now),

@@ -13,8 +13,13 @@ export const oauthErrors = {
   slow_down: 400,
   access_denied: 400,
   expired_token: 400,
-  /** RFC 9449, section 5. */
+  /** RFC 9449, sections 5 and 8. */
   invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
+  /** OpenID Connect Core Unmet Authentication Requirements 1.0, as RFC 9470 wants it. */
+  unmet_authentication_requirements: 400,
+  /** RFC 7009, section 2.2.1. */
+  unsupported_token_type: 400,
   /** RFC 8693, section 2.2.2. */
   invalid_target: 400,
 } as const satisfies Record<string, number>

@@ -27,6 +27,10 @@ export type TokenAnswer = {
   readonly expires_in: number
   readonly refresh_token?: string
   readonly issued_token_type?: string
+  /** OpenID Connect's words for what a person proved, and when. */
+  readonly acr?: string
+  /** Seconds since 1970. */
+  readonly auth_time?: number
 }
 
 /** Each says by itself which clients may use it, and how those prove who they are. @throws {OAuthError} */

@@ -24,6 +24,8 @@ create table device_authorization (
   -- What the person types. Tells nobody anything: it takes a person who is signed in to make something of it.
   user_code        text not null unique check (user_code ~ '^[BCDFGHJKLMNPQRSTVWXZ]{8}$'),
   key_thumbprint   text,
+  -- What whoever allows it has to have proved. Null: that they are signed in is enough.
+  demand           jsonb,
   client_address   text not null,
   client_agent     text,
   asked_at         timestamptz not null,
