@@ -7,23 +7,32 @@ import { toProblem } from '@tidegate/api'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { resourceTypes, schemas, serviceProviderConfig } from '../identity/scim/discovery.ts'
 import { ScimError, notFound, refusal, toScim } from '../identity/scim/errors.ts'
-import type { GroupRow } from '../identity/scim/groups.ts'
-import { createGroup, deleteGroup, patchGroup, replaceGroup } from '../identity/scim/groups.ts'
-import { findGroup, findUser, fittingGroups, listGroups, listUsers, readWish } from '../identity/scim/list.ts'
+import type { GroupChange, GroupRow } from '../identity/scim/groups.ts'
+import {
+  changeGroup,
+  createGroup,
+  deleteGroup,
+  findGroup,
+  groupAsItIs,
+  patchingGroup,
+  replacingGroup,
+} from '../identity/scim/groups.ts'
+import { findUser, fittingGroups, listGroups, listUsers, readWish } from '../identity/scim/list.ts'
 import { membersOf } from '../identity/scim/members.ts'
 import { locationOf, readSelection, showGroup, showUser, shows } from '../identity/scim/resource.ts'
-import type { Row } from '../identity/scim/row.ts'
+import type { Row, Which } from '../identity/scim/row.ts'
 import { etagOf, isMatched } from '../identity/scim/row.ts'
 import type { ResourceType } from '../identity/scim/schema.ts'
 import { groupType, userType } from '../identity/scim/schema.ts'
 import type { Source } from '../identity/scim/source.ts'
 import { sourceOf } from '../identity/scim/source.ts'
-import type { UserRow, Written } from '../identity/scim/users.ts'
-import { createUser, deleteUser, patchUser, replaceUser } from '../identity/scim/users.ts'
+import type { UserChange, UserRow, Written } from '../identity/scim/users.ts'
+import { changeUser, createUser, deleteUser, patchingUser, replacingUser, userAsItIs } from '../identity/scim/users.ts'
 import { reassessPeople } from '../identity/directory/reassess-people.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
+import type { Reader } from '../store/database.ts'
 import { toApiError } from './faults.ts'
 import { strangerLimits } from './limits.ts'
 import { countStranger } from './operations-routes.ts'
@@ -45,20 +54,22 @@ type Route = {
 
 type Serve = (route: Route) => Promise<FastifyReply>
 
-/** What differs between people and groups. */
-type Kind<R extends Row> = {
+/** What differs between people and groups: their rows, and what can be asked to be changed of them. */
+type Kind<R extends Row, W> = {
   readonly type: ResourceType
   readonly list: (route: Route) => Promise<{ total: number; startIndex: number; rows: readonly R[] }>
   readonly find: (route: Route, id: string) => Promise<R>
   readonly show: (route: Route, rows: readonly R[]) => Promise<object[]>
   readonly create: (unit: Unit, source: Source, body: unknown) => Promise<Written<R>>
-  readonly replace: Changing<R>
-  readonly patch: Changing<R>
+  readonly replacing: (body: unknown) => W
+  readonly patching: (body: unknown) => W
+  /** The row, where nothing is to be done. */
+  readonly asItIs: (reader: Reader, source: Source, asked: Asked<W>) => Promise<R | undefined>
+  readonly change: (unit: Unit, source: Source, asked: Asked<W>) => Promise<Written<R>>
   readonly remove: (unit: Unit, source: Source, which: Which) => Promise<Written<R>>
 }
 
-type Which = { readonly id: string; readonly ifMatch?: string | undefined }
-type Changing<R> = (unit: Unit, source: Source, asked: Which & { readonly body: unknown }) => Promise<Written<R>>
+type Asked<W> = Which & { readonly wanted: W }
 
 export function registerScim(app: FastifyInstance, deps: ScimDeps): void {
   const strangers = createThrottle({ limits: strangerLimits })
@@ -130,7 +141,7 @@ function registerDiscovery(scope: FastifyInstance, serve: Serving): void {
     )
 }
 
-function registerKind<R extends Row>(scope: FastifyInstance, kind: Kind<R>, serve: Serving): void {
+function registerKind<R extends Row, W>(scope: FastifyInstance, kind: Kind<R, W>, serve: Serving): void {
   const all = kind.type.endpoint
   const one = `${all}/:id`
   scope.get(
@@ -147,11 +158,11 @@ function registerKind<R extends Row>(scope: FastifyInstance, kind: Kind<R>, serv
   )
   scope.put(
     one,
-    serve((route) => changeOne(kind, route, kind.replace)),
+    serve((route) => changeOne(kind, route, kind.replacing)),
   )
   scope.patch(
     one,
-    serve((route) => changeOne(kind, route, kind.patch)),
+    serve((route) => changeOne(kind, route, kind.patching)),
   )
   scope.delete(
     one,
@@ -179,53 +190,76 @@ const listOf = (
   Resources: resources,
 })
 
-async function sendPage<R extends Row>(kind: Kind<R>, route: Route): Promise<FastifyReply> {
+async function sendPage<R extends Row, W>(kind: Kind<R, W>, route: Route): Promise<FastifyReply> {
   const { rows, ...listed } = await kind.list(route)
   return send(route.reply, listOf(await kind.show(route, rows), listed))
 }
 
-async function sendOne<R extends Row>(kind: Kind<R>, route: Route): Promise<FastifyReply> {
+async function sendOne<R extends Row, W>(kind: Kind<R, W>, route: Route): Promise<FastifyReply> {
   const row = await kind.find(route, idOf(route))
   const known = route.request.headers['if-none-match']
   if (known !== undefined && isMatched(row, known)) return route.reply.code(304).header('etag', etagOf(row)).send()
   return sendRow(kind, route, row)
 }
 
-async function sendRow<R extends Row>(kind: Kind<R>, route: Route, row: R): Promise<FastifyReply> {
+async function sendRow<R extends Row, W>(kind: Kind<R, W>, route: Route, row: R): Promise<FastifyReply> {
   const [shown] = await kind.show(route, [row])
   return send(route.reply.header('etag', etagOf(row)), shown ?? {})
 }
 
 /** Committed, and then the one question again for whatever rests on what was changed. */
 async function carryOut<R>({ deps }: Route, work: (unit: Unit) => Promise<Written<R>>): Promise<R> {
-  const { row, concerned } = await change(deps, work)
+  const { row, concerned } = await inTurn(() => change(deps, work))
   await reassessPeople(deps, [...new Set(concerned)])
   return row
 }
 
-async function create<R extends Row>(kind: Kind<R>, route: Route): Promise<FastifyReply> {
+/** PostgreSQL's word for one of two that wait for each other: it is rolled back, and the other goes on. */
+const deadlock = '40P01'
+const turns = 5
+
+/** Sources send several requests about the same at once, in no order. Whoever was rolled back for another begins again. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  for (let turn = 1; ; turn++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (codeOf(error) !== deadlock || turn === turns) throw error
+    }
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code
+
+async function create<R extends Row, W>(kind: Kind<R, W>, route: Route): Promise<FastifyReply> {
   const { source, request, reply } = route
   const row = await carryOut(route, (unit) => kind.create(unit, source, request.body))
   void reply.code(201).header('location', locationOf(kind.type, row, baseUrlOf(route)))
   return sendRow(kind, route, row)
 }
 
-async function changeOne<R extends Row>(kind: Kind<R>, route: Route, by: Changing<R>): Promise<FastifyReply> {
-  const { source, request, reply } = route
-  const row = await carryOut(route, (unit) => by(unit, source, { ...whichOf(route), body: request.body }))
+async function changeOne<R extends Row, W>(
+  kind: Kind<R, W>,
+  route: Route,
+  read: (body: unknown) => W,
+): Promise<FastifyReply> {
+  const { source, request, reply, deps } = route
+  const asked = { ...whichOf(route), wanted: read(request.body) }
+  const row =
+    (await kind.asItIs(deps.db, source, asked)) ?? (await carryOut(route, (unit) => kind.change(unit, source, asked)))
   // Whoever changes one member of a large group is not sent all of them.
   const quietly = request.method === 'PATCH' && kind.type === groupType && queryOf(route)['attributes'] === undefined
   return quietly ? reply.code(204).header('etag', etagOf(row)).send() : sendRow(kind, route, row)
 }
 
-async function remove<R extends Row>(kind: Kind<R>, route: Route): Promise<FastifyReply> {
+async function remove<R extends Row, W>(kind: Kind<R, W>, route: Route): Promise<FastifyReply> {
   await carryOut(route, (unit) => kind.remove(unit, route.source, whichOf(route)))
   return route.reply.code(204).send()
 }
 
 const whichOf = (route: Route): Which => ({ id: idOf(route), ifMatch: route.request.headers['if-match'] })
 
-const users: Kind<UserRow> = {
+const users: Kind<UserRow, UserChange> = {
   type: userType,
   list: (route) => listUsers(route.deps.db, route.source, readWish(queryOf(route))),
   find: (route, id) => findUser(route.deps.db, route.source, id),
@@ -234,12 +268,14 @@ const users: Kind<UserRow> = {
     return rows.map((row) => showUser(row, showing))
   },
   create: createUser,
-  replace: replaceUser,
-  patch: patchUser,
+  replacing: replacingUser,
+  patching: patchingUser,
+  asItIs: userAsItIs,
+  change: changeUser,
   remove: deleteUser,
 }
 
-const groups: Kind<GroupRow> = {
+const groups: Kind<GroupRow, GroupChange> = {
   type: groupType,
   async list(route) {
     const page = await listGroups(route.deps.db, route.source, readWish(queryOf(route)))
@@ -254,8 +290,10 @@ const groups: Kind<GroupRow> = {
     return rows.map((row) => showGroup(row, members?.get(row.groupId) ?? [], showing))
   },
   create: createGroup,
-  replace: replaceGroup,
-  patch: patchGroup,
+  replacing: replacingGroup,
+  patching: patchingGroup,
+  asItIs: groupAsItIs,
+  change: changeGroup,
   remove: deleteGroup,
 }
 
@@ -264,8 +302,7 @@ const uniqueViolation = '23505'
 
 function scimErrorOf(error: unknown): ScimError | undefined {
   if (error instanceof ScimError) return error
-  if ((error as { code?: unknown } | undefined)?.code === uniqueViolation)
-    return refusal('uniqueness', 'Another request took it at the same moment.')
+  if (codeOf(error) === uniqueViolation) return refusal('uniqueness', 'Another request took it at the same moment.')
   const known = toApiError(error)
   if (!known) return undefined
   const { status, title, detail = title } = toProblem(known)

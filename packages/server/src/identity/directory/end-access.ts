@@ -17,5 +17,5 @@ export async function endAccess(
   const principals = actingFor(snapshot, `user:${user}`)
   const end = { reason: 'fact-changed', at: unit.now, note } as const
   for await (const grants of openGrantPages(unit.tx, { principals }, pageSize))
-    for (const { id } of grants) await endGrant(unit, { id, end })
+    await Promise.all(grants.map(({ id }) => endGrant(unit, { id, end })))
 }

@@ -4,8 +4,10 @@
  */
 
 import { sql } from 'kysely'
+import type { Selectable } from 'kysely'
 import type { Instant } from '@tidegate/core'
 import type { Unit } from '../../store/change.ts'
+import type { Tables } from '../../store/database.ts'
 import { instantParam, maybeInstantParam } from '../../store/database.ts'
 import { forgetFactors } from '../factors/factors.ts'
 import { endLogins } from '../logins/logins.ts'
@@ -21,23 +23,51 @@ export type DirectoryUser = {
 
 type Change = 'added' | 'changed' | 'suspended' | 'restored'
 
+export type DirectoryRow = Selectable<Tables['directoryUser']>
+
+/** Locked until the transaction ends. `undefined`: no source has said anything of them. */
+export const lockPerson = ({ tx }: Unit, id: string): Promise<DirectoryRow | undefined> =>
+  tx.selectFrom('directoryUser').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+
 /** @returns what changed; `undefined`: nothing. Whoever is not active loses their logins in the same transaction */
-export async function putUser(unit: Unit, user: DirectoryUser): Promise<Change | undefined> {
+export const putUser = async (unit: Unit, user: DirectoryUser): Promise<Change | undefined> =>
+  putOver(unit, await lockPerson(unit, user.id), user)
+
+const columnsOf = ({ about, active, externalId }: DirectoryUser) => ({
+  name: about.name ?? null,
+  email: about.email ?? null,
+  manager: about.manager ?? null,
+  active,
+  externalId,
+})
+
+/** What the directory has of someone. */
+export type Before = Pick<DirectoryRow, 'source' | 'externalId' | 'name' | 'email' | 'manager' | 'active'>
+
+/** Whether it has them like this already. */
+export const isKnown = (before: Before, user: DirectoryUser): boolean =>
+  before.source === user.source &&
+  Object.entries(columnsOf(user)).every(([name, value]) => before[name as keyof Before] === value)
+
+/** @param before as it is locked. @returns as of `putUser` */
+export async function putOver(
+  unit: Unit,
+  before: Before | undefined,
+  user: DirectoryUser,
+): Promise<Change | undefined> {
   const { tx, now } = unit
-  const { id, source, externalId, active, about } = user
-  const before = await tx.selectFrom('directoryUser').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  const { id, source, active } = user
   if (before && before.source !== source)
     throw new Error(`The person ${id} is one of ${before.source}, not of ${source}.`)
-  const columns = { name: about.name ?? null, email: about.email ?? null, manager: about.manager ?? null, active }
-  const same =
-    before && Object.entries(columns).every(([name, value]) => before[name as keyof typeof columns] === value)
-  if (same && before.externalId === externalId) return undefined
-  const written = { ...columns, externalId, changedAt: instantParam(now) }
-  await tx
-    .insertInto('directoryUser')
-    .values({ id, source, createdAt: instantParam(now), ...written })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(written))
-    .execute()
+  if (before && isKnown(before, user)) return undefined
+  const written = { ...columnsOf(user), changedAt: instantParam(now) }
+  unit.send(
+    tx
+      .insertInto('directoryUser')
+      .values({ id, source, createdAt: instantParam(now), ...written })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet(written))
+      .execute(),
+  )
   const change = changeOf(before, active)
   unit.record({ type: 'directory.user-changed', at: now, fields: { source, change, principal: `user:${id}` } })
   if (!active) await endLogins(unit, { user: id }, { reason: 'suspended' })

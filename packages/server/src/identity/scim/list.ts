@@ -111,13 +111,6 @@ export async function findUser(reader: Reader, source: Source, id: string): Prom
   return row as UserRow
 }
 
-export async function findGroup(reader: Reader, source: Source, id: string): Promise<GroupRow> {
-  const query = reader.selectFrom('scimGroup').selectAll().where('id', '=', id).where('source', '=', source.id)
-  const row = await query.executeTakeFirst()
-  if (!row) throw notFound()
-  return row
-}
-
 /** As many of them as have no more members together than a page has. At least one, or nobody would get to the others. */
 export async function fittingGroups(reader: Reader, rows: readonly GroupRow[]): Promise<readonly GroupRow[]> {
   const ids = rows.map(({ groupId }) => groupId)

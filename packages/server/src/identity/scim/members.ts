@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import type { Unit } from '../../store/change.ts'
 import type { Reader } from '../../store/database.ts'
 import { refusal } from './errors.ts'
+import type { MemberChange } from './patch.ts'
 import type { Source } from './source.ts'
 
 type Asked = { readonly ids: ReadonlySet<string>; readonly missing: 'refuse' | 'skip' }
@@ -27,6 +28,27 @@ export async function memberKeys({ tx }: Unit, source: Source, { ids, missing }:
     throw refusal('invalidValue', `There is no person or group ${stranger.slice(0, 64)} of this source. Push it first.`)
   }
   return rows.map(({ key }) => key)
+}
+
+/** Whether it would change nothing. Read without locks, in one statement, whoever else is in the group. */
+export async function isSo(
+  reader: Reader,
+  source: Source,
+  { group, wanted }: { readonly group: string; readonly wanted: MemberChange },
+): Promise<boolean> {
+  const { anew, added, removed } = wanted
+  const named = [...added, ...(anew ? [] : removed)]
+  const { rows } = await sql<{ members: number; ids: readonly string[] | null }>`
+    with named as (
+      select id, 'user:' || user_id as member from scim_user where source = ${source.id} and id = any(${named}::text[])
+      union all
+      select id, 'group:' || group_id from scim_group where source = ${source.id} and id = any(${named}::text[])
+    )
+    select (select array_agg(id) from named join directory_membership m using (member) where m.group_id = ${group}) as ids,
+      (select count(*) from directory_membership where ${anew} and group_id = ${group}) as members`.execute(reader)
+  const inside = new Set(rows[0]?.ids)
+  if (anew && rows[0]?.members !== added.size) return false
+  return inside.size === added.size && [...added].every((id) => inside.has(id))
 }
 
 type Member = { readonly member: string }

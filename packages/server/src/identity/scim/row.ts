@@ -13,6 +13,9 @@ export type Row = {
   readonly changedAt: Instant
 }
 
+/** One that is asked about. @property ifMatch the version that the caller has read, as it sent it */
+export type Which = { readonly id: string; readonly ifMatch?: string | undefined }
+
 /** Says nothing, and cannot be guessed. */
 export const newResourceId = ({ random }: Runtime): string => Buffer.from(random(16)).toString('hex')
 
