@@ -19,6 +19,8 @@ export const localLimits = {
     /** and that wait for it. One more is told to come back. */
     waiting: 200,
   },
-  /** What is left of a password once what everyone tries is taken out of it. */
-  ownPart: 6,
+  /** Guesses that a password takes, as a power of ten: argon2id, and the wait after wrong ones, are on top of it. */
+  guessesLog10: 10,
+  /** Characters of it that this is estimated by. */
+  estimated: 32,
 } as const satisfies Record<string, Millis | number | Record<string, number>>

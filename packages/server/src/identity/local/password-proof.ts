@@ -44,7 +44,7 @@ export async function hashChosen(
 ): Promise<{ readonly hashed: string } | { readonly problem?: string }> {
   const user = await invitedUser(db, secret, runtime.now())
   if (user === undefined) return {}
-  const problem = passwordProblem(password, user)
+  const problem = await passwordProblem(password, user)
   if (problem !== undefined) return { problem }
   return { hashed: await hashing.run(() => hashPassword(password)) }
 }

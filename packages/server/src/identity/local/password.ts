@@ -1,7 +1,7 @@
 /** Passwords, as argon2id: slow and large for whoever guesses at a stolen store. */
 
 import { hash, verify } from '@node-rs/argon2'
-import { ownPartOf } from './guessable.ts'
+import { isGuessable } from './guessable.ts'
 import { localLimits } from './limits.ts'
 
 /** OWASP's first choice: 19 MiB, two passes, one lane. `2` is argon2id, which the library names by an enum of types. */
@@ -23,11 +23,11 @@ export async function isPassword(password: string, hashed: string | null | undef
 }
 
 /** What is wrong with it; `undefined`: nothing. Length is what counts, and not which signs it is of. */
-export function passwordProblem(password: string, user: string): string | undefined {
+export async function passwordProblem(password: string, user: string): Promise<string | undefined> {
   const length = [...plain(password)].length
-  const { passwordShortest: shortest, passwordLongest: longest, ownPart } = localLimits
+  const { passwordShortest: shortest, passwordLongest: longest } = localLimits
   if (length < shortest) return `A password has at least ${shortest} characters. Several words are easier to keep.`
   if (length > longest) return `A password has at most ${longest} characters.`
-  if (ownPartOf(plain(password), user).length >= ownPart) return undefined
+  if (!(await isGuessable(plain(password), user))) return undefined
   return 'That password is little more than your name, a word that everyone tries, a row of keys or the same again.'
 }
