@@ -1,6 +1,6 @@
 /** Who may break glass, for what, and how they have to have proved who they are. Configuration names each of them. */
 
-import type { Authentication, Millis, Principal } from '@tidegate/core'
+import type { AccessRequest, Authentication, Millis, Principal } from '@tidegate/core'
 import { formatDuration } from '@tidegate/core'
 import { readMember } from '../configuration/membership.ts'
 import type { DeclaredBreakGlass } from '../configuration/schema.ts'
@@ -29,9 +29,16 @@ export const isOneOf = (principal: Principal, people: readonly string[]): boolea
     .map(readMember)
     .some(({ kind, id }) => (kind === 'group' ? principal.groups.includes(id) : principal.id === id))
 
-/** For this role, as configuration says today. */
-export const isRegistered = ({ declared: { breakGlass } }: Snapshot, principal: Principal, role: string): boolean =>
-  breakGlass !== undefined && isOneOf(principal, breakGlass.people) && breakGlass.roles.includes(role)
+type OfRole = Pick<AccessRequest, 'action' | 'resource' | 'role'>
+
+/** What was had by breaking glass is had for as long as configuration, as it is today, registers that person and role. */
+export const isUnregistered = (
+  { action, resource, role }: OfRole,
+  principal: Principal,
+  { declared: { breakGlass } }: Snapshot,
+): boolean =>
+  action === 'break-glass' &&
+  !(breakGlass && isOneOf(principal, breakGlass.people) && breakGlass.roles.includes(`${resource}/${role}`))
 
 /** Why someone does not break glass: for the log, and in words for them. */
 export type Refusal = {

@@ -17,6 +17,7 @@ import {
   isAdministration,
   roleKey,
 } from '@tidegate/core'
+import { isUnregistered } from '../break-glass/registered.ts'
 import type { ResourceEntry, Snapshot } from '../configuration/snapshot.ts'
 import type { Password, WayIn } from '../gateways/way-in.ts'
 import { leadThrough, makePassword, wayIn } from '../gateways/way-in.ts'
@@ -167,6 +168,10 @@ async function begin(lifecycle: Lifecycle, unit: Unit, { caller, id, as }: Begin
   const outcome = grantCommands.activate(grant, { now: unit.now, allowed: allowance?.allowed ?? grant.duration })
   if ('refused' in outcome) throw activationRefusal(outcome)
   if (!allowance || !entry) throw new ApiError('policy-refuses', { detail: 'The role is no longer there.' })
+  if (request && isUnregistered(request, caller.principal, snapshot))
+    throw new ApiError('policy-refuses', {
+      detail: 'You are no longer registered to break glass for it; it is ending.',
+    })
   const { question, decision, allowed } = allowance
   if (allowed === undefined) throw policyRefuses(caller, decision)
   if (grant.state === 'active' && isBeyondObliging(grant, decision)) throw beyondObliging(decision)

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessRequest, Approval, EndReason, GrantEvent, GrantId, Instant, Signal } from '@tidegate/core'
 import { grantCommands, principalKey, restsOn } from '@tidegate/core'
-import { isRegistered } from '../break-glass/registered.ts'
+import { isUnregistered } from '../break-glass/registered.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Principals } from '../identity/principals.ts'
 import { findPrincipal } from '../identity/principals.ts'
@@ -201,7 +201,7 @@ function consequenceOf({ runtime }: Lifecycle, grant: StoredGrant, { facts, now 
   const authentication = authenticationOfGrant(grant, now)
   const asked = request && askedFor(request, { snapshot, principal, authentication, step: 'hold' })
   if (!asked) return { becomes: 'ended', reason: 'policy-changed', note: 'The role is no longer there.' }
-  if (request.action === 'break-glass' && !isRegistered(snapshot, principal, `${grant.resource}/${grant.role}`))
+  if (isUnregistered(request, principal, snapshot))
     return { becomes: 'ended', reason: 'policy-changed', note: 'Its holder is no longer registered to break glass.' }
   // Not in use: it is asked about again when it is activated, and facts may have come back by then.
   if (grant.state === 'scheduled' || grant.state === 'ready') return { becomes: 'kept' }
