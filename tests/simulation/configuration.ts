@@ -19,6 +19,7 @@ export const personBehind: Readonly<Record<string, string>> = {
 
 export const targetNames = ['orders', 'ledger', 'ledger-b'] as const
 export const roles = ['orders/read', 'orders/write', 'orders/admin', 'ledger/read', 'ledger/write'] as const
+export const administrationRoles = ['tidegate/auditor', 'tidegate/policy-author', 'tidegate/owner'] as const
 
 /** One token for each principal, the same in every history. */
 export const tokenOf = (principal: string): string =>
@@ -40,11 +41,21 @@ export type Variant = {
   readonly writePrivileges?: readonly string[]
   readonly fourEyes?: boolean
   readonly administrators?: readonly string[]
+  /** Policy gives roles of Tidegate to nobody. */
+  readonly noAdministering?: boolean
+  readonly glassPeople?: readonly string[]
+  readonly glassRoles?: readonly string[]
+  readonly reviewers?: readonly string[]
+  /** Policy lists nothing for it, whoever is registered. */
+  readonly noGlass?: boolean
 }
 
 const engineers = ['alice', 'bob', 'carol', 'service:ci', 'agent:helper']
 const leads = ['carol', 'dora', 'erin']
 export const administrators = ['dora', 'erin']
+const glassPeople = ['alice', 'bob']
+const glassRoles = ['orders/admin', 'ledger/write', 'tidegate/owner']
+const reviewers = ['carol', 'erin']
 
 export const variants: readonly Variant[] = [
   { about: 'as at the beginning' },
@@ -59,6 +70,10 @@ export const variants: readonly Variant[] = [
   { about: 'writers may delete', writePrivileges: ['select', 'insert', 'delete'] },
   { about: 'changes take two people', fourEyes: true },
   { about: 'nobody writes, and changes take two people', noWriting: true, fourEyes: true },
+  { about: 'nobody is given a role of Tidegate', noAdministering: true },
+  { about: 'bob breaks no glass, and erin reviews alone', glassPeople: ['alice'], reviewers: ['erin'] },
+  { about: 'glass is broken for Tidegate alone', glassRoles: ['tidegate/owner'] },
+  { about: 'policy lists nothing to break glass for', noGlass: true },
 ]
 
 /** Nobody could change these back: they are refused. */
@@ -85,11 +100,20 @@ export function fullVariant(index: number) {
     writePrivileges: ['select', 'insert'],
     fourEyes: false,
     administrators,
+    noAdministering: false,
+    glassPeople,
+    glassRoles,
+    reviewers,
+    noGlass: false,
     ...variant,
   }
 }
 
 export const adminMinutes = 15
+/** How long a role of Tidegate is given for. */
+export const administrationMinutes: Readonly<Record<string, number>> = { auditor: 15, 'policy-author': 10, owner: 10 }
+export const glassMinutes = 20
+export const reviewMinutes = 40
 export const ownersOfOrders = ['dora', 'bob']
 export const managerOf: Readonly<Record<string, string>> = { alice: 'dora', bob: 'erin' }
 
@@ -99,7 +123,14 @@ const privileges: Readonly<Record<string, readonly string[]>> = {
 }
 const risk: Readonly<Record<string, string>> = { read: 'low', write: 'elevated', admin: 'admin' }
 
-type Full = ReturnType<typeof fullVariant>
+export type Full = ReturnType<typeof fullVariant>
+
+/** Configuration registers nothing that is not there. */
+export const glassRolesOf = ({ ledger, glassRoles }: Full): readonly string[] =>
+  glassRoles.filter((role) => ledger !== undefined || !role.startsWith('ledger/'))
+
+export const breaksGlass = (variant: Full, person: string, role: string): boolean =>
+  variant.glassPeople.includes(person) && glassRolesOf(variant).includes(role)
 
 export function filesOf(index: number): Files {
   const variant = fullVariant(index)
@@ -141,6 +172,14 @@ groups:
   - { id: leads, members: [${variant.leads.join(', ')}] }
   - { id: orders-team, members: [${ownersOfOrders.join(', ')}] }
   - { id: admins, members: [${variant.administrators.join(', ')}] }
+  - { id: reviewers, members: [${variant.reviewers.join(', ')}] }
+breakGlass:
+  people: [${variant.glassPeople.join(', ')}]
+  roles: [${glassRolesOf(variant).join(', ')}]
+  longest: ${glassMinutes}m
+  proof: any
+  review: { by: reviewers, within: ${reviewMinutes}m }
+  notify: [leads]
 `
 
 const roleYaml = (name: string, variant: Full): string =>
@@ -186,6 +225,25 @@ permit (principal in Group::"engineers", action == Action::"access", resource in
 when { resource.risk == "admin" && context has ticket && context.ticket.open };
 
 @id("not-from-bad-devices")
-forbid (principal, action == Action::"access", resource in Label::"env=production")
+forbid (principal, action, resource)
 when { context has device && !context.device.compliant };
+${variant.noAdministering ? '' : administering}${variant.noGlass ? '' : glass}`
+
+const administering = `
+@id("who-audits") @max_duration("${administrationMinutes['auditor']}m")
+permit (principal in Group::"engineers", action == Action::"access", resource == Role::"tidegate/auditor");
+
+@id("who-writes-policy") @approvers("leads") @max_duration("${administrationMinutes['policy-author']}m")
+permit (principal in Group::"engineers", action == Action::"access", resource == Role::"tidegate/policy-author");
+
+@id("who-owns") @approvers("owner") @max_duration("${administrationMinutes['owner']}m")
+permit (principal in Group::"engineers", action == Action::"access", resource == Role::"tidegate/owner");
+`
+
+const glass = `
+@id("glass") @max_duration("${glassMinutes}m")
+permit (principal, action == Action::"break-glass", resource in Label::"env=production");
+
+@id("glass-for-tidegate") @max_duration("${administrationMinutes['owner']}m")
+permit (principal, action == Action::"break-glass", resource == Role::"tidegate/owner");
 `

@@ -4,6 +4,7 @@ import type { GrantId } from '@tidegate/core'
 import { formatInstant, instant } from '@tidegate/core'
 import { beforeEach, expect, test } from 'vitest'
 import { benchForTests } from './bench-for-tests.ts'
+import { variants } from './configuration.ts'
 import type { Script } from './script.ts'
 import { activate, post, revoke, scriptOf, strikeNext } from './script.ts'
 import type { Fault, Strand } from './strands.ts'
@@ -63,6 +64,23 @@ test('a grant is not opened again where its resource points to now, while its lo
   await drain()
   expect(await stateOf(grant)).toBe('ended')
   expect([...loginsOn('ledger'), ...loginsOn('ledger-b')]).toEqual([])
+})
+
+test('what was had by breaking glass is not opened again once its holder is registered no more', async () => {
+  const breaking = { role: 'orders/admin', duration: '10m', reason: 'found' }
+  const { body } = await call(post('user:alice', '/v1/break-glass', breaking))
+  const grant = (body['grant'] as { id: string }).id
+  const forTidegateAlone = variants.findIndex(({ glassRoles }) => glassRoles?.length === 1)
+  // The process dies once the configuration is in force, and before it has asked again about what is open.
+  await call(post('user:dora', '/v1/config/apply', applyBody(forTidegateAlone)), {
+    process: 1,
+    faults: [{ of: 'commits', at: 1, how: 'crash-after' }],
+  })
+  expect(await call(activate(grant))).toMatchObject({ status: 409, body: { code: 'policy-refuses' } })
+  await finish(await begin((process) => process.reask()))
+  await drain()
+  expect(await stateOf(grant)).toBe('ended')
+  expect(loginsOn('orders')).toEqual([])
 })
 
 test('a scheduled grant is activated at its start, before anyone has made it ready', async () => {

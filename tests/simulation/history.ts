@@ -65,6 +65,7 @@ const tables = [
   'access_grant',
   'decision',
   'finding',
+  'break_glass_review',
   'signal',
   'audit_disclosure',
   'target_state',

@@ -4,6 +4,7 @@ import { privilegesOf } from '@tidegate/connectors/memory'
 import type { GrantId } from '@tidegate/core'
 import { changedAlone, lockedOut } from './administration.ts'
 import { fullVariant, managerOf, ownersOfOrders, personBehind } from './configuration.ts'
+import { brokenAgain, unregisteredUses, unreviewedUses } from './glass.ts'
 import { foldFindings, foldGrant, foldRequest } from './fold.ts'
 import { mayBeOn } from './judge.ts'
 import type { Entry, GrantRow, RequestRow, Sight } from './look.ts'
@@ -126,12 +127,28 @@ export const invariants = {
     about: 'Where two people are asked for, no configuration comes into force by one.',
     check: ({ world, now }) => changedAlone(world, now),
   },
+  'only-the-registered-break-glass': {
+    about: 'Whoever broke glass was registered for that role by the configuration of that moment.',
+    check: ({ world, now }) => unregisteredUses(world, now),
+  },
+  'glass-is-reviewed': {
+    about:
+      'Each use of break-glass has its review, its entry, and a finding that is open until somebody else has reviewed it.',
+    check: ({ world, now, before }) => unreviewedUses(world, now, before),
+  },
+  'unreviewed-breaks-no-glass': {
+    about: 'Whoever has a use of break-glass that was not reviewed in time breaks none again.',
+    check: ({ now, before }) => brokenAgain(now, before),
+  },
 } as const satisfies Record<string, Invariant>
 
 /** What follows from one answer or from one pass, by `judge.ts`. */
 export const judgements = {
   'credential-only-while-live': 'A credential is handed out only while its grant is active, and says its end.',
   'facts-end-grants': 'Whoever is known to have a bad device has nothing open once that was answered.',
+  'power-only-while-held':
+    'What takes a role of Tidegate lets through whoever holds it at that moment, by a live grant or standing, and nobody else.',
+  'standing-power-is-told': 'What standing owners change by nothing but that is told by an entry for each time.',
   'the-target-hears-first':
     'Whoever is told that a grant ends later is told so when its target knows, or that it does not yet.',
   'reading-changes-nothing': 'What only reads leaves grants, requests, findings and entries as they were.',
@@ -226,7 +243,7 @@ const outOfStep = ({ told }: World, { row, secret, late }: Late): boolean =>
 function withoutLogin(world: World, row: GrantRow): string[] {
   // Whoever has the fastest clock may have closed it, and not have recorded it.
   const over = (row.expires_at ?? 0) <= world.now + Math.max(...world.skews)
-  if (row.state !== 'active' || over) return []
+  if (row.state !== 'active' || over || row.resource === 'tidegate') return []
   const target = world.targetOf(row.resource, row.configuration ?? 0)
   const login = target?.memory.logins.get(row.id as GrantId)
   if (!login) return target?.removed.has(row.id as GrantId) ? [] : [`${row.id} is active and has no login`]
@@ -381,11 +398,12 @@ function wrongApproval(world: World, row: RequestRow, now: Sight, entries: reado
   const hash = now.decisions.get(row.decision)?.policy_version ?? ''
   const variant = fullVariant(world.variantOfHash(hash))
   const stages = requiredStages(row, variant)
+  const owners = { orders: ownersOfOrders, tidegate: variant.administrators }[row.resource] ?? []
   const eligible = (approver: string, spec: string): boolean =>
     spec === 'leads'
       ? variant.leads.includes(approver)
       : spec === 'owner'
-        ? row.resource === 'orders' && ownersOfOrders.includes(approver)
+        ? owners.includes(approver)
         : managerOf[self ?? ''] === approver && row.principal !== 'service:ci'
   // Those who left their group since they answered were counted when they did.
   const everEligible = (approver: string, spec: string): boolean =>
@@ -397,6 +415,9 @@ function wrongApproval(world: World, row: RequestRow, now: Sight, entries: reado
 }
 
 function requiredStages({ role }: RequestRow, variant: ReturnType<typeof fullVariant>): readonly Stage[] {
+  if (role === 'auditor') return []
+  if (role === 'policy-author') return [{ approvers: ['leads'], count: 1 }]
+  if (role === 'owner') return [{ approvers: ['owner'], count: 1 }]
   if (role === 'read') return variant.readNeedsLead ? [{ approvers: ['leads'], count: 1 }] : []
   if (role === 'write')
     return variant.noWriting ? [{ approvers: ['no one'], count: 1 }] : [{ approvers: ['leads'], count: 2 }]

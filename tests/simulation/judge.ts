@@ -2,7 +2,8 @@
 
 import type { GrantId } from '@tidegate/core'
 import { minutesOf } from './time.ts'
-import type { GrantRow, Sight } from './look.ts'
+import type { GrantRow, ReviewRow, Sight } from './look.ts'
+import { judgePower } from './power.ts'
 import type { Answer, Call } from './process.ts'
 import { secretsIn } from './secrets.ts'
 import type { Outcome, Strand } from './strands.ts'
@@ -12,7 +13,14 @@ import { isLockout, mostSkewMs } from './world.ts'
 type Completed = { readonly outcome: Outcome; readonly strand: Strand; readonly name: string }
 export type Called = Completed & { readonly call: Call; readonly begun: Begun }
 /** How things stood when the work was begun. */
-export type Begun = { readonly now: number; readonly healthy: boolean; readonly step: number }
+export type Begun = {
+  readonly now: number
+  readonly healthy: boolean
+  readonly step: number
+  readonly grants: Sight['grants']
+  /** Of the configuration in force. */
+  readonly version: number
+}
 export type Worked = Completed & { readonly begun: Begun }
 
 /** Judged once the store has been looked at: nothing else is let through before. */
@@ -23,6 +31,8 @@ export const begunNow = (world: World, process: number): Begun => ({
   now: world.clock(process),
   healthy: isHealthy(world),
   step: world.steps,
+  grants: world.sight.grants,
+  version: world.version(),
 })
 
 const isHealthy = (world: World): boolean =>
@@ -37,7 +47,8 @@ function judgeCall(world: World, called: Called): void {
   const answer = outcome.value as Answer
   world.log(`        ${strand.number} ${answer.status} ${summary(answer)}`)
   judgeStatus(world, called, answer)
-  if (!call.path.endsWith('/activate') && call.path !== '/v1/access')
+  judgePower(world, called, answer)
+  if (!handsOut(call))
     for (const what of secretsIn(world, JSON.stringify(answer.body), `the answer to ${name}`))
       world.fail('secrets-stay-out', what)
   if (call.method === 'GET') judgeReading(world, called)
@@ -45,6 +56,10 @@ function judgeCall(world: World, called: Called): void {
   const rule = answers.find(([path]) => path.test(call.path) && call.method !== 'GET')
   rule?.[1](world, { ...called, answer, id: call.path.split('/')[3] ?? '' })
 }
+
+/** Its answer, and no other, holds a secret. */
+const handsOut = ({ path }: Call): boolean =>
+  path.endsWith('/activate') || path === '/v1/access' || path === '/v1/break-glass'
 
 function summary({ status, body }: Answer): string {
   if (status >= 300) return `${textOf(body['code'])} ${textOf(body['detail'])}`.slice(0, 160)
@@ -87,8 +102,8 @@ function judgeReading(world: World, { strand, name, begun }: Called): void {
   if (rowsOf(world.sight) !== rowsOf(world.earlier)) world.fail('reading-changes-nothing', `${name} changed something`)
 }
 
-const rowsOf = ({ grants, requests, findings, changes, entries }: Sight): string =>
-  JSON.stringify([[...grants], [...requests], findings, changes, entries.length])
+const rowsOf = ({ grants, requests, findings, reviews, changes, entries }: Sight): string =>
+  JSON.stringify([[...grants], [...requests], findings, reviews, changes, entries.length])
 
 type Heard = Called & { readonly answer: Answer; readonly id: string }
 
@@ -110,6 +125,11 @@ const answers: readonly [RegExp, (world: World, heard: Heard) => void][] = [
   [/^\/v1\/requests\/[^/]+\/cancel$/, (world, { id }) => void world.told.cancelled.add(id)],
   [/^\/v1\/grants\/[^/]+\/activate$/, handedOver],
   [/^\/v1\/access$/, openedAtOnce],
+  [/^\/v1\/break-glass$/, glassBroken],
+  [
+    /^\/v1\/reviews\/[^/]+\/close$/,
+    (world, { id, call }) => void world.told.reviews.set(id, ({ closed_by }) => closed_by === callerOf(call)),
+  ],
   [/^\/v1\/grants\/[^/]+\/extend$/, extendedNow],
   [
     /^\/v1\/grants\/[^/]+\/(done|revoke)$/,
@@ -150,7 +170,14 @@ function openedAtOnce(world: World, heard: Heard): void {
   const [request, grant] = [body['request'], body['grant']] as { id: string; principal: string }[]
   const { reason } = heard.call.body as { reason: string }
   world.told.requests.set(String(request?.id), { key: reason, by: String(request?.principal) })
-  if (grant) handedOver(world, { ...heard, id: grant.id })
+  // A role of Tidegate itself has no login to hand out.
+  if (grant && body['credential'] !== undefined) handedOver(world, { ...heard, id: grant.id })
+}
+
+function glassBroken(world: World, heard: Heard): void {
+  openedAtOnce(world, heard)
+  const { id, principal } = heard.answer.body['review'] as { id: string; principal: string }
+  world.told.reviews.set(id, ({ person }: ReviewRow) => `user:${person}` === principal)
 }
 
 type Extended = {

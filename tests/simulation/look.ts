@@ -40,6 +40,7 @@ export type RequestRow = {
   readonly settled_at: number | null
   readonly extends: string | null
   readonly grant_id: string | null
+  readonly action: 'break-glass' | null
 }
 
 export type ApprovalRow = {
@@ -55,6 +56,18 @@ export type FindingRow = {
   readonly kind: string
   readonly subject: string
   readonly closed_at: number | null
+}
+
+export type ReviewRow = {
+  readonly id: string
+  readonly grant_id: string
+  readonly person: string
+  readonly resource: string
+  readonly role: string
+  readonly used_at: number
+  readonly due_at: number
+  readonly closed_at: number | null
+  readonly closed_by: string | null
 }
 
 export type Entry = Readonly<Record<string, unknown>> & {
@@ -86,6 +99,7 @@ export type Sight = {
   readonly requests: ReadonlyMap<string, RequestRow>
   readonly approvals: readonly ApprovalRow[]
   readonly findings: readonly FindingRow[]
+  readonly reviews: readonly ReviewRow[]
   readonly decisions: ReadonlyMap<string, DecisionRow>
   /** In the order in which they were written. */
   readonly entries: readonly Entry[]
@@ -104,7 +118,7 @@ const text = `
   select id, request, principal, resource, role, state, duration_ms, start_at, activate_by, activated_at, expires_at, extension,
          extended_at, attempt, unsure_attempts, end_reason, end_at, ended_at, configuration, due_at from access_grant order by id;
   select id, principal, resource, role, duration_ms, reason, ticket, status, decision, pending_until, settled_at, extends,
-         grant_id from access_request order by id;
+         grant_id, action from access_request order by id;
   select id, request, approver, verdict, as_specs from approval order by serial;
   select id, kind, subject, closed_at from finding order by id;
   select id, outcome, policy_version from decision order by id;
@@ -113,6 +127,7 @@ const text = `
   select name, subject, value, observed_at, stale_at from signal order by name, subject;
   select resource, due_at from target_state order by resource;
   select size, note from audit_checkpoint order by size;
+  select id, grant_id, person, resource, role, used_at, due_at, closed_at, closed_by from break_glass_review order by id;
   select count(*)::int as waiting from audit_entry where leaf_index is null;
   select serial, body from audit_entry where serial > $FLOOR order by serial;
 `
@@ -124,7 +139,7 @@ export function createLook(store: Store): Look {
     const results = (await store.admin.query(text.replace('$FLOOR', String(floor)))) as unknown as { rows: never[] }[]
     const rows = results.map((result) => result.rows)
     const [grants, requests, approvals, findings, decisions, ...more] = rows as unknown as Tables
-    const [configurations, changes, signals, tending, checkpoints, counts, bodies] = more
+    const [configurations, changes, signals, tending, checkpoints, reviews, counts, bodies] = more
     const added = bodies.filter(({ serial }) => !seen.has(serial))
     if (added.length > 0) {
       for (const { serial, body } of added) seen.set(serial, entryOf(serial, body))
@@ -139,6 +154,7 @@ export function createLook(store: Store): Look {
       unplaced: counts[0]?.waiting ?? 0,
       approvals,
       findings,
+      reviews,
       configurations,
       changes,
       signals,
@@ -159,6 +175,7 @@ type Tables = [
   SignalRow[],
   Sight['tending'],
   Sight['checkpoints'],
+  ReviewRow[],
   { waiting: number }[],
   { serial: number; body: Buffer }[],
 ]

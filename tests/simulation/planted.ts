@@ -6,12 +6,13 @@ import { after, formatInstant, hours, instant, makeId, principalKey } from '@tid
 import type { GrantId } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Snapshot } from '../../packages/server/src/configuration/snapshot.ts'
+import { closeFinding } from '../../packages/server/src/findings/findings.ts'
 import type { FindPrincipals } from '../../packages/server/src/identity/principals.ts'
 import { credentialView, grantView } from '../../packages/server/src/operations/views.ts'
 import type { Tx } from '../../packages/server/src/store/database.ts'
 import { saveGrant } from '../../packages/server/src/lifecycle/save.ts'
 import { findGrant, lockGrant } from '../../packages/server/src/store/grants.ts'
-import { hashOfFiles } from './configuration.ts'
+import { hashOfFiles, people } from './configuration.ts'
 import type { History } from './history.ts'
 import { runHistory } from './history.ts'
 import type { InvariantName } from './invariants.ts'
@@ -37,6 +38,8 @@ const tamperWith =
     pattern.test(text) && by.test(strand) ? tampering : undefined
 
 const leftOut: Tampering = { as: 'left-out' }
+/** As `readHeld` asks which roles of Tidegate itself somebody has. */
+const whatIsHeld = /from "access_grant" where "principal" = \$1 and "resource" = \$2 and "state" = \$3/
 const misread = (change: (row: Row) => Row): Tampering => ({ as: 'misread', rows: (rows) => rows.map(change) })
 const noRows: Tampering = { as: 'misread', rows: () => [] }
 
@@ -79,6 +82,19 @@ const withoutFourEyes = (snapshot: Snapshot): Snapshot => {
   const { declared } = snapshot
   return { ...snapshot, declared: { ...declared, settings: { ...declared.settings, fourEyes: false } } }
 }
+
+/** As if the whole company were on call. */
+const withEveryone = (snapshot: Snapshot): Snapshot => {
+  const { declared } = snapshot
+  const { breakGlass } = declared
+  return {
+    ...snapshot,
+    declared: { ...declared, ...(breakGlass && { breakGlass: { ...breakGlass, people: [...people] } }) },
+  }
+}
+
+/** What it takes for bugs of administration and break-glass to show. */
+const administering: Emphasis = { askToAdminister: 3, administer: 3, breakGlass: 3, review: 3, activate: 2 }
 
 const farAway = Date.UTC(2027, 0, 1)
 const twoDays = 2 * 86_400_000
@@ -391,6 +407,99 @@ export const plantedBugs: Readonly<Record<string, PlantedBug>> = {
       },
     }),
   },
+  'a role of Tidegate that outlasts its grant until somebody ends it': {
+    caughtBy: 'power-only-while-held',
+    seed: 3,
+    more: { ...administering, administer: 4 },
+    tamper: ({ text, values }) =>
+      whatIsHeld.test(text) ? { as: 'miswritten', values: values.with(3, new Date(0)) } : undefined,
+  },
+  'a role of Tidegate that is had once its grant is ending, and not before': {
+    caughtBy: 'power-only-while-held',
+    seed: 3,
+    more: { ...administering, administer: 4, done: 4, revoke: 4 },
+    tamper: ({ text, values }) =>
+      whatIsHeld.test(text) ? { as: 'miswritten', values: values.with(2, 'ending') } : undefined,
+  },
+  'standing owners who count as owners by a grant': {
+    caughtBy: 'standing-power-is-told',
+    seed: 2,
+    more: administering,
+    tamper: ({ text, values }) =>
+      whatIsHeld.test(text) && values[0] === 'user:dora'
+        ? { as: 'misread', rows: () => [{ id: 'grt_none', role: 'owner', expires_at: farAway }] }
+        : undefined,
+  },
+  'glass that everyone breaks': {
+    caughtBy: 'only-the-registered-break-glass',
+    seed: 9,
+    more: administering,
+    handlers: (real) => ({
+      ...real,
+      breakGlass: {
+        kind: 'plain',
+        run(call) {
+          const { configurations } = call.services
+          const current: typeof configurations.current = async (reader) =>
+            withEveryone(await configurations.current(reader))
+          const services = { ...call.services, configurations: { ...configurations, current } }
+          return real.breakGlass.run({ ...call, services }, undefined as never)
+        },
+      },
+    }),
+  },
+  'a use of break-glass whose review was forgotten': {
+    caughtBy: 'glass-is-reviewed',
+    seed: 1,
+    more: administering,
+    handlers: (real) => ({
+      ...real,
+      breakGlass: {
+        kind: 'plain',
+        async run(call) {
+          const output = await real.breakGlass.run(call, undefined as never)
+          await call.services.db.transaction().execute(async (tx) => {
+            await unguarded(tx)
+            await tx.deleteFrom('breakGlassReview').where('id', '=', output.review.id).execute()
+          })
+          return output
+        },
+      },
+    }),
+  },
+  'reviewers who review what they did themselves': {
+    caughtBy: 'glass-is-reviewed',
+    seed: 1,
+    more: administering,
+    handlers: (real) => ({
+      ...real,
+      closeReview: {
+        kind: 'change',
+        async run({ input: { id, comment }, caller }, unit) {
+          await unguarded(unit.tx)
+          const closed = { closedAt: new Date(unit.now), closedBy: caller.principal.id, comment }
+          const row = await unit.tx
+            .updateTable('breakGlassReview')
+            .set(closed)
+            .where('id', '=', id)
+            .where('closedAt', 'is', null)
+            .returningAll()
+            .executeTakeFirst()
+          if (!row) throw new ApiError('not-found')
+          const fields = { review: id, overdue: false, by: principalKey(caller.principal), comment }
+          unit.record({ type: 'break-glass.reviewed', at: unit.now, fields })
+          await closeFinding(unit, { kind: 'break-glass-used', subject: `review:${id}` })
+          return row as never
+        },
+      },
+    }),
+  },
+  'glass that is broken again before anybody has looked': {
+    caughtBy: 'unreviewed-breaks-no-glass',
+    seed: 1,
+    more: { ...administering, breakGlass: 6, review: 0 },
+    tamper: tamperWith(/from "break_glass_review" where "closed_at" is null and "person"/, noRows),
+  },
   'an opener that hands out what it made, whatever has become of the grant': {
     caughtBy: 'credential-only-while-live',
     seed: 1,
@@ -515,7 +624,7 @@ export const rareBugs = {
 const count = 80
 
 /** Left out of a history unless its bug is about them: what it takes to show then comes sooner. */
-const besides: Emphasis = { open: 0, extend: 0 }
+const besides: Emphasis = { open: 0, extend: 0, askToAdminister: 0, administer: 0, breakGlass: 0, review: 0 }
 
 /** The first history, from the seed that the bug names on, in which its invariant tells of it. */
 export async function findPlanted(bench: Bench, bug: PlantedBug, most = 15): Promise<History | undefined> {

@@ -6,7 +6,9 @@
 import { verifyLog } from '@tidegate/audit'
 import type { GrantId } from '@tidegate/core'
 import { publishedLog } from '../../packages/server/src/log/published.ts'
-import { adminMinutes, fullVariant } from './configuration.ts'
+import type { Full } from './configuration.ts'
+import { adminMinutes, administrationMinutes, breaksGlass, fullVariant, glassMinutes } from './configuration.ts'
+import { isOfGlass } from './glass.ts'
 import { mayBeOn } from './judge.ts'
 import type { GrantRow } from './look.ts'
 import type { Process } from './process.ts'
@@ -107,7 +109,8 @@ function inOrder(world: World): void {
     if (grant.state === 'ending' || grant.state === 'provisioning') fail(`${grant.id} is still ${grant.state}`)
     if (grant.state === 'active' && (grant.expires_at ?? 0) <= earliest) fail(`${grant.id} is active after its end`)
     if (grant.due_at !== null && grant.due_at <= earliest) fail(`${grant.id} (${grant.state}) is overdue`)
-    if (grant.state === 'active' && (grant.expires_at ?? 0) > latest) hasItsLogin(world, grant)
+    const hasLogin = grant.resource !== 'tidegate' && grant.state === 'active'
+    if (hasLogin && (grant.expires_at ?? 0) > latest) hasItsLogin(world, grant)
   }
   for (const { id, status, pending_until } of requests.values())
     if (status === 'pending' && pending_until <= earliest) fail(`${id} is pending after its time`)
@@ -119,7 +122,15 @@ function inOrder(world: World): void {
         fail(`${grant} is on ${target.name} and is ${grants.get(grant)?.state ?? 'not there'}`)
   }
   for (const { kind, subject, closed_at } of findings) if (closed_at === null) staleFinding(world, kind, subject)
+  for (const { id, due_at, closed_at } of world.sight.reviews)
+    if (closed_at === null && due_at <= earliest && !isToldAsOverdue(world, id))
+      world.fail('quiet-findings-are-so', `the review ${id} is overdue, and nobody was told`)
 }
+
+const isToldAsOverdue = ({ sight }: World, id: string): boolean =>
+  sight.findings.some(
+    ({ kind, subject, closed_at }) => kind === 'review-overdue' && subject === `review:${id}` && closed_at === null,
+  )
 
 /** Names of the targets that a resource of the configuration in force is on. */
 const inForce = (world: World): Set<string> =>
@@ -144,12 +155,15 @@ function hasItsLogin(world: World, { id, resource, role, configuration, expires_
 /** A finding says that something is so: it is open only while it is. What was an orphan waits for a human. */
 function staleFinding(world: World, kind: string, subject: string): void {
   const grant = world.sight.grants.get(subject.slice('grant:'.length))
+  const review = world.sight.reviews.find(({ id }) => subject === `review:${id}`)
   const stale =
     kind === 'close-failing'
       ? grant?.state !== 'ending'
       : kind === 'login-missing'
         ? grant?.state !== 'active'
-        : kind === 'target-untended'
+        : kind === 'review-overdue'
+          ? review?.closed_at !== null
+          : kind === 'target-untended'
   if (stale) world.fail('quiet-findings-are-so', `${kind} of ${subject} is open, and it is no longer so`)
 }
 
@@ -163,19 +177,30 @@ function policyHolds(world: World): void {
     for (const fact of factsAgainst(world, grant)) fail(`${id} is active, and ${fact}`)
     const member = principal.startsWith('user:') ? principal.slice('user:'.length) : principal
     const behind = principal === 'agent:helper' ? ['alice', principal] : [member]
-    if (!behind.every((one) => variant.engineers.includes(one)))
+    const glass = isOfGlass(world.sight, grant)
+    if (glass && (variant.noGlass || !breaksGlass(variant, member, `${resource}/${role}`)))
+      fail(`${id} is active, and ${principal} breaks no glass for ${resource}/${role}`)
+    if (!glass && !behind.every((one) => variant.engineers.includes(one)))
       fail(`${id} is active, and ${principal} is no engineer`)
+    if (!glass && resource === 'tidegate' && variant.noAdministering)
+      fail(`${id} is active, and nobody is given a role of Tidegate`)
     if (resource === 'ledger' && variant.ledger === undefined) fail(`${id} is active, and there is no ledger`)
     if (resource === 'orders' && !variant.ordersRoles.includes(role)) fail(`${id} is active, and orders has no ${role}`)
-    if (role === 'write' && variant.noWriting) fail(`${id} is active, and nobody may write`)
-    const most = { read: variant.readMinutes, write: variant.writeMinutes, admin: adminMinutes }[role] ?? 0
+    if (!glass && role === 'write' && variant.noWriting) fail(`${id} is active, and nobody may write`)
+    const most = minutesFor(variant, role, glass)
     const lasts = (expires_at ?? 0) - (extended_at ?? activated_at ?? 0)
     if (lasts > most * 60_000) fail(`${id} lasts ${lasts} ms, and ${role} is given for ${most} minutes`)
   }
 }
 
+function minutesFor({ readMinutes, writeMinutes }: Full, role: string, glass: boolean): number {
+  const usual = { read: readMinutes, write: writeMinutes, admin: adminMinutes, ...administrationMinutes }[role] ?? 0
+  return glass && administrationMinutes[role] === undefined ? glassMinutes : usual
+}
+
 /** By the clock of the process that asked again last. What has gone stale counts as not known. */
-function factsAgainst(world: World, { principal, role, request, extension }: GrantRow): string[] {
+function factsAgainst(world: World, grant: GrantRow): string[] {
+  const { principal, role, request, extension } = grant
   const known = (kind: string, about: string) =>
     world.sight.signals.find(
       ({ name, subject, stale_at }) => name === kind && subject === about && world.clock(0) < stale_at,
@@ -185,7 +210,8 @@ function factsAgainst(world: World, { principal, role, request, extension }: Gra
     .filter((one) => known('device', one)?.['compliant'] === false)
     .map((one) => `the device of ${one} is bad`)
   const ticket = world.sight.requests.get(extension ?? request)?.ticket ?? 'none'
-  const closed = role === 'admin' && known('ticket', `ticket:${ticket}`)?.['open'] !== true
+  const takesTicket = role === 'admin' && !isOfGlass(world.sight, grant)
+  const closed = takesTicket && known('ticket', `ticket:${ticket}`)?.['open'] !== true
   return closed ? [...bad, `its ticket ${ticket} is not known to be open`] : bad
 }
 

@@ -1,46 +1,36 @@
-/**
- * `npm run simulate -- --seed N --steps N --histories N [--trace] [--verbose] [--keep-going]`
- * `npm run simulate -- --planted`
- * `npm run simulate -- --sweep`
- */
+/** The command of the simulation: `npm run simulate -- --help` says what it takes. */
 
-import { parseArgs } from 'node:util'
 import { openBench } from './bench.ts'
 import type { History } from './history.ts'
 import { runHistory, shorten } from './history.ts'
+import type { Options } from './options.ts'
+import { readOptions } from './options.ts'
 import { findPlanted, plantedBugs } from './planted.ts'
 import { startStore } from './postgres.ts'
 import { faultKinds } from './strands.ts'
 import { scenes, sweep } from './sweep.ts'
 import type { Bench } from './world.ts'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    steps: { type: 'string', default: '80' },
-    histories: { type: 'string', default: '100' },
-    trace: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-    'keep-going': { type: 'boolean', default: false },
-    planted: { type: 'boolean', default: false },
-    sweep: { type: 'boolean', default: false },
-  },
-})
+const options = readOptions(process.argv.slice(2), Date.now())
+if ('exit' in options) {
+  console[options.exit === 0 ? 'log' : 'error'](options.text)
+  process.exitCode = options.exit
+} else await run(options)
 
-const [seed, steps, histories] = [values.seed, values.steps, values.histories].map(Number) as [number, number, number]
-
-const store = await startStore()
-try {
-  const bench = await openBench(store.url)
-  if (values.planted) await plantEach(bench)
-  else if (values.sweep) await sweepAll(bench)
-  else await play(bench)
-  await bench.close()
-} finally {
-  await store.stop()
+async function run(options: Options): Promise<void> {
+  const store = await startStore()
+  try {
+    const bench = await openBench(store.url)
+    if (options.what === 'planted') await plantEach(bench, options)
+    else if (options.what === 'sweep') await sweepAll(bench)
+    else await play(bench, options)
+    await bench.close()
+  } finally {
+    await store.stop()
+  }
 }
 
-async function play(bench: Bench): Promise<void> {
+async function play(bench: Bench, { seed, steps, histories, trace, verbose, keepGoing }: Options): Promise<void> {
   console.log(`seed ${seed}, ${histories} histories of ${steps} steps`)
   const totals: Record<string, number> = {}
   const failures = new Map<string, string>()
@@ -48,21 +38,20 @@ async function play(bench: Bench): Promise<void> {
   for (let index = 0; index < histories; index++) {
     // A single history is replayed by its own seed.
     const one = { seed: String(seed + index), count: steps }
-    const options = { verbose: values.verbose }
-    const history = await runHistory(bench, one, options)
+    const history = await runHistory(bench, one, { verbose })
     for (const [what, count] of Object.entries(history.counts)) totals[what] = (totals[what] ?? 0) + count
-    if (values.trace) console.log(`${history.trace.join('\n')}\ndigest ${history.digest}`)
+    if (trace) console.log(`${history.trace.join('\n')}\ndigest ${history.digest}`)
     if ((index + 1) % 100 === 0) console.log(`${index + 1} histories`)
     const [problem] = history.problems
     if (!problem) continue
     process.exitCode = 1
-    if (values['keep-going']) {
+    if (keepGoing) {
       const kind = `${problem.invariant}: ${problem.what.replaceAll(/[a-z]{3}_\w{26}/g, '…').replaceAll(/\d+/g, 'N')}`
       if (!failures.has(kind)) console.log(`${one.seed}: ${problem.invariant}: ${problem.what}`)
       failures.set(kind, one.seed)
       continue
     }
-    report(history, await shorten(bench, history, options))
+    report(history, await shorten(bench, history, { verbose }))
     break
   }
   const took = (performance.now() - begun) / 1_000
@@ -72,7 +61,7 @@ async function play(bench: Bench): Promise<void> {
 }
 
 /** For each planted bug the first seed, from the one that it names, in which it is told by its invariant. */
-async function plantEach(bench: Bench): Promise<void> {
+async function plantEach(bench: Bench, { histories }: Options): Promise<void> {
   for (const [name, bug] of Object.entries(plantedBugs)) {
     const found = await findPlanted(bench, bug, histories)
     if (!found) process.exitCode = 1
@@ -98,5 +87,7 @@ function report(history: History, short: History): void {
   console.log(`FAILED with seed ${history.seed} (of ${history.steps.length} steps, ${short.steps.length} are needed):`)
   for (const { invariant, what } of short.problems.slice(0, 8)) console.log(`  ${invariant}: ${what}`)
   console.log(short.trace.slice(-60).join('\n'))
-  console.log(`replay: npm run simulate -- --seed ${history.seed} --steps ${steps} --histories 1 --trace --verbose`)
+  console.log(
+    `replay: npm run simulate -- --seed ${history.seed} --steps ${history.steps.length} --histories 1 --trace --verbose`,
+  )
 }

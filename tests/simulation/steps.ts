@@ -7,35 +7,18 @@ import { formatInstant, instant } from '@tidegate/core'
 import type { GrantId } from '@tidegate/core'
 import { privilegesOf } from '@tidegate/connectors/memory'
 import { administrators, askers, lockouts, people, roles, targetNames, variants } from './configuration.ts'
-import { begunNow, closed, judge } from './judge.ts'
+import { administrationSteps } from './administration-steps.ts'
 import type { GrantRow } from './look.ts'
-import type { Call } from './process.ts'
-import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 import { createRandom } from './random.ts'
-import type { Fault, Outcome, Strand } from './strands.ts'
+import type { Fault } from './strands.ts'
 import { faultKinds } from './strands.ts'
+import type { Row, Taken, Turn } from './turn.ts'
+import { advance, ask, nothing, operate, standing, work } from './turn.ts'
 import type { World } from './world.ts'
 import { applyBody, callAs, lockoutBodies, mostSkewMs, processCount } from './world.ts'
 
-export type Step = {
-  readonly kind: StepKind
-  /** Of its own randomness. */
-  readonly salt: string
-  /** The process that does it. */
-  readonly process: number
-  readonly faults: readonly Fault[]
-  /** How many points it passes before something else happens. Absent: all. */
-  readonly burst?: number
-}
-
-type Turn = { readonly world: World; readonly random: Random; readonly step: Step }
-
-type Row = {
-  readonly weight: number
-  /** Answers with what it did, for the trace; `undefined`: there was nothing to do it to. */
-  readonly take: (turn: Turn) => Promise<string | undefined>
-}
+export type Step = Taken & { readonly kind: StepKind }
 
 const minute = 60_000
 
@@ -121,7 +104,7 @@ export const stepTable = {
       return operate(
         turn,
         `activate ${brief(grant)}`,
-        callAs(grant.principal, { method: 'POST', path: `/v1/grants/${grant.id}/activate` }),
+        callAs(grant.principal, { method: 'POST', path: `/v1/grants/${grant.id}/${beginning(grant)}` }),
       )
     },
   },
@@ -361,15 +344,16 @@ export const stepTable = {
       const login = random.pick([...target.memory.logins.keys()])
       if (login === undefined) return undefined
       target.memory.logins.delete(login)
+      // Of a role that is gone a session has no privilege left.
+      for (const session of target.memory.sessions) if (session.grant === login) target.memory.sessions.delete(session)
       target.removed.add(login)
       return `the login of ${login} is removed by hand from ${target.name}`
     },
   },
+  ...administrationSteps,
 } as const satisfies Record<string, Row>
 
 export type StepKind = keyof typeof stepTable
-
-const nothing = Promise.resolve(undefined)
 
 export const memoryCredential = ({ user, secret }: { user: string; secret: string }) =>
   ({ user, secret }) as Parameters<typeof privilegesOf>[1]
@@ -379,30 +363,13 @@ const futureEnd = ({ now }: World, { expires_at }: GrantRow): number[] =>
 
 const brief = ({ id, principal, resource, role }: GrantRow): string => `${id} (${principal} on ${resource}/${role})`
 
-const standing = ({ outcome, blocked, queued, waiting }: Strand): string =>
-  outcome
-    ? ''
-    : blocked.length > 0
-      ? ' … waits for a lock'
-      : waiting.length > 0
-        ? ' … pauses'
-        : queued > 0
-          ? ' … waits for a connection'
-          : ''
+/** A role of Tidegate itself has no login to hand out. */
+const beginning = ({ resource }: GrantRow): string => (resource === 'tidegate' ? 'assume' : 'activate')
 
 const pickOpen = ({ world, random }: Turn): GrantRow | undefined => {
   const all = [...world.sight.grants.values()]
   const open = all.filter(({ state }) => state === 'active' || state === 'provisioning')
   return random.pick(random.chance(0.8) && open.length > 0 ? open : all)
-}
-
-type Asking = { readonly principal: string; readonly key: string; readonly body: object }
-
-function ask(turn: Turn, asking: Asking): Promise<string | undefined> {
-  const { world } = turn
-  const key = world.planted.withoutKeys ? {} : { key: asking.key }
-  const call = callAs(asking.principal, { method: 'POST', path: '/v1/requests', body: asking.body, ...key })
-  return operate(turn, `ask ${asking.principal} ${JSON.stringify(asking.body)}`, call, asking)
 }
 
 async function answer(turn: Turn, verdict: 'approve' | 'deny'): Promise<string | undefined> {
@@ -418,45 +385,10 @@ async function answer(turn: Turn, verdict: 'approve' | 'deny'): Promise<string |
   )
 }
 
-async function advance(world: World, ms: number): Promise<string> {
-  await world.advance(ms)
-  return `${ms} ms go by`
-}
-
 async function setDown(world: World, name: string, down: boolean): Promise<string> {
   world.targets.named(name).down = down
   world.everDown ||= down
   return `${name} ${down ? 'is down' : 'is back'}`
-}
-
-async function operate(turn: Turn, name: string, call: Call, asking?: Asking): Promise<string> {
-  const { world } = turn
-  const begun = begunNow(world, turn.step.process)
-  const done = (outcome: Outcome, strand: Strand): void => {
-    if (asking) world.unanswered = world.unanswered.filter(({ key }) => key !== asking.key)
-    judge(world, { call, outcome, strand, name, begun })
-    const heard = outcome.kind === 'value' && (outcome.value as { status: number }).status < 500
-    if (asking && !heard) world.unanswered.push(asking)
-  }
-  return strandOf(turn, name, { done, work: (process) => process.call(call) })
-}
-
-async function work(turn: Turn, name: string, task: (process: Process) => Promise<unknown>): Promise<string> {
-  const begun = begunNow(turn.world, turn.step.process)
-  const done = (outcome: Outcome, strand: Strand): void => closed(turn.world, { outcome, strand, name, begun })
-  return strandOf(turn, name, { done, work: task })
-}
-
-type Doing = {
-  readonly done: (outcome: Outcome, strand: Strand) => void
-  readonly work: (process: Process) => Promise<unknown>
-}
-
-async function strandOf({ world, random, step }: Turn, name: string, { done, work }: Doing): Promise<string> {
-  const { process, faults } = step
-  const strand = await world.begin({ name, process, faults, random, done }, work)
-  await world.scheduler.run(strand, step.burst)
-  return `p${process} ${strand.number} ${name}${standing(strand)}`
 }
 
 /** @param seed of the history */

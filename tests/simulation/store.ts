@@ -248,7 +248,7 @@ const summary = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').re
 /** Everything but the installation and the first configuration. Entries do not let themselves be deleted: triggers are off. */
 const emptied = `
   set session_replication_role = replica;
-  delete from access_grant; delete from access_request; delete from approval; delete from decision; delete from signal;
+  delete from break_glass_review; delete from access_grant; delete from access_request; delete from approval; delete from decision; delete from signal;
   delete from configuration_change; delete from configuration_version where version > 1; delete from finding;
   delete from idempotency; delete from audit_disclosure; delete from audit_entry; delete from audit_tile;
   delete from audit_checkpoint; delete from target_state;

@@ -49,6 +49,8 @@ const signal = (compliant: boolean) =>
     body: { name: 'device', subject: 'user:alice', value: { compliant, managed: true } },
   })
 
+const breaking = (role: string) => post('user:alice', '/v1/break-glass', { role, duration: '10m', reason: 'swept' })
+
 const apply = (variant: number) => post('user:dora', '/v1/config/apply', applyBody(variant))
 const [nobodyWrites, elsewhere, noEngineers, takesTwo] = [2, 3, 4, 10]
 
@@ -177,6 +179,21 @@ export const scenes: Readonly<Record<string, Scene>> = {
     await script.call(apply(noEngineers), { faults: [{ of: 'commits', at: 1, how: 'crash-after' }] })
     await world.advance(minute)
     return (process) => process.reask()
+  },
+  'breaking glass': async () => (process) => process.call(breaking('orders/admin')),
+  'breaking glass for a target that is down and is waited for': async (_script, world) => {
+    world.targets.named('ledger').down = true
+    return (process) => process.call(breaking('ledger/write'))
+  },
+  'breaking glass for Tidegate itself': async () => (process) => process.call(breaking('tidegate/owner')),
+  'a review that is closed': async ({ call }) => {
+    const { body } = await call(breaking('orders/admin'))
+    const { id } = body['review'] as { id: string }
+    return (process) => process.call(post('user:erin', `/v1/reviews/${id}/close`, { comment: 'swept' }))
+  },
+  'a role of Tidegate that is assumed': async ({ permitted }) => {
+    const grant = await permitted('tidegate/auditor')
+    return (process) => process.call(post('user:alice', `/v1/grants/${grant}/assume`))
   },
   'the integration of entries': async (script) => {
     await opened(script)

@@ -5,7 +5,7 @@ import type { Handlers } from '../../packages/server/src/operations/handler.ts'
 import { handlers } from '../../packages/server/src/operations/handlers.ts'
 import { everyVariant, filesOf, fullVariant, hashOfFiles, lockouts, targetNames, variants } from './configuration.ts'
 import type { InvariantName } from './invariants.ts'
-import type { Look, Sight } from './look.ts'
+import type { Look, ReviewRow, Sight } from './look.ts'
 import { createLook } from './look.ts'
 import type { Call, Process } from './process.ts'
 import { createProcess } from './process.ts'
@@ -47,6 +47,10 @@ export type Told = {
   }[]
   readonly ends: Map<string, { readonly reason: string; readonly at: string }>
   readonly cancelled: Set<string>
+  /** What each review has to be from then on. */
+  readonly reviews: Map<string, (review: ReviewRow) => boolean>
+  /** How often each operation was done by standing power. */
+  readonly standingUses: Map<string, number>
   /** Checkpoints of the log that somebody kept. */
   readonly checkpoints: Map<number, string>
 }
@@ -81,7 +85,7 @@ export type World = {
   readonly crash: (process: number) => Promise<void>
   readonly advance: (ms: number) => Promise<void>
   readonly landGhosts: (most: number) => Promise<number>
-  /** The target on which the resource is, by this version; `undefined`: there is no such resource in it. */
+  /** The target on which the resource is, by this version; `undefined`: none, or there is no such resource in it. */
   readonly targetOf: (resource: string, version: number) => SimulatedTarget | undefined
   /** Judgements of what was completed, made once the store has been looked at. */
   completed: (() => void)[]
@@ -149,6 +153,8 @@ export async function createWorld(bench: Bench, { seed, planted = {}, verbose = 
       credentials: [],
       ends: new Map(),
       cancelled: new Set(),
+      reviews: new Map(),
+      standingUses: new Map(),
       checkpoints: new Map(),
     },
     now: begins,
@@ -176,6 +182,7 @@ export async function createWorld(bench: Bench, { seed, planted = {}, verbose = 
       world.variantOfHash(world.sight.configurations.find((one) => one.version === version)?.hash ?? ''),
     targetOf(resource, version) {
       if (resource === 'orders') return targets.named('orders')
+      if (resource === 'tidegate') return undefined
       const { ledger } = fullVariant(world.variantOf(version))
       return ledger && targets.named(ledger.target)
     },
