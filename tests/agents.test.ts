@@ -193,3 +193,43 @@ test('the owner of a service stops its agents; people see those that act for the
   expect(await ids('sam')).toEqual(['deployer', 'helper', 'lame', 'reader', 'stranger'])
   expect(await outcomeOf(world.as('carol').killAgent({ id: 'deployer', reason: 'Not now' }))).toBe('done')
 })
+
+test('logins of machines are seen and ended by whoever answers for them, and by nobody else', async () => {
+  const world = await worldWithAgents()
+  const helper = await agentOf(world, 'alice', 'helper')
+  const reader = clientOf(world, await helper.createAgentToken({ id: 'reader' }))
+  const deployer = await agentOf(world, 'ci', 'deployer')
+  const seen = async (client: Client): Promise<string[]> =>
+    (await client.listMachineLogins({ open: 'true' })).items.map(({ principal }) => principal).toSorted()
+  expect(await seen(world.as('alice'))).toEqual(['agent:helper', 'agent:reader'])
+  expect(await seen(world.as('carol'))).toEqual(['agent:deployer'])
+  expect(await seen(world.as('ci'))).toEqual(['agent:deployer'])
+  expect(await seen(world.as('sam'))).toEqual(['agent:deployer', 'agent:helper', 'agent:reader'])
+  expect(await seen(world.as('bob'))).toEqual([])
+  expect(await seen(helper)).toEqual(['agent:helper', 'agent:reader'])
+  expect(await seen(reader)).toEqual(['agent:reader'])
+
+  const { items: both } = await helper.listMachineLogins({})
+  const [ofReader, ofHelper] = ['agent:reader', 'agent:helper'].map((one) =>
+    both.find(({ principal }) => principal === one),
+  )
+  expect(ofHelper).toMatchObject({ by: 'delegation', bound: false, current: true })
+  const id = ofHelper?.id ?? ''
+  expect(await outcomeOf(world.as('bob').endMachineLogin({ id }))).toBe('not-found')
+  expect(await outcomeOf(reader.endMachineLogin({ id }))).toBe('not-found')
+  expect(await outcomeOf(world.as('sam').endMachineLogin({ id }))).toBe('forbidden')
+  expect(await world.as('alice').endMachineLogin({ id })).toMatchObject({ id, endReason: 'ended' })
+  expect(await world.as('alice').endMachineLogin({ id })).toMatchObject({ id, endReason: 'ended' })
+  // What was made through it is over with it.
+  for (const client of [helper, reader]) expect(await outcomeOf(client.whoami({}))).toBe('unauthenticated')
+  expect(await outcomeOf(deployer.whoami({}))).toBe('done')
+  const { items } = await world.as('carol').listMachineLogins({ principal: 'agent:deployer' })
+  expect(await deployer.endMachineLogin({ id: items[0]?.id ?? '' })).toMatchObject({ endReason: 'done' })
+  expect(await outcomeOf(world.as('dora').endMachineLogin({ id: ofReader?.id ?? '' }))).toBe('done')
+  const ended = (await entriesOf(world.admin)).filter(({ type }) => type === 'machine-login.ended')
+  expect(ended.map(({ entry, disclosed }) => [entry['reason'], disclosed['/by']])).toEqual([
+    ['ended', 'user:alice'],
+    ['done', 'agent:deployer'],
+    ['ended', 'user:dora'],
+  ])
+})

@@ -1,6 +1,7 @@
 /** Second factors: passkeys by an authenticator in software, codes of an app, recovery codes, and what an attacker tries. */
 
 import { describe, expect, test } from 'vitest'
+import { outcomeOf } from './support/access.ts'
 import type { Lie } from './support/authenticator.ts'
 import { createAuthenticator } from './support/authenticator.ts'
 import type { Browser, Visit } from './support/browser.ts'
@@ -326,4 +327,63 @@ test('an address without a name has no passkeys, and says so', async () => {
   const page = await browser.open(`${house.world.server.url}/account`)
   expect(page.text).toContain('TIDEGATE_PUBLIC_URL')
   expect(page.text).not.toContain('data-ceremony')
+})
+
+describe('an administrator', () => {
+  test('sees what someone confirms with, as they do themselves, and nobody else does', async () => {
+    const house = await setUp()
+    const { world } = house
+    const browser = await enter(house)
+    const { device } = await addPasskey(house, browser)
+    await stepUp(house, browser, device)
+    await addApp(house, browser)
+    const user = 'erin@example.com'
+    const own = JSON.parse((await browser.call(`${house.url}/v1/factors`)).text)
+    expect(own).toMatchObject({ user, passkeys: [{ synced: false }], totp: {}, recoveryCodes: 10 })
+    for (const who of ['sam', 'dora']) expect(await world.as(who).listFactors({ user })).toEqual(own)
+    expect(await outcomeOf(world.as('bob').listFactors({ user }))).toBe('forbidden')
+    expect(await outcomeOf(world.as('bob').listFactors({ user: 'nobody' }))).toBe('forbidden')
+    expect(await world.as('bob').listFactors({})).toEqual({ user: 'bob', passkeys: [], recoveryCodes: 0 })
+  })
+
+  test('has them forgotten, with the logins that rest on them; whoever comes back is told, and adds new ones', async () => {
+    const house = await setUp()
+    const { world, url } = house
+    const user = 'erin@example.com'
+    const browser = await enter(house)
+    const { device } = await addPasskey(house, browser)
+    const asking = { user, reason: 'Phone stolen' }
+    for (const who of ['bob', 'sam']) expect(await outcomeOf(world.as(who).resetFactors(asking))).toBe('forbidden')
+    expect(await outcomeOf(world.as('dora').resetFactors({ user: 'dora', reason: 'Mine' }))).toBe('forbidden')
+    expect(await outcomeOf(world.as('dora').resetFactors({ user: 'nobody', reason: 'Who' }))).toBe('not-found')
+    expect(await world.as('dora').resetFactors(asking)).toEqual({
+      user,
+      passkeys: 1,
+      totp: false,
+      recoveryCodes: 10,
+      loginsEnded: 1,
+    })
+    expect((await browser.call(`${url}/v1/me`)).status).toBe(401)
+
+    for (const again of [await enter(house), await enter(house)]) {
+      const { text } = await again.open(`${url}/login`)
+      expect(text).toContain('Your second factors were reset at')
+      expect(text).toContain('by user:dora')
+    }
+    const back = await enter(house)
+    expect((await back.open(`${url}/account`)).text).toContain('Your second factors were reset at')
+    expect((await back.open(`${url}/step-up?need=phishing-resistant`)).text).not.toContain('/step-up/passkey')
+    const fresh = await addPasskey(house, back)
+    expect(fresh.visit.status).toBe(200)
+    expect((await stepUp(house, back, device)).status).toBe(403)
+    expect((await stepUp(house, back, fresh.device)).status).toBe(303)
+    world.clock.advance(14 * 24 * 3_600_000)
+    const later = await enter(house)
+    expect((await later.open(`${url}/login`)).text).not.toContain('were reset')
+    const entry = (await entriesOf(world.admin)).find(({ type }) => type === 'factor.reset')
+    expect(entry).toMatchObject({
+      entry: { passkeys: 1, totp: false, recoveryCodes: 10, account: false, logins: 1 },
+      disclosed: { '/principal': `user:${user}`, '/by': 'user:dora', '/reason': 'Phone stolen' },
+    })
+  })
 })

@@ -278,6 +278,25 @@ test('an agent of someone with an account here works by the token they have made
   expect(await outcomeOf(helper.whoami({}))).toBe('unauthenticated')
 })
 
+test('whose factors are reset comes back by a link, once, and by nothing that they had', async () => {
+  const world = await setUp()
+  const { browser, codeAt, codes } = await joinByPassword(world, await linkFor(world, 'alice'))
+  const { invitation } = await world.as('dora').resetFactors({ user: 'alice', reason: 'Phone stolen' })
+  expect(await me(world, browser)).toBe(401)
+  world.clock.advance(60_000)
+  for (const code of [codeAt(world.clock.now()), codes[0] ?? ''])
+    expect((await signInByPassword(world, { user: 'alice', code })).visit.status).toBe(403)
+  const again = await joinByPasskey(world, invitation?.url ?? '')
+  expect(await me(world, again.browser)).toMatchObject({ principal: 'user:alice' })
+  expect((await again.browser.open(`${world.server.url}/login`)).text).toContain('reset at')
+  expect(await world.admin.listFactors({ user: 'alice' })).toMatchObject({
+    passkeys: [{ name: 'First passkey' }],
+    account: { password: false },
+  })
+  const reused = await submit(createBrowser(), `${world.server.url}/join`, { secret: secretOf(invitation?.url ?? '') })
+  expect(reused.status).toBe(404)
+})
+
 test('without passwords there is no way in by one, and without accounts nobody is believed by theirs', async () => {
   const world = await setUp('identity: { local: { passwords: refused } }')
   const { url } = world.server

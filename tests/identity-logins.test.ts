@@ -11,7 +11,7 @@ import { putUser, removeUser } from '../packages/server/src/identity/directory/w
 import { findPrincipals } from '../packages/server/src/identity/principals.ts'
 import { change } from '../packages/server/src/store/change.ts'
 import { createDatabase, createPool } from '../packages/server/src/store/database.ts'
-import { opened } from './support/access.ts'
+import { opened, outcomeOf } from './support/access.ts'
 import type { Browser } from './support/browser.ts'
 import { createBrowser } from './support/browser.ts'
 import { send } from './support/http.ts'
@@ -274,4 +274,31 @@ test('people of a provider that configuration no longer names are nobody any mor
   expect(await whoami(scene, browser)).toBe(401)
   expect((await scene.world.admin.getGrant({ id: grant })).end).toMatchObject({ reason: 'policy-changed' })
   expect((await createBrowser().step(`${scene.world.server.url}/login/okta`)).status).toBe(404)
+})
+
+test('a sign-in that an administrator unlinks is over, with its logins and grants, and is asked about anew', async () => {
+  const scene = await createSignInWorld()
+  const { world } = scene
+  const { browser } = await scene.signIn(account('erin', { groups: ['platform'] }))
+  const grant = await openedBy(scene, browser)
+  const user = 'erin@example.com'
+  const own = await browser.call(`${world.server.url}/v1/login-links`)
+  const [link] = JSON.parse(own.text).items
+  expect(link).toMatchObject({ provider: 'okta', principal: `user:${user}`, linkedBy: 'newcomer' })
+  expect((await world.as('sam').listLoginLinks({ user })).items).toEqual([link])
+  expect(await outcomeOf(world.as('bob').listLoginLinks({ user }))).toBe('forbidden')
+  const which = { provider: 'okta', subject: link.subject }
+  for (const who of ['bob', 'sam']) expect(await outcomeOf(world.as(who).removeLoginLink(which))).toBe('forbidden')
+
+  expect(await world.admin.removeLoginLink(which)).toEqual(link)
+  expect(await whoami(scene, browser)).toBe(401)
+  expect((await world.admin.getGrant({ id: grant })).end?.reason).toBe('fact-changed')
+  expect(await outcomeOf(world.admin.removeLoginLink(which))).toBe('not-found')
+  const entry = (await entriesOf(world.admin)).find(({ type }) => type === 'login.unlinked')
+  expect(entry).toMatchObject({
+    entry: { provider: 'okta', logins: 1, grants: 1 },
+    disclosed: { '/principal': `user:${user}`, '/subject': link.subject, '/by': 'user:admin' },
+  })
+  await scene.signIn(account('erin', { groups: ['platform'] }), browser)
+  expect(await whoami(scene, browser)).toBe(200)
 })

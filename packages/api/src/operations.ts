@@ -11,10 +11,12 @@ import { z } from 'zod'
 import { agentOperations } from './agents.ts'
 import { breakGlassOperations } from './break-glass.ts'
 import type { ErrorCode } from './errors.ts'
+import { factorOperations } from './factors.ts'
 import { gatewayOperations } from './gateway.ts'
 import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
 import { loginOperations } from './logins.ts'
+import { machineLoginOperations } from './machine-logins.ts'
 import * as s from './schemas.ts'
 import { serviceOperations } from './services.ts'
 import { statementOperations } from './statements.ts'
@@ -364,6 +366,8 @@ export const operations = {
   ...gatewayOperations,
   ...recordingOperations,
   ...loginOperations,
+  ...machineLoginOperations,
+  ...factorOperations,
   ...agentOperations,
   ...serviceOperations,
   ...statementOperations,

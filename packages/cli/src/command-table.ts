@@ -25,6 +25,8 @@ import { deny } from './commands/deny.ts'
 import { done } from './commands/done.ts'
 import { exec } from './commands/exec.ts'
 import { extend } from './commands/extend.ts'
+import { factorsReset } from './commands/factors-reset.ts'
+import { factors } from './commands/factors.ts'
 import { findingsClose } from './commands/findings-close.ts'
 import { findings } from './commands/findings.ts'
 import { gateway } from './commands/gateway.ts'
@@ -35,6 +37,9 @@ import { grants } from './commands/grants.ts'
 import { invite } from './commands/invite.ts'
 import { login } from './commands/login.ts'
 import { loginsEnd } from './commands/logins-end.ts'
+import { loginsLinks } from './commands/logins-links.ts'
+import { loginsMachines } from './commands/logins-machines.ts'
+import { loginsUnlink } from './commands/logins-unlink.ts'
 import { logins } from './commands/logins.ts'
 import { logout } from './commands/logout.ts'
 import { recordingsExport } from './commands/recordings-export.ts'
@@ -75,7 +80,10 @@ export const commands: readonly CommandEntry[] = [
   logout,
   whoami,
   logins,
+  loginsMachines,
   loginsEnd,
+  loginsLinks,
+  factors,
   status,
   resources,
   request,
@@ -133,6 +141,8 @@ export const commands: readonly CommandEntry[] = [
   auditVerifyReceipt,
   tokenNew,
   invite,
+  factorsReset,
+  loginsUnlink,
   server,
   gateway,
   gateways,

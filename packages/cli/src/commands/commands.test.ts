@@ -45,6 +45,27 @@ const secret = {
   expiresAt: '2026-12-21T11:00:00Z',
 } as const
 
+const machineLogin = {
+  id: 'mlg_1',
+  principal: 'service:ci',
+  by: 'federation',
+  subject: 'repo:example/shop',
+  run: 'github/8/1',
+  bound: false,
+  address: '192.0.2.7',
+  startedAt: '2026-11-21T11:00:00Z',
+  endsAt: '2026-11-21T13:00:00Z',
+  current: false,
+} as const
+
+const link = {
+  provider: 'okta',
+  subject: '00u1alice',
+  principal: 'user:alice',
+  linkedBy: 'email',
+  linkedAt: '2026-11-21T11:00:00Z',
+}
+
 const extension = { request: requestOf({ extends: 'grt_1' }), grant: activeGrant() }
 
 const rows: Readonly<Record<string, Row>> = {
@@ -200,6 +221,59 @@ const rows: Readonly<Record<string, Row>> = {
     handlers: { revokeServiceSecret: () => secret },
     sends: { id: 'svs_1' },
     prints: 'Revoked: svs_1 of ci.',
+  },
+  'logins machines': {
+    argv: ['logins', 'machines', '--of', 'service:ci'],
+    handlers: { listMachineLogins: () => ({ items: [machineLogin] }) },
+    sends: { principal: 'service:ci', open: 'true', limit: 100 },
+    prints: 'mlg_1  service:ci  federation  github/8/1  192.0.2.7  1h ago',
+  },
+  'logins end, of a machine': {
+    argv: ['logins', 'end', 'mlg_1'],
+    handlers: { endMachineLogin: () => machineLogin },
+    sends: { id: 'mlg_1' },
+    prints: 'Ended: mlg_1, a login of service:ci.',
+  },
+  'logins links': {
+    argv: ['logins', 'links', 'alice'],
+    handlers: { listLoginLinks: () => ({ items: [link] }) },
+    sends: { user: 'alice' },
+    prints: 'okta      00u1alice  user:alice  email  1h ago',
+  },
+  'logins unlink': {
+    argv: ['logins', 'unlink', 'okta', '00u1alice'],
+    handlers: { removeLoginLink: () => link },
+    sends: { provider: 'okta', subject: '00u1alice' },
+    prints: 'Unlinked: 00u1alice of okta is no longer user:alice.',
+  },
+  factors: {
+    argv: ['factors'],
+    handlers: {
+      listFactors: () => ({
+        user: 'alice',
+        passkeys: [{ id: 'pky_1', name: 'Laptop', synced: false, since: '2026-11-21T11:00:00Z' }],
+        recoveryCodes: 9,
+        account: { since: '2026-11-21T11:00:00Z', password: false },
+      }),
+    },
+    sends: {},
+    prints:
+      'passkey              Laptop  1h ago  -\n9 recovery codes     -       -       -\naccount, by passkey  -       1h ago  -',
+  },
+  'factors reset': {
+    argv: ['factors', 'reset', 'alice', '--reason', 'Phone stolen'],
+    handlers: {
+      resetFactors: () => ({
+        user: 'alice',
+        passkeys: 1,
+        totp: false,
+        recoveryCodes: 9,
+        loginsEnded: 2,
+        invitation: { url: 'https://tidegate.example.com/join#tdi_x', endsAt: '2026-11-24T12:00:00Z' },
+      }),
+    },
+    sends: { user: 'alice', reason: 'Phone stolen' },
+    prints: 'https://tidegate.example.com/join#tdi_x',
   },
   'run done': {
     argv: ['run', 'done'],

@@ -24,6 +24,7 @@ import { checkOwnPage, fieldOf, registerPages, signedIn } from './page-scope.ts'
 import type { Html } from './pages.ts'
 import { html, scriptPath, sendPage, sendScriptedPage } from './pages.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
+import { resetNotice } from './sign-in-routes.ts'
 import { stepUpPath } from './step-up-routes.ts'
 
 const script = new URL('./assets/ceremonies.js', import.meta.url)
@@ -68,7 +69,8 @@ async function showAccount(deps: SignInDeps, { reply, who, factors }: Managing):
     'Your second factors',
     html`<h1>Your second factors</h1>
       <p>Of ${who.user}.</p>
-      ${passkeyList(factors)} ${await newPasskeyForm(deps, who)} ${totpPart(factors)} ${recoveryPart(factors)}
+      ${await resetNotice(deps, who.user)} ${passkeyList(factors)} ${await newPasskeyForm(deps, who)}
+      ${totpPart(factors)} ${recoveryPart(factors)}
       <p><a href="/login">Back</a></p>`,
   )
 }

@@ -12,6 +12,7 @@ import type { DeclaredProvider } from '../configuration/schema.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import { isStrongEnough, readNeed } from '../identity/factors/need.ts'
 import { usesToTell } from '../identity/factors/recovery-codes.ts'
+import { resetToTell } from '../identity/factors/reset.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Hashing } from '../identity/local/hashing.ts'
 import type { LoginDeps } from '../identity/logins/cookie-identity.ts'
@@ -110,16 +111,28 @@ async function showLogin(deps: SignInDeps, request: FastifyRequest, reply: Fasti
   return sendPage(reply, 'Sign in', body)
 }
 
-/** Told once, by another login than the one that it was for. */
+/** Of a recovery code once, by another login than the one that it was for. */
 async function notices(deps: SignInDeps, { principal, login }: Caller): Promise<Html> {
-  const used = login === undefined ? [] : await change(deps, (unit) => usesToTell(unit, { user: principal.id, login }))
-  return html`${used.map(
+  const user = principal.id
+  const used = login === undefined ? [] : await change(deps, (unit) => usesToTell(unit, { user, login }))
+  return html`${await resetNotice(deps, user)}
+  ${used.map(
     ({ at }) =>
       html`<p role="alert">
         A recovery code of yours was used at ${formatInstant(at)}. If that was not you, end your logins, make new codes,
         and tell an administrator.
       </p>`,
   )}`
+}
+
+/** To whoever has lost them, and to whoever has come in since. */
+export async function resetNotice({ db, runtime }: SignInDeps, user: string): Promise<Html> {
+  const reset = await resetToTell(db, user, runtime.now())
+  if (!reset) return html``
+  return html`<p role="alert">
+    Your second factors were reset at ${formatInstant(reset.at)}, by ${reset.by}. If you did not ask for that, tell
+    another administrator. <a href="/account">Add new ones.</a>
+  </p>`
 }
 
 const addressForm = (returnTo: string) =>

@@ -7,8 +7,7 @@ import { runsAlive } from '../identity/machines/machine-logins.ts'
 import type { Unit } from '../store/change.ts'
 import type { Reader } from '../store/database.ts'
 import type { StoredGrant } from '../store/grants.ts'
-import { openGrantPages } from '../store/grants.ts'
-import { endGrant } from './end-grant.ts'
+import { endGrants } from './end-grants.ts'
 
 /** @throws {ApiError} `forbidden` for the same service in another run, or in none */
 export function checkRun(request: AccessRequest | undefined, { authentication }: Caller): void {
@@ -33,12 +32,6 @@ type Run = { readonly run: string; readonly principals: readonly string[]; reado
 
 /** Those that its requests were approved for, whether or not they were opened. @returns how many */
 export async function endGrantsOfRun(unit: Unit, { run, principals, by }: Run): Promise<number> {
-  let count = 0
-  for await (const grants of openGrantPages(unit.tx, { principals, run }, 500)) {
-    for (const { id } of grants) {
-      await endGrant(unit, { id, end: { reason: 'task-ended', at: unit.now, by, note: 'Its run is over.' } })
-      count++
-    }
-  }
-  return count
+  const end = { reason: 'task-ended', by, note: 'Its run is over.' } as const
+  return (await endGrants(unit, { principals, run }, end)).length
 }

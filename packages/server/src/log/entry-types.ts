@@ -280,6 +280,11 @@ export const entryTypes = {
     open: ['provider', 'by'],
     personal: { principal: 'principal', subject: 'principal' },
   },
+  'login.unlinked': {
+    about: 'A sign-in at a provider is no longer that of one of our people; what it had opened ended.',
+    open: ['provider', 'logins', 'grants'],
+    personal: { principal: 'principal', subject: 'principal', by: 'by' },
+  },
   'login.declined': {
     about: 'Someone who is signed in did not let a command line act as them. Unless they had asked, someone else has.',
     open: ['by'],
@@ -314,6 +319,12 @@ export const entryTypes = {
     about: 'A second factor was not what it had to be. `copied`: a passkey counts, and there are two of it.',
     open: ['kind', 'cause', 'login'],
     personal: { principal: 'principal', address: 'principal' },
+  },
+  'factor.reset': {
+    about:
+      'An administrator had someone’s second factors forgotten and their logins ended. They are told at each login.',
+    open: ['passkeys', 'totp', 'recoveryCodes', 'account', 'logins'],
+    personal: { principal: 'principal', by: 'by', reason: 'by' },
   },
   'factor.recovery-code-used': {
     about: 'A recovery code was used up. Its owner is told at their next login.',

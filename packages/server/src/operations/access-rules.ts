@@ -12,6 +12,15 @@ export const isSelf = (principal: Principal, ref: PrincipalRef): boolean =>
 export const ownsResource = ({ principal }: Caller, entry: ResourceEntry | undefined): boolean =>
   principal.kind === 'user' && entry?.resource.owner !== undefined && principal.groups.includes(entry.resource.owner)
 
+/**
+ * Whom a list is about: the caller, or whoever is named, for those who may read everything.
+ * @throws {ApiError} `forbidden`, whether there is such a user or not
+ */
+export function userSeenBy({ principal, auditor }: Caller, user: string = principal.id): string {
+  if (user === principal.id || auditor) return user
+  throw new ApiError('forbidden', { detail: 'Those of others are for auditors and administrators.' })
+}
+
 export const ownedResources = (caller: Caller, snapshot: Snapshot): string[] =>
   [...snapshot.resources.values()].filter((entry) => ownsResource(caller, entry)).map(({ resource }) => resource.id)
 

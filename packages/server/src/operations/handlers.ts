@@ -1,11 +1,13 @@
 import { agentHandlers } from './agents.ts'
 import { breakGlassHandlers } from './break-glass.ts'
 import { configurationHandlers } from './configuration.ts'
+import { factorHandlers } from './factors.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
 import type { Handlers } from './handler.ts'
 import { recordingHandlers } from './recordings.ts'
 import { loginHandlers } from './logins.ts'
+import { machineLoginHandlers } from './machine-logins.ts'
 import { requestHandlers } from './requests.ts'
 import { resourceHandlers } from './resources.ts'
 import { serviceHandlers } from './services.ts'
@@ -26,6 +28,8 @@ export const handlers: Handlers = {
   ...recordingHandlers,
   ...usageHandlers,
   ...loginHandlers,
+  ...machineLoginHandlers,
+  ...factorHandlers,
   ...agentHandlers,
   ...serviceHandlers,
   ...statementHandlers,

@@ -1,9 +1,10 @@
 /** An agent is stopped by itself: its logins and grants end, and those of agents that act for it. Its people go on. */
 
 import type { Snapshot } from '../../configuration/snapshot.ts'
+import { endGrants } from '../../lifecycle/end-grants.ts'
 import type { Unit } from '../../store/change.ts'
 import { instantParam } from '../../store/database.ts'
-import { endGrantsOf, endMachineLogins } from '../machines/machine-logins.ts'
+import { endMachineLogins } from '../machines/machine-logins.ts'
 import { actingFor } from '../principals.ts'
 
 type Killing = { readonly snapshot: Snapshot; readonly agent: string; readonly by: string; readonly reason: string }
@@ -20,7 +21,7 @@ export async function killAgent(
     .execute()
   const principals = actingFor(snapshot, `agent:${agent}`)
   const logins = await endMachineLogins(unit, { principals }, { reason: 'killed', by })
-  const grants = await endGrantsOf(unit, principals, { reason: 'revoked', by, note: reason })
+  const grants = await endGrants(unit, { principals }, { reason: 'revoked', by, note: reason })
   const counts = { logins: logins.length, grants: grants.length }
   unit.record({ type: 'agent.killed', at: unit.now, fields: { agent, ...counts, by, reason } })
   return counts

@@ -1,9 +1,10 @@
 /** What someone has beyond their sign-in, and how they get rid of it. */
 
 import type { Instant } from '@tidegate/core'
+import type { Selectable } from 'kysely'
 import type { DeclaredIdentity } from '../../configuration/schema.ts'
 import type { Unit } from '../../store/change.ts'
-import type { Reader } from '../../store/database.ts'
+import type { Reader, Tables } from '../../store/database.ts'
 import type { Caller } from '../identity.ts'
 import { factorLimits } from './limits.ts'
 import type { Need } from './need.ts'
@@ -14,22 +15,26 @@ import { recoveryCodesLeft } from './recovery-codes.ts'
 
 export type Factors = {
   readonly passkeys: readonly PasskeyRow[]
-  readonly totp: boolean
+  /** Absent: they have no codes of an app. */
+  readonly totp?: Pick<Selectable<Tables['totp']>, 'createdAt' | 'lastUsedAt'>
   /** That are unused. */
   readonly recoveryCodes: number
+  /** Absent: they sign in elsewhere alone. */
+  readonly account?: Selectable<Tables['localAccount']>
 }
 
 export async function factorsOf(reader: Reader, user: string): Promise<Factors> {
-  const [passkeys, totp, recoveryCodes] = await Promise.all([
+  const [passkeys, totp, recoveryCodes, account] = await Promise.all([
     passkeysOf(reader, user),
-    reader.selectFrom('totp').select('userId').where('userId', '=', user).executeTakeFirst(),
+    reader.selectFrom('totp').select(['createdAt', 'lastUsedAt']).where('userId', '=', user).executeTakeFirst(),
     recoveryCodesLeft(reader, user),
+    reader.selectFrom('localAccount').selectAll().where('userId', '=', user).executeTakeFirst(),
   ])
-  return { passkeys, totp: totp !== undefined, recoveryCodes }
+  return { passkeys, recoveryCodes, ...(totp && { totp }), ...(account && { account }) }
 }
 
 export const hasFactors = ({ passkeys, totp }: Pick<Factors, 'passkeys' | 'totp'>): boolean =>
-  totp || passkeys.length > 0
+  totp !== undefined || passkeys.length > 0
 
 /**
  * What it takes to add or remove one. Whoever has one proves one, so that who stole a cookie cannot make themselves
@@ -65,7 +70,7 @@ export async function removeTotp(unit: Unit, user: string): Promise<boolean> {
   return row !== undefined
 }
 
-type Forgetting = { readonly because: 'removed' | 'invited'; /** A passkey. */ readonly except?: string }
+type Forgetting = { readonly because: 'removed' | 'invited' | 'reset'; /** A passkey. */ readonly except?: string }
 
 /** Everything, at once: whoever has the id next is someone else, or begins anew. */
 export async function forgetFactors(
@@ -80,6 +85,8 @@ export async function forgetFactors(
     await tx.deleteFrom('localAccount').where('userId', '=', user).returning('userId').execute(),
     await tx.deleteFrom('invitation').where('userId', '=', user).returning('userId').execute(),
   ]
+  // Whoever comes to have the id is not told what happened to another.
+  if (because === 'removed') await tx.deleteFrom('factorReset').where('userId', '=', user).execute()
   if (gone.every((rows) => rows.length === 0)) return
   record({ type: 'factor.removed', at: now, fields: { kind: 'all', because, principal: `user:${user}` } })
 }

@@ -102,6 +102,8 @@ export const loginEndReasons = {
   replaced: 'another login took its place',
   'provider-logout': 'the provider said that they are logged out',
   suspended: 'they are no longer active',
+  unlinked: 'who signed in by it is no longer taken for them',
+  'factors-reset': 'an administrator had their second factors forgotten',
   reused: 'what its client held before was used again: one of two holders is not its own',
 } as const
 

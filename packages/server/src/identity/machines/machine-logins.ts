@@ -3,16 +3,14 @@
  * which only the hash is kept, and it proves anew who it is when that is over: nothing refreshes it.
  */
 
-import type { Authentication, GrantEnd, Instant, MachineLoginId, Millis, Principal } from '@tidegate/core'
+import type { Authentication, Instant, MachineLoginId, Millis, Principal } from '@tidegate/core'
 import { after, earlier, principalKey } from '@tidegate/core'
 import { sql } from 'kysely'
-import { endGrant } from '../../lifecycle/end-grant.ts'
 import { actsForFields } from '../../log/acts-for.ts'
 import { newId } from '../../runtime.ts'
 import type { Unit } from '../../store/change.ts'
 import type { Reader } from '../../store/database.ts'
 import { boundInstant, instantParam } from '../../store/database.ts'
-import { openGrantPages } from '../../store/grants.ts'
 import { identityLimits } from '../limits.ts'
 import { hashToken } from '../tokens.ts'
 import type { Proof } from './proof.ts'
@@ -116,21 +114,6 @@ export async function endMachineLogins(unit: Unit, which: Which, { reason, by }:
   for (const { id, principal } of rows)
     unit.record({ type: 'machine-login.ended', at: unit.now, fields: { login: id, reason, principal, by } })
   return rows.map(({ id }) => id)
-}
-
-/** @returns the ids of the grants of these principals that were open */
-export async function endGrantsOf(
-  unit: Unit,
-  principals: readonly string[],
-  end: Omit<GrantEnd, 'at'>,
-): Promise<string[]> {
-  const ids: string[] = []
-  for await (const grants of openGrantPages(unit.tx, { principals }, 500))
-    for (const { id } of grants) {
-      await endGrant(unit, { id, end: { ...end, at: unit.now } })
-      ids.push(id)
-    }
-  return ids
 }
 
 /** The runs, of these, that some login is alive of. */

@@ -1,11 +1,10 @@
 /** A provider says that someone is logged out: their logins end, and what was opened through them. */
 
 import type { DeclaredProvider } from '../../configuration/schema.ts'
-import { endGrant } from '../../lifecycle/end-grant.ts'
+import { endGrants } from '../../lifecycle/end-grants.ts'
 import type { Lifecycle } from '../../lifecycle/context.ts'
 import type { Unit } from '../../store/change.ts'
 import { change } from '../../store/change.ts'
-import { openGrantPages } from '../../store/grants.ts'
 import { endLogins } from '../logins/logins.ts'
 import type { Logout } from './logout-token.ts'
 import { readLogoutToken, spend } from './logout-token.ts'
@@ -36,18 +35,12 @@ async function logOut(unit: Unit, provider: DeclaredProvider, { subject, provide
   const ended = await endLogins(unit, which, { reason: 'provider-logout' })
   const fields = { provider: provider.id, logins: ended.length, subject }
   unit.record({ type: 'login.logout-received', at: unit.now, fields })
-  if (logins.length === 0) return
-  const end = {
-    reason: 'fact-changed',
-    at: unit.now,
-    note: `${provider.id} said that its holder is logged out.`,
-  } as const
-  for await (const grants of openGrantPages(unit.tx, { logins }, 500))
-    for (const { id } of grants) await endGrant(unit, { id, end })
+  const note = `${provider.id} said that its holder is logged out.`
+  await endGrants(unit, { logins }, { reason: 'fact-changed', note })
 }
 
 /** Those that are over by now, too: what was opened through them may still be open. */
-async function loginsOf(
+export async function loginsOf(
   { tx }: Unit,
   which: { readonly provider: string; readonly subject?: string; readonly providerSession?: string },
 ): Promise<string[]> {

@@ -9,9 +9,9 @@ import type { Snapshot } from '../../configuration/snapshot.ts'
 import type { Unit } from '../../store/change.ts'
 import { instantParam } from '../../store/database.ts'
 import { putUser } from '../directory/write.ts'
-import { endLogins } from '../logins/logins.ts'
 import { firstAdministrator } from '../principals.ts'
 import type { SignedIn } from './claims.ts'
+import { unlink } from './unlink.ts'
 
 export const refusalCauses = {
   unknown: 'neither configuration nor a source knows this person, and newcomers are refused',
@@ -128,10 +128,4 @@ async function linkTo(unit: Unit, { provider, signedIn }: Sign, { user, by }: Li
   const fields = { provider: key.provider, by, principal: `user:${user}`, subject: key.subject }
   unit.record({ type: 'login.linked', at: now, fields })
   return { user }
-}
-
-/** Whoever signed in by it does no longer, from this moment on. */
-async function unlink(unit: Unit, { provider, subject }: { provider: string; subject: string }): Promise<void> {
-  await unit.tx.deleteFrom('loginLink').where('provider', '=', provider).where('subject', '=', subject).execute()
-  await endLogins(unit, { provider, subject }, { reason: 'replaced' })
 }

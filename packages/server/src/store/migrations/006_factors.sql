@@ -64,3 +64,10 @@ create table invitation (
   printed    boolean not null
 );
 create index invitation_user on invitation (user_id);
+
+-- That an administrator had someone's factors forgotten. Their logins are told for some days.
+create table factor_reset (
+  user_id  text primary key,
+  reset_at timestamptz not null,
+  reset_by text not null
+);
