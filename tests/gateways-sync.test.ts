@@ -12,6 +12,7 @@ import { clusterOf } from './support/databases.ts'
 import { applyEdited, edited } from './support/edit.ts'
 import { createGatewayWorld, databaseOf, joined } from './support/gateways.ts'
 import type { News } from './support/gateways.ts'
+import type { Proxy } from './support/proxy.ts'
 import { startProxyForTest } from './support/proxy.ts'
 import { inStore } from './support/story.ts'
 import type { World } from './support/tidegate.ts'
@@ -20,12 +21,14 @@ import { defaultFiles } from './support/tidegate.ts'
 const idsOf = ({ grants }: News): string[] => grants.map(({ grant }) => grant)
 const wait = 20_000
 
+const never = 86_400_000
+
 /** One that no server has: it knows only what it is told. */
-function feedAlone(world: World) {
-  const db = databaseOf(world)
+function feedAlone(world: World, { storeAt, lookEveryMs = never }: { storeAt?: Proxy; lookEveryMs?: number } = {}) {
+  const db = databaseOf(world, storeAt)
   const configurations = createConfigurations(connectorKinds)
   const now = () => instant(Date.now())
-  return { db, feed: createFeed({ db, configurations, name: 'alone', now, lookEveryMs: 86_400_000 }) }
+  return { db, feed: createFeed({ db, configurations, name: 'alone', now, lookEveryMs, believedForMs: never }) }
 }
 
 async function theGateway({ store }: World) {
@@ -235,6 +238,40 @@ test('an end is told by the server that commits it without its reading the store
   await db.destroy()
   feed.tell(grant.id, 'access was revoked')
   expect((await next).ended).toEqual([{ grant: grant.id, reason: 'access was revoked' }])
+})
+
+test('what ends in one turn of the loop is told in one answer', async () => {
+  const world = await createGatewayWorld()
+  await joined(world)
+  const [one, other] = [await opened(world.as('alice')), await opened(world.as('bob'))]
+  const { feed } = feedAlone(world)
+  onTestFinished(() => feed.stop())
+  const gateway = await theGateway(world)
+  const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
+  const next = feed.sync({ gateway, cursor, waitMs: wait })
+  // It waits from the end of this turn on.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  feed.tell(one.grant.id, 'access was revoked')
+  for (let i = 0; i < 100; i++) await Promise.resolve()
+  feed.tell(other.grant.id, 'access was revoked')
+  expect((await next).ended.map(({ grant }) => grant)).toEqual([one.grant.id, other.grant.id])
+})
+
+test('an end is told while the feed compares itself with the store', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const world = await createGatewayWorld()
+  await joined(world)
+  const { grant } = await opened(world.as('alice'))
+  const { feed } = feedAlone(world, { storeAt: proxy, lookEveryMs: 20 })
+  onTestFinished(() => feed.stop())
+  const gateway = await theGateway(world)
+  const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
+  const comparing = proxy.holdRequest('login_verifier is not null')
+  const next = feed.sync({ gateway, cursor, waitMs: wait })
+  await comparing
+  feed.tell(grant.id, 'access was revoked')
+  expect((await next).ended).toEqual([{ grant: grant.id, reason: 'access was revoked' }])
+  proxy.mend()
 })
 
 test('a server that cannot read its store tells a gateway so, and not that nothing has changed', async () => {

@@ -6,6 +6,7 @@ import type { Client, Input, Output } from '@tidegate/api'
 import { createClient } from '@tidegate/api'
 import { createLogger } from '@tidegate/server'
 import { onTestFinished } from 'vitest'
+import { type Connection, secretUrlOf } from '../../packages/server/src/embedded/connection.ts'
 import type { Database } from '../../packages/server/src/store/database.ts'
 import { createDatabase, createPool } from '../../packages/server/src/store/database.ts'
 import { edited } from './edit.ts'
@@ -95,10 +96,11 @@ export function opensWith(verifier: string, secret: string): boolean {
 }
 
 /** Its store, as another process of Tidegate sees it. Let go of with the test. */
-export function databaseOf({ store }: World): Database {
+export function databaseOf({ store }: World, at?: Pick<Connection, 'host' | 'port'>): Database {
   const log = createLogger('silent')
+  const url = secretUrlOf({ ...store.connection, ...at })
   const db = createDatabase(
-    createPool({ url: store.url, maxConnections: 2, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000, log }),
+    createPool({ url, maxConnections: 2, connectTimeoutMs: 10_000, statementTimeoutMs: 30_000, log }),
   )
   onTestFinished(() => db.destroy())
   return db

@@ -1,6 +1,6 @@
 /**
  * Tells gateways what changes, as soon as it does. While a gateway waits, what is known here is compared with the store
- * every two seconds, so that a hint that was lost costs time and nothing else. A feed that cannot read the store says
+ * again and again, so that a hint that was lost costs two seconds and nothing else. A feed that cannot read the store says
  * so: a gateway is never told that nothing has changed by someone who does not know.
  */
 
@@ -40,14 +40,21 @@ type Config = Reading & {
   readonly name: string
   readonly now: () => Instant
   readonly lookEveryMs?: number
+  readonly believedForMs?: number
 }
 
-export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEveryMs, ...reading }: Config): Feed {
+export function createFeed({
+  name,
+  now,
+  lookEveryMs = gatewayServerLimits.lookEveryMs,
+  believedForMs = gatewayServerLimits.believedForMs,
+  ...reading
+}: Config): Feed {
   const memory = createMemory(name)
   /** Before anyone has asked there is nothing to keep up to date. */
   let begun = false
 
-  const waiting = createWaiting({ everyMs: lookEveryMs, meanwhile: () => void keeper.look() })
+  const waiting = createWaiting({ everyMs: lookEveryMs, meanwhile: () => keeper.refresh() })
   const changed = (changes: readonly Change[]): void =>
     waiting.release((gateway) => changes.some((change) => concerns(gateway, change)))
   const keeper = createKeeper({
@@ -62,8 +69,9 @@ export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEv
 
   const fresh = async (about: readonly string[] = []): Promise<void> => {
     begun = true
-    if (!keeper.isFresh(lookEveryMs)) await keeper.look()
+    if (!keeper.isFresh(believedForMs)) await keeper.look()
     else if (about.length > 0) await keeper.read(about)
+    else if (!keeper.isFresh(lookEveryMs)) keeper.refresh()
     const failure = keeper.failure()
     if (failure) throw new ApiError('unavailable', { cause: failure.cause })
   }
@@ -80,12 +88,20 @@ export function createFeed({ name, now, lookEveryMs = gatewayServerLimits.lookEv
     },
     async sync({ gateway, cursor, waitMs, about }) {
       await fresh(about)
+      await endOfTurn()
       const present = memory.since(cursor, gateway)
       if (present.isNews || waitMs === 0) return present.told
       if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
+      await endOfTurn()
       await fresh()
       return memory.since(cursor, gateway).told
     },
     stop: () => waiting.stop(),
   }
 }
+
+/**
+ * Where many end at once, what is committed in one turn of the loop is told in one answer: whoever came just too late
+ * for it would wait for a round trip.
+ */
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -22,7 +22,10 @@ type Config = Reading & {
 export function createKeeper({ memory, now, changed, enrolled, failed, ...reading }: Config) {
   const { db } = reading
   const told = new Set<string>()
+  /** Something may have been missed: until it was looked, nobody knows. */
   let lookWanted = true
+  /** It is time to look again. What is known holds meanwhile. */
+  let lookDue = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let working: Promise<void> | undefined
   let failure: { readonly cause: unknown } | undefined
@@ -35,6 +38,7 @@ export function createKeeper({ memory, now, changed, enrolled, failed, ...readin
 
   const lookOnce = async (): Promise<void> => {
     lookWanted = false
+    lookDue = false
     await readGrants(memory.differing(await readMarks(reading)))
     await closeViewsLeft(db, now())
     await readAllOrders()
@@ -54,7 +58,7 @@ export function createKeeper({ memory, now, changed, enrolled, failed, ...readin
   /** One read at a time, so that what was read first is never put over what was read later. */
   const readAll = async (): Promise<void> => {
     try {
-      while (lookWanted || told.size > 0) await (lookWanted ? lookOnce() : readTold())
+      while (lookWanted || lookDue || told.size > 0) await (lookWanted || lookDue ? lookOnce() : readTold())
     } catch (cause) {
       failure = { cause }
       // Nobody knows what was missed.
@@ -80,8 +84,14 @@ export function createKeeper({ memory, now, changed, enrolled, failed, ...readin
       lookWanted = true
       return work()
     },
-    /** It has been compared with the store within so long. */
-    isFresh: (withinMs: number): boolean => !lookWanted && performance.now() - lookedAt <= withinMs,
+    /** Looks, and keeps nobody waiting who goes by what is known. */
+    refresh(): void {
+      lookDue = true
+      void work()
+    },
+    /** It has been compared with the store within so long, and nothing has failed since. */
+    isFresh: (withinMs: number): boolean =>
+      !lookWanted && failure === undefined && performance.now() - lookedAt <= withinMs,
     /** Why it may not be as the store is. */
     failure: () => failure,
   }

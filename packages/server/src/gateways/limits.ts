@@ -7,7 +7,9 @@ export const gatewayServerLimits = {
   /** To the store, for what gateways ask all the time: one that the feed reads with, and some for who calls. */
   connections: 3,
   /** While a gateway waits, the feed compares itself with the store this often, whatever it was told. */
-  lookEveryMs: 2_000,
+  lookEveryMs: 1_500,
+  /** What was compared longer ago is told to nobody. Longer, so that as a rule nobody waits for the comparing. */
+  believedForMs: 2_000,
   /** Changes that are remembered, for gateways that ask from where they were. Older ones: everything is told anew. */
   remembered: 10_000,
   /** A gateway that is heard of more often is not written down each time. */

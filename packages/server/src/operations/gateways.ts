@@ -4,6 +4,7 @@ import { formatInstant, grantCommands, principalKey, roleKey } from '@tidegate/c
 import type { Instant } from '@tidegate/core'
 import { gatewaysOf } from '../gateways/gateways.ts'
 import { editionOf, rulesOfGrant } from '../gateways/grant-rules.ts'
+import type { Told } from '../gateways/feed-memory.ts'
 import { enrolGateway, inviteGateway, removeGateway } from '../gateways/invitations.ts'
 import type { GatewayRow } from '../gateways/invitations.ts'
 import { gatewayServerLimits } from '../gateways/limits.ts'
@@ -108,11 +109,16 @@ function gatewayView(row: GatewayRow, now: Instant): Output<'removeGateway'> {
 async function sync({ services, caller, input: { cursor, waitMs, about } }: Call<'syncGateway'>) {
   const { gateway } = caller
   const { db, feed } = gatewaysOf(services)
-  await markSeen({ db, runtime: services.runtime }, caller)
-  const told = await feed.sync({ gateway, cursor, waitMs, ...(about && { about }) })
-  const { warnBefore } = (await services.configurations.current(db)).declared.settings
-  const grants = told.grants.map((grant) => ({ ...grant, warnBeforeSeconds: warnBefore / 1_000 }))
+  const asked = { gateway, cursor, waitMs, ...(about && { about }) }
+  const [told] = await Promise.all([feed.sync(asked), markSeen({ db, runtime: services.runtime }, caller)])
+  // What ends is told without asking the store for anything: whoever is to lose access does not wait for it.
+  const grants = told.grants.length === 0 ? [] : await withWarning(services, told.grants)
   return { ...told, grants, now: formatInstant(services.runtime.now()) }
+}
+
+async function withWarning(services: Services, grants: Told['grants']): Promise<Output<'syncGateway'>['grants']> {
+  const { warnBefore } = (await services.configurations.current(gatewaysOf(services).db)).declared.settings
+  return grants.map((grant) => ({ ...grant, warnBeforeSeconds: warnBefore / 1_000 }))
 }
 
 async function markSeen(

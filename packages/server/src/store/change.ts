@@ -88,8 +88,9 @@ export async function change<T>({ db, runtime, wake }: Deps, work: (unit: Unit) 
     if (drafts.length > 0) hint({ to: 'entries', at: now })
     return { result, sent: Promise.all([...sent, appendEntries(tx, runtime, drafts), notify(tx, now, hints)]) }
   })
-  for (const [to, at] of hints.timed) wake?.({ to, at })
+  // Whoever loses access first: what is to be tidied up behind it can wait.
   for (const [about, over] of hints.gateways) wake?.({ to: 'gateways', about, ...(over !== undefined && { over }) })
+  for (const [to, at] of hints.timed) wake?.({ to, at })
   return result
 }
 
