@@ -20,6 +20,9 @@ export type RawClient = {
   readonly drop: () => void
 }
 
+/** Between hearing that the other side has closed and closing. */
+const closingMs = 20
+
 export async function connectRaw({ password: secret, ...where }: Login): Promise<RawClient> {
   const { socket } = await openTarget({
     target: { ...where, secret, tls: 'disable' },
@@ -30,6 +33,9 @@ export async function connectRaw({ password: secret, ...where }: Login): Promise
   const cut = new Promise<Moment>((resolve) => {
     for (const event of ['end', 'close'] as const) socket.once(event, () => resolve(moment()))
   })
+  // Clients elsewhere close with processors of their own: here that would come before the next one hears that it is cut.
+  socket.allowHalfOpen = true
+  void cut.then(() => setTimeout(() => socket.destroy(), closingMs))
   const onReady = listen(socket)
   const say = async (sql: string): Promise<void> => {
     const ready = new Promise<void>((resolve) => onReady(resolve))

@@ -6,8 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Login, Moment } from './access.ts'
 import { connectRaw, type RawClient } from './gateway-clients.ts'
 import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
-import { asTarget, type GatewayStand, token, verifierOf } from './gateway-stand.ts'
-import { startStandIn } from './gateway-target.ts'
+import { asTarget, type GatewayStand, standInForTarget, token, verifierOf } from './gateway-stand.ts'
 import type { BenchOptions, Bounds, Row } from './harness.ts'
 import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
 
@@ -17,7 +16,7 @@ const width = 16
 const statement = 'select pg_sleep(0.2)'
 /** All that run out by and by do so within this. */
 const withinMs = 1_000
-/** Until the first does. */
+/** Until the first does, and until all are revoked: what begins with a session, as its recording does, has begun. */
 const settleMs = 1_000
 
 /** Whoever is not cut by then is not going to be. */
@@ -45,7 +44,7 @@ export async function ending(stand: GatewayStand, options: BenchOptions): Promis
 type Ways = { readonly relay: Way; readonly gateway: Way }
 
 async function standElsewhere(folder: string, options: BenchOptions): Promise<Ways & { stop: () => Promise<void> }> {
-  const standIn = await startStandIn()
+  const standIn = await standInForTarget()
   const { host, port } = standIn.login
   const secret = token()
   const dir = join(folder, 'recordings-of-ends')
@@ -144,6 +143,7 @@ async function expire(way: Way, { count, withinMs }: Expiring): Promise<Lateness
 
 async function cutTogether(way: Way, count: number): Promise<Lateness[]> {
   const clients = await busy(way, count)
+  await delay(settleMs)
   const asked = performance.now()
   way.middle.cut({ ports: clients.map(({ port }) => port) })
   return Promise.all(clients.map((client) => lateness(client, ({ ms }) => ms - asked)))

@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import type { Login } from './access.ts'
 import { connectRaw, type RawClient } from './gateway-clients.ts'
 import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
-import { asTarget, token, verifierOf } from './gateway-stand.ts'
-import { startStandIn } from './gateway-target.ts'
+import { asTarget, standInForTarget, token, verifierOf } from './gateway-stand.ts'
 import type { BenchOptions, Row } from './harness.ts'
 import { against, figureOf, inParallel, numbers } from './harness.ts'
 
@@ -19,7 +18,7 @@ type Held = { readonly perSessionBytes: number; readonly answering: number }
 
 export async function idling(folder: string, options: BenchOptions): Promise<Row[]> {
   const count = Math.min(options.quick ? 500 : 5_000, await sessionsPossible())
-  const standIn = await startStandIn()
+  const standIn = await standInForTarget()
   try {
     const { host, port } = standIn.login
     const relay = await held(await startRelay({ host, port }, options), standIn.login, { count, ...options })

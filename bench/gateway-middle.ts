@@ -1,4 +1,4 @@
-/** The processes that stand in between, from the benchmark's side: the gateway, and a bare relay. */
+/** Processes of the benchmark: what stands in between (the gateway, a bare relay), and what stands in for a target. */
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { GatewaySetup } from './gateway-main.ts'
 import type { Answer, Cut, Order, Weight } from './gateway-orders.ts'
 import type { RelaySetup } from './gateway-relay.ts'
+import type { StandInSetup } from './gateway-target.ts'
 import type { BenchOptions } from './harness.ts'
 
 export type Middle = {
@@ -24,7 +25,11 @@ export const startRelay = (setup: RelaySetup, options: Profiled): Promise<Middle
 export const startGateway = (setup: GatewaySetup, options: Profiled): Promise<Middle> =>
   startMiddle('./gateway-main.ts', setup, options)
 
-async function startMiddle(file: string, setup: RelaySetup | GatewaySetup, { profileDir }: Profiled): Promise<Middle> {
+export const startStandIn = (setup: StandInSetup): Promise<Middle> => startMiddle('./gateway-target.ts', setup, {})
+
+type Setup = RelaySetup | GatewaySetup | StandInSetup
+
+async function startMiddle(file: string, setup: Setup, { profileDir }: Partial<Profiled>): Promise<Middle> {
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
     // Without the condition that leads to the TypeScript: packages are those in `dist`, as they ship.

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { scramVerifier } from '../packages/connectors/src/postgres/scram.ts'
 import { makeCertificates } from '../packages/gateway/src/postgres/testing/certificates.ts'
 import type { Login } from './access.ts'
-import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
+import { type Middle, startGateway, startRelay, startStandIn } from './gateway-middle.ts'
 import { findProgram, type Program, startPgbouncer } from './gateway-programs.ts'
 import type { BenchOptions } from './harness.ts'
 
@@ -73,6 +73,15 @@ export async function setUpGateway(options: BenchOptions): Promise<GatewayStand>
 
 /** How a gateway gets into what others log in to. */
 export const asTarget = ({ password: secret, ...where }: Login) => ({ ...where, secret, tls: 'disable' }) as const
+
+export type Elsewhere = { readonly login: Login; readonly stop: () => Promise<void> }
+
+/** What stands in for a target, and how to get into it. */
+export async function standInForTarget(): Promise<Elsewhere> {
+  const password = token()
+  const { host, port, stop } = await startStandIn({ verifier: await verifierOf(password) })
+  return { login: { host, port, user: 'bench', database: 'bench', password }, stop }
+}
 
 type Port = { readonly port: number }
 type InBetween = {

@@ -1,7 +1,7 @@
 /**
  * Stands in for a target that has room for thousands of sessions, which a PostgreSQL of one machine has not: a process
  * for each. It lets in whoever proves the password by SCRAM, and answers everything like `select 1`, after as long as a
- * `pg_sleep` in it would take.
+ * `pg_sleep` in it would take. Run as a process of its own: whoever measures does not wait for what it does.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -21,15 +21,16 @@ import {
   parameterStatus,
   readyForQuery,
 } from '../packages/gateway/src/postgres/wire/write.ts'
-import type { Login } from './access.ts'
-import { token, verifierOf } from './gateway-stand.ts'
+import { obey, type Standing } from './gateway-orders.ts'
 
-export type StandIn = { readonly login: Login; readonly stop: () => Promise<void> }
+export type StandInSetup = {
+  /** Of the password that all users have. */
+  readonly verifier: string
+}
 
-export async function startStandIn(): Promise<StandIn> {
-  const password = token()
-  const verifier = readVerifier(await verifierOf(password))
-  if (verifier === undefined) throw new Error('The verifier was not made.')
+async function start(setup: StandInSetup): Promise<Standing> {
+  const verifier = readVerifier(setup.verifier)
+  if (verifier === undefined) throw new Error('The verifier does not read.')
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
@@ -37,9 +38,10 @@ export async function startStandIn(): Promise<StandIn> {
     void serve(socket, verifier).catch(() => socket.destroy())
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   return {
-    login: { host: '127.0.0.1', port, user: 'bench', database: 'bench', password },
+    port: (server.address() as AddressInfo).port,
+    // Only what stands in between is cut.
+    cut: () => undefined,
     async stop() {
       server.close()
       for (const socket of sockets) socket.destroy()
@@ -100,3 +102,5 @@ const answer = Buffer.concat([
   message('C', 'SELECT 1\0'),
   readyForQuery(),
 ])
+
+obey((setup) => start(setup as StandInSetup))
