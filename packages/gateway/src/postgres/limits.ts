@@ -34,6 +34,8 @@ export const postgresLimits = {
   cancelsAtOnce: 16,
   /** Targets that are let go of before others have their turn. */
   departuresAtOnce: 8,
+  /** Where there are more, their clients hear of it first: for so long no target is let go of. */
+  departuresAfterMs: 20,
   /** A row that is masked or recorded is held as a whole; one that is longer ends the session. */
   readRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */

@@ -1,6 +1,6 @@
 /**
  * How targets are let go of: once the clients have been told, and a few at a time. Where hundreds of sessions end at one
- * moment, none of their clients waits for another's target.
+ * moment, none of their clients waits for another's target, nor for what the machine does about it.
  */
 
 import { postgresLimits as limits } from '../limits.ts'
@@ -45,6 +45,10 @@ export function createDepartures(): Departures {
     // Once more: a statement that was on its way when the first came had not begun, and could not be cancelled.
     setTimeout(() => void cancels.send(login, key), limits.farewellMs)
   }
+  const begin = (): void => {
+    if (waiting.length > limits.departuresAtOnce) setTimeout(turn, limits.departuresAfterMs)
+    else turn()
+  }
   const turn = (): void => {
     for (const leaving of waiting.splice(0, limits.departuresAtOnce)) letGo(leaving)
     if (waiting.length > 0) {
@@ -62,7 +66,7 @@ export function createDepartures(): Departures {
       if (isScheduled) return
       isScheduled = true
       // What was said to clients is on its way after one turn of the loop, and so is that nothing more follows.
-      setImmediate(() => setImmediate(turn))
+      setImmediate(() => setImmediate(begin))
     },
     async settled() {
       if (isScheduled) await new Promise<void>((resolve) => idle.push(resolve))

@@ -17,19 +17,23 @@ type Farewell = {
  * the client is seen to, and nothing more is wanted of the target.
  */
 export function sayFarewell({ client, relay, report }: Farewell, done: () => void): void {
+  let isSeenTo = false
+  let unfinished: NodeJS.Timeout | undefined = undefined
   const close = (): void => {
+    isSeenTo = true
     clearTimeout(unfinished)
     relay.close()
     done()
   }
-  const unfinished = setTimeout(() => {
-    client.destroy()
-    close()
-  }, limits.unfinishedMs)
   relay.atBoundary(() => {
     closeSoon(client, report && errorResponse(report))
     close()
   })
+  if (isSeenTo) return
+  unfinished = setTimeout(() => {
+    client.destroy()
+    close()
+  }, limits.unfinishedMs)
 }
 
 /** Sends the last bytes and closes; whoever does not take them is not waited for. */

@@ -100,7 +100,7 @@ export function startRelay(config: RelayConfig): Relay {
       state.deaf = true
       state.held = undefined
       // Read and thrown away: closing over unread bytes would take what we say with it.
-      client.resume()
+      flow(client, true)
     },
     atBoundary: (callback) => atBoundary(state, callback),
     close: () => close(state),

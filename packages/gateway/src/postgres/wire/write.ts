@@ -4,7 +4,11 @@ import { protocol } from './startup.ts'
 
 /** A message: its type, the length, the parts of its body. */
 function message(type: string, ...parts: readonly Buffer[]): Buffer {
-  return Buffer.concat([Buffer.from(type, 'latin1'), sized(...parts)])
+  const length = parts.reduce((sum, part) => sum + part.length, 4)
+  const bytes = Buffer.allocUnsafe(1 + length)
+  let at = bytes.writeInt32BE(length, bytes.write(type, 'latin1'))
+  for (const part of parts) at += part.copy(bytes, at)
+  return bytes
 }
 
 /** The length, itself counted, and the parts. */
@@ -19,7 +23,8 @@ function int32(value: number): Buffer {
 }
 
 /** A zero byte would end it early, and let what follows be read as something else. */
-const text = (value: string): Buffer => Buffer.from(`${value.replaceAll('\0', '')}\0`)
+const ended = (value: string): string => `${value.replaceAll('\0', '')}\0`
+const text = (value: string): Buffer => Buffer.from(ended(value))
 
 export type Severity = 'ERROR' | 'FATAL' | 'NOTICE' | 'WARNING'
 
@@ -31,13 +36,12 @@ export type Report = {
   readonly hint?: string
 }
 
+const field = (code: string, value: string | undefined): string => (value === undefined ? '' : `${code}${ended(value)}`)
+
 const reportFields = ({ severity, sqlstate, message: words, detail, hint }: Report): Buffer =>
-  Buffer.concat([
-    ...Object.entries({ S: severity, V: severity, C: sqlstate, M: words, D: detail, H: hint })
-      .filter((field): field is [string, string] => field[1] !== undefined)
-      .map(([code, value]) => Buffer.concat([Buffer.from(code), text(value)])),
-    Buffer.from([0]),
-  ])
+  Buffer.from(
+    `${field('S', severity)}${field('V', severity)}${field('C', sqlstate)}${field('M', words)}${field('D', detail)}${field('H', hint)}\0`,
+  )
 
 export const errorResponse = (report: Report): Buffer => message('E', reportFields(report))
 export const noticeResponse = (report: Report): Buffer => message('N', reportFields(report))
