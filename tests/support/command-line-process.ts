@@ -11,7 +11,7 @@ export type Ran = { readonly code: number; readonly stdout: string; readonly std
 
 export type Running = {
   readonly done: Promise<Ran>
-  /** The first that it has said on stderr, as soon as it has. @throws where it ends without */
+  /** The first that it has said on stderr, or its terminal, as soon as it has. @throws where it ends without */
   readonly said: (what: RegExp) => Promise<RegExpExecArray>
 }
 
@@ -19,6 +19,8 @@ export type CommandLine = {
   readonly home: string
   readonly start: (args: readonly string[], env?: Readonly<Record<string, string>>) => Running
   readonly run: (...args: readonly string[]) => Promise<Ran>
+  /** Where a person sits: on a terminal of its own, which stdout and stderr share. */
+  readonly startAtTerminal: (args: readonly string[], env?: Readonly<Record<string, string>>) => Running
   /** A program that it finds by its name. */
   readonly addProgram: (name: string, source: string) => string
 }
@@ -31,17 +33,30 @@ export function commandLineFor(url: string, env: Readonly<Record<string, string>
   onTestFinished(() => rmSync(home, { recursive: true, force: true }))
   const programs = join(home, 'bin')
   mkdirSync(programs)
-  const start: CommandLine['start'] = (args, more = {}) => {
-    const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', main, ...args], {
-      env: { PATH: `${programs}:${process.env['PATH']}`, HOME: home, TIDEGATE_URL: url, ...env, ...more },
+  const path = `${programs}:${process.env['PATH']}`
+  const begin = (command: readonly [string, ...string[]], more: Readonly<Record<string, string>>): ChildProcess => {
+    const [file, ...args] = command
+    const child = spawn(file, args, {
+      env: { PATH: path, HOME: home, TIDEGATE_URL: url, NO_COLOR: '1', ...env, ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     onTestFinished(() => void child.kill('SIGKILL'))
-    return follow(child)
+    return child
   }
+  const ours = (args: readonly string[]): [string, ...string[]] => [
+    process.execPath,
+    '--conditions=source',
+    '--import',
+    'tsx',
+    main,
+    ...args,
+  ]
+  const start: CommandLine['start'] = (args, more = {}) => follow(begin(ours(args), more), 'stderr')
   return {
     home,
     start,
+    startAtTerminal: (args, more = {}) =>
+      follow(begin(['script', '-qefc', ours(args).map(quoted).join(' '), '/dev/null'], more), 'stdout'),
     run: (...args) => start(args).done,
     addProgram(name, source) {
       const file = join(programs, name)
@@ -52,7 +67,9 @@ export function commandLineFor(url: string, env: Readonly<Record<string, string>
   }
 }
 
-function follow(child: ChildProcess): Running {
+const quoted = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`
+
+function follow(child: ChildProcess, heard: 'stdout' | 'stderr'): Running {
   const printed = { stdout: '', stderr: '' }
   const listeners = new Set<() => void>()
   for (const name of ['stdout', 'stderr'] as const)
@@ -69,12 +86,12 @@ function follow(child: ChildProcess): Running {
     said: (what) =>
       new Promise((found, failed) => {
         const look = (): void => {
-          const match = what.exec(printed.stderr)
+          const match = what.exec(printed[heard])
           if (match) found(match)
         }
         listeners.add(look)
         look()
-        void done.then(({ stderr }) => failed(new Error(`It ended without saying ${what}: ${stderr}`)))
+        void done.then((ran) => failed(new Error(`It ended without saying ${what}: ${ran[heard]}`)))
       }),
   }
 }

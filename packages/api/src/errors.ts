@@ -33,7 +33,7 @@ export const errors = {
     status: 401,
     title: 'A stronger or fresher sign-in is needed.',
     remedy:
-      'Do what `detail` says: in a browser at `/step-up` of the server; on the command line run `tidegate login` after it. Then call again. Other clients send people to the authorization endpoint with the `acr_values` and `max_age` of `WWW-Authenticate`.',
+      'Do what `detail` says: in a browser at `/step-up` of the server, on the command line with `tidegate step-up`. Then call again. Other clients send people to the authorization endpoint with the `acr_values` and `max_age` of `WWW-Authenticate`.',
   },
   forbidden: {
     status: 403,

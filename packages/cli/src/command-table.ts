@@ -69,6 +69,7 @@ import { statementsDeny } from './commands/statements-deny.ts'
 import { statementsShow } from './commands/statements-show.ts'
 import { statements } from './commands/statements.ts'
 import { status } from './commands/status.ts'
+import { stepUp } from './commands/step-up.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
 import { usage } from './commands/usage.ts'
@@ -77,6 +78,7 @@ import { whoami } from './commands/whoami.ts'
 
 export const commands: readonly CommandEntry[] = [
   login,
+  stepUp,
   logout,
   whoami,
   logins,

@@ -41,6 +41,8 @@ export type Invocation = Context & {
   readonly out: Output
   /** `--url`, as it was written. */
   readonly urlOption: string | undefined
+  /** Where a stronger sign-in is needed, someone is there to prove it. */
+  readonly stepsUp: boolean
 }
 
 /** Someone is there to answer a question. */

@@ -15,6 +15,7 @@ export const exits = {
   'not-found': { code: 6, meaning: 'There is no such thing, or the caller may not see it.' },
   unavailable: { code: 7, meaning: 'The server or the target cannot be reached. Trying again may help.' },
   'verification-failed': { code: 8, meaning: 'The audit log, the receipt or the recording does not verify.' },
+  'step-up': { code: 9, meaning: 'It takes a stronger sign-in first: `tidegate step-up`. Nothing was done.' },
 } as const satisfies Record<string, ExitEntry>
 
 export type ExitName = keyof typeof exits
@@ -36,7 +37,7 @@ export const exitOfError = {
   'not-json': 'failure',
   'body-too-large': 'usage',
   unauthenticated: 'unauthenticated',
-  'step-up-needed': 'refused',
+  'step-up-needed': 'step-up',
   forbidden: 'refused',
   'not-found': 'not-found',
   'unknown-role': 'not-found',

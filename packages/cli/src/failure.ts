@@ -35,8 +35,7 @@ export type Shown = {
 /** Where the server's remedy speaks to programs, people are told in terms of this command line. */
 const remediesHere: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Run `tidegate login`, or set TIDEGATE_TOKEN; the token may have expired or been revoked.',
-  'step-up-needed':
-    'Step up in your browser, at /step-up of the server, then run `tidegate login` again: it proves what the browser does.',
+  'step-up-needed': 'Run `tidegate step-up`, with --passkey where a passkey is asked for. Then run this again.',
   unavailable: 'Check the address (`--url`, TIDEGATE_URL) and that the server runs, and try again.',
   'not-an-approver': '`tidegate requests show` and `tidegate statements show` name who can answer.',
   'change-stale': 'Run `tidegate apply` again: it plans on the present version.',
@@ -60,7 +59,8 @@ function showApiError(error: ApiError): Shown {
     lines: [
       [styled('red', 'error: '), detail ?? title],
       ...problems.flatMap(problemLines),
-      ...(parsed.success ? denialLines(parsed.data) : [`  ${remediesHere[error.code] ?? remedy}`]),
+      ...(parsed.success ? denialLines(parsed.data) : []),
+      ...(parsed.success && parsed.data.outcome === 'deny' ? [] : [`  ${remediesHere[error.code] ?? remedy}`]),
     ],
   }
 }

@@ -5,6 +5,7 @@ import type { CommandEntry, OptionEntry } from './command.ts'
 import { argumentUsage, optionUsage } from './command.ts'
 import { commands, groups } from './command-table.ts'
 import type { Context } from './context.ts'
+import { isInteractive } from './context.ts'
 import type { Exit } from './exit-codes.ts'
 import { exitCode } from './exit-codes.ts'
 import { Failure, show } from './failure.ts'
@@ -17,17 +18,22 @@ import type { ValueKind } from './values.ts'
 export const globalOptions = {
   output: { flags: '-o, --output <FORMAT>', about: 'human or json.' },
   url: { flags: '--url <URL>', about: 'The server to talk to, instead of TIDEGATE_URL or the one logged in to.' },
+  stepUp: {
+    flags: '--no-step-up',
+    about: 'Where a stronger sign-in is needed, say so and exit with 9, also at a terminal.',
+  },
 } as const
 
-type GlobalOptions = { readonly output: OutputFormat; readonly url?: string }
+type GlobalOptions = { readonly output: OutputFormat; readonly url?: string; readonly stepUp: boolean }
 
 /** @returns the exit code */
 export async function runCommandLine(context: Context, argv: readonly string[]): Promise<number> {
   let exit: Exit = 'ok'
   const program = buildProgram(context, async (entry, input) => {
-    const { output: format, url } = program.opts<GlobalOptions>()
+    const { output: format, url, stepUp } = program.opts<GlobalOptions>()
     const out = createOutput({ ...context, format })
-    exit = await entry.run({ ...context, out, urlOption: url }, input)
+    const stepsUp = stepUp && format === 'human' && isInteractive(context)
+    exit = await entry.run({ ...context, out, urlOption: url, stepsUp }, input)
   })
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -59,12 +65,13 @@ type Act = (entry: CommandEntry, input: Readonly<Record<string, unknown>>) => Pr
 
 /** The parser. Calls `act` with the command that was meant and what it was given. */
 export function buildProgram(context: Context, act: Act): Command {
-  const { output, url } = globalOptions
+  const { output, url, stepUp } = globalOptions
   const program = new Command('tidegate')
     .description('Just-in-time access: nothing standing, everything proved.')
     .version(context.version)
     .addOption(new Option(output.flags, output.about).choices(['human', 'json']).default('human'))
     .addOption(new Option(url.flags, url.about))
+    .addOption(new Option(stepUp.flags, stepUp.about))
     .addHelpText('after', '\nStart with `tidegate login`, `tidegate resources` and `tidegate connect ROLE`.')
   inherit(program, context)
   for (const entry of commands) addCommand(parentOf(program, entry, context), entry, { context, act })

@@ -4,6 +4,7 @@ import { ApiError } from '@tidegate/api'
 import type { Client } from '@tidegate/api'
 import type { Context, Invocation } from './context.ts'
 import { limits, patience } from './limits.ts'
+import type { Prove } from './login/login-fetch.ts'
 import type { ServerSettings } from './settings.ts'
 import { serverSettings } from './settings.ts'
 
@@ -12,7 +13,13 @@ export async function connectToServer(invocation: Invocation): Promise<Client> {
   if ('token' in settings) return clientFor(invocation, settings)
   // Loaded for who needs it: whoever has a token does not wait for the protocols of a login.
   const { createLoginFetch } = await import('./login/login-fetch.ts')
-  return invocation.createClient({ url: settings.url, fetch: await createLoginFetch(invocation, settings) })
+  const prove = invocation.stepsUp ? await proveInBrowser(invocation) : undefined
+  return invocation.createClient({ url: settings.url, fetch: await createLoginFetch(invocation, settings, prove) })
+}
+
+async function proveInBrowser(invocation: Invocation): Promise<Prove> {
+  const { stepUpOnTheWay } = await import('./login/step-up.ts')
+  return (at, demand) => stepUpOnTheWay(invocation, at, demand)
 }
 
 export const clientFor = ({ createClient, fetch }: Context, settings: ServerSettings): Client =>

@@ -2,9 +2,9 @@
 
 import { defineCommand } from '../command.ts'
 import type { Invocation } from '../context.ts'
-import { findBrowser } from '../login/browser.ts'
-import { forgetLogin, keepLogin } from '../login/kept-login.ts'
-import { endKeptLogin } from '../login/end.ts'
+import { endLogin } from '../login/end.ts'
+import { keepLogin, readLogin, removeUnlessKept } from '../login/kept-login.ts'
+import { withLoginLock } from '../login/lock.ts'
 import { readSecret } from '../prompt.ts'
 import { clientFor } from '../server.ts'
 import { checkToken, configPath, mayCarryToken, readConfig, saveConfig, serverUrl } from '../settings.ts'
@@ -44,30 +44,43 @@ export const login = defineCommand({
 async function loginWithToken(invocation: Invocation, url: string): Promise<void> {
   const token = checkToken(await readSecret(invocation, `Token for ${url}: `))
   const me = await clientFor(invocation, { url, token }).whoami({})
-  await leaveEarlier(invocation)
-  await saveConfig(invocation, { url, token })
+  await insteadOfEarlier(invocation, () => saveConfig(invocation, { url, token }))
   tell(invocation, { url, principal: me.principal, kept: configPath(invocation) })
 }
 
 type Told = { readonly device: boolean; readonly noBrowser: boolean }
 
 async function loginAsPerson(invocation: Invocation, url: string, { device, noBrowser }: Told): Promise<void> {
-  const { signIn } = await import('../login/sign-in.ts')
+  const { signIn, wayFor } = await import('../login/sign-in.ts')
+  const { exportKey, makeKey } = await import('../login/authorization-server.ts')
   const { clientOfLogin } = await import('../login/login-fetch.ts')
-  const program = device || noBrowser ? undefined : await findBrowser(invocation)
-  const byDevice = device || (program === undefined && !noBrowser)
-  const held = await signIn(invocation, url, byDevice ? { by: 'device' } : { by: 'browser', program })
+  const key = await makeKey()
+  const way = await wayFor(invocation, { device, noBrowser })
+  const held = { ...(await signIn(invocation, { url, key, way })), url, key: await exportKey(key) }
   const me = await (await clientOfLogin(invocation, { ...held, id: '' })).whoami({})
-  await leaveEarlier(invocation)
-  const kept = await keepLogin(invocation, { ...held, id: me.login ?? '' })
+  const login = { ...held, id: me.login ?? '' }
+  const kept = await insteadOfEarlier(invocation, async () => (await keepLogin(invocation, login)).name)
   tell(invocation, { url, principal: me.principal, login: me.login, kept })
 }
 
-/** One at a time is kept: what it takes the place of is not left open for nobody. */
-async function leaveEarlier(invocation: Invocation): Promise<void> {
-  const before = await readConfig(invocation).catch(() => undefined)
-  if (before && 'login' in before) await endKeptLogin(invocation, before)
-  await forgetLogin(invocation)
+/**
+ * One at a time is kept. What was kept before is not left open for nobody, and not given up before the new one is safe;
+ * of two that are made at once the first is the earlier one.
+ */
+async function insteadOfEarlier<T>(invocation: Invocation, keep: () => Promise<T>): Promise<T> {
+  const { earlier, kept } = await withLoginLock(invocation, async () => {
+    const before = await readConfig(invocation).catch(() => undefined)
+    const login = before && 'login' in before ? before : undefined
+    const held = login && (await readLogin(invocation, login).catch(() => undefined))
+    const done = await keep()
+    if (login) await removeUnlessKept(invocation, login)
+    return { earlier: login && { ...login, held }, kept: done }
+  })
+  if (earlier && !(earlier.held && (await endLogin(invocation, earlier.held))))
+    invocation.out.warn(`The login before, ${earlier.login.id}, goes on at ${earlier.url} until its time is up.`, [
+      `To end it now: \`tidegate logins end ${earlier.login.id}\`.`,
+    ])
+  return kept
 }
 
 type Done = {

@@ -16,11 +16,12 @@ export const logout = defineCommand({
     const { out } = invocation
     // What cannot be read is forgotten all the same.
     const kept = await readConfig(invocation).catch(() => undefined)
-    const ended = kept && 'login' in kept ? await endKeptLogin(invocation, kept) : undefined
+    const login = kept && 'login' in kept ? kept : undefined
+    const ended = login && (await endKeptLogin(invocation, login))
     await forgetLogin(invocation)
     if (ended === false)
       out.warn(`${kept?.url} could not be told: the login is forgotten here, and ends there by itself.`, [
-        'To end it now: `tidegate logins end ID`, or ask an administrator.',
+        `To end it now: \`tidegate logins end ${login?.login.id}\` from another login, or ask an administrator.`,
       ])
     out.result({ removed: configPath(invocation), ...(ended !== undefined && { ended }) }, () => [
       ended === true ? `You are logged out of ${kept?.url}.` : 'Nothing is kept here any more.',

@@ -57,7 +57,7 @@ export const request = defineCommand({
 const exitOfForecast = {
   permit: 'ok',
   approve: 'waiting',
-  'step-up': 'refused',
+  'step-up': 'step-up',
   deny: 'refused',
 } as const satisfies Record<Decision['outcome'], Exit>
 

@@ -12,6 +12,14 @@ const clientId = 'tidegate-cli'
 
 export type KeyPair = oidc.CryptoKeyPair
 
+/** What a person has to prove, as the server wrote it (RFC 9470). */
+export type Demand = {
+  readonly acr_values?: string
+  readonly max_age?: string
+  /** Its words for people. */
+  readonly said?: string
+}
+
 /** @throws {Failure} where the server is not whom it was called, or nobody signs in there */
 export async function discover(context: Context, url: string): Promise<oidc.Configuration> {
   const options = {
@@ -25,9 +33,23 @@ export async function discover(context: Context, url: string): Promise<oidc.Conf
     .catch((error: unknown) => {
       throw notOurs(error, url)
     })
-  for (const endpoint of ['authorization_endpoint', 'token_endpoint', 'device_authorization_endpoint'] as const)
-    checkOrigin(config.serverMetadata()[endpoint], url)
+  for (const endpoint of endpoints) checkOrigin(config.serverMetadata()[endpoint], url)
   return config
+}
+
+const endpoints = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'device_authorization_endpoint',
+  'revocation_endpoint',
+] as const
+
+/** What it holds is given back. It takes no proof of the key, so that a clock that is off is not in the way. */
+export async function revoke(
+  context: Context,
+  { url, refreshToken }: Pick<KeptLogin, 'url' | 'refreshToken'>,
+): Promise<void> {
+  await oidc.tokenRevocation(await discover(context, url), refreshToken)
 }
 
 /** A server speaks for itself alone. */

@@ -14,10 +14,16 @@ export async function findBrowser({ env, platform }: Here): Promise<string | und
   return env['DISPLAY'] || env['WAYLAND_DISPLAY'] ? findProgram('xdg-open', path) : undefined
 }
 
+/** `failed`: is called where it cannot be started, or says that it could not open the address. */
+type Opening = { readonly program: string; readonly url: URL; readonly failed: () => void }
+
 /** It goes on by itself; one that does not start is no failure, for the address is shown too. */
-export function openBrowser({ spawn, env }: Pick<Context, 'spawn' | 'env'>, program: string, url: URL): void {
+export function openBrowser({ spawn, env }: Pick<Context, 'spawn' | 'env'>, { program, url, failed }: Opening): void {
   const { TIDEGATE_TOKEN: _ours, ...others } = env
   const child = spawn(program, [url.href], { stdio: 'ignore', detached: true, env: others })
-  child.once('error', () => undefined)
+  child.once('error', failed)
+  child.once('exit', (code) => {
+    if (code !== 0 && code !== null) failed()
+  })
   child.unref()
 }

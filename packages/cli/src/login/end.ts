@@ -1,25 +1,27 @@
 /** The server is told that a login is over. */
 
-import { ApiError } from '@tidegate/api'
 import type { Context } from '../context.ts'
-import { Failure } from '../failure.ts'
 import type { KeptAt } from '../settings.ts'
 import { mayCarryToken } from '../settings.ts'
+import type { KeptLogin } from './kept-login.ts'
+import { readLogin } from './kept-login.ts'
 
 /** @returns whether it is over now; where the server cannot be asked, it goes on there until its time is up */
-export async function endKeptLogin(context: Context, at: KeptAt): Promise<boolean> {
+export const endKeptLogin = async (context: Context, at: KeptAt): Promise<boolean> =>
+  readLogin(context, at).then(
+    (login) => endLogin(context, login),
+    // In a keychain that stays locked, for example. What is not in hand cannot be given back.
+    () => false,
+  )
+
+/** One that is over already is as it should be. */
+export async function endLogin(context: Context, login: KeptLogin): Promise<boolean> {
   try {
-    mayCarryToken(at.url, context.env)
-    const { createLoginFetch } = await import('./login-fetch.ts')
-    const client = context.createClient({ url: at.url, fetch: await createLoginFetch(context, at) })
-    await client.endLogin({ id: at.login.id })
+    mayCarryToken(login.url, context.env)
+    const { revoke } = await import('./authorization-server.ts')
+    await revoke(context, login)
     return true
-  } catch (error) {
-    // Whoever is not known by it any more has nothing to end.
-    return isUnknown(error)
+  } catch {
+    return false
   }
 }
-
-const isUnknown = (error: unknown): boolean =>
-  (error instanceof ApiError && error.code === 'unauthenticated') ||
-  (error instanceof Failure && error.exit === 'unauthenticated')

@@ -65,7 +65,7 @@ it.each([
   '%s gets the login by stdin, and gives it back; its arguments and our files say nothing',
   async (name, body) => {
     const { context, home, calls } = await withKeychain(name, body)
-    expect(await keepLogin(context, login)).toContain('keychain')
+    expect((await keepLogin(context, login)).name).toContain('keychain')
     expect(await readLogin(context, at)).toEqual(login)
     const said = (await calls()) + (await readFile(join(home, '.config/tidegate/config.json'), 'utf8'))
     const encoded = Buffer.from(JSON.stringify(login)).toString('base64url')
@@ -84,7 +84,7 @@ it.each([
   ['gives back something else', "process.stdout.write('c29tZXRoaW5n')"],
 ])('a keychain that %s is none: the login is in a file of its owner alone', async (_what, body) => {
   const { context } = await withKeychain('secret-tool', body)
-  expect(await keepLogin(context, login)).toBe(loginPath(context))
+  expect((await keepLogin(context, login)).name).toBe(loginPath(context))
   expect((await stat(loginPath(context))).mode & 0o777).toBe(0o600)
   const inFile = { url, login: { id: login.id, kept: 'file' } } as const
   expect(await readLogin(context, inFile)).toEqual(login)

@@ -24,11 +24,14 @@ const shape = z.strictObject({
 
 export type KeptLogin = Readonly<z.output<typeof shape>>
 
-/** @returns where, for people */
-export async function keepLogin(context: Context, login: KeptLogin): Promise<string> {
+/** @property name where, for people */
+export type Kept = { readonly name: string; readonly at: KeptAt }
+
+export async function keepLogin(context: Context, login: KeptLogin): Promise<Kept> {
   const keeper = (await tryKeychain(context, login)) ?? (await keepInFile(context, login))
-  await saveConfig(context, { url: login.url, login: { id: login.id, kept: keeper.place } })
-  return keeper.name
+  const at = { url: login.url, login: { id: login.id, kept: keeper.place } }
+  await saveConfig(context, at)
+  return { name: keeper.name, at }
 }
 
 /** One that cannot be written, or does not give back what it was given, is none. */
@@ -71,6 +74,17 @@ export async function forgetLogin(context: Context): Promise<void> {
   // Also what an earlier one left, wherever the configuration says it is.
   await fileKeeper(context).remove()
   await forgetConfig(context)
+}
+
+/** What the one before left where the one of now is not. */
+export async function removeUnlessKept(context: Context, before: KeptAt): Promise<void> {
+  const now = await readConfig(context)
+  const isSamePlace =
+    now &&
+    'login' in now &&
+    now.login.kept === before.login.kept &&
+    (now.login.kept === 'file' || now.url === before.url)
+  if (!isSamePlace) await (await keeperOf(context, before))?.remove()
 }
 
 const keeperOf = async (context: Context, { url, login }: KeptAt): Promise<Keeper | undefined> =>
