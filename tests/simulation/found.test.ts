@@ -9,7 +9,7 @@ import type { Script } from './script.ts'
 import { activate, post, revoke, scriptOf, strikeNext } from './script.ts'
 import type { Fault, Strand } from './strands.ts'
 import type { World } from './world.ts'
-import { applyBody, createWorld } from './world.ts'
+import { applyBody, callAs, createWorld } from './world.ts'
 
 const bench = benchForTests()
 let world: World
@@ -25,6 +25,9 @@ const stateOf = async (grant: string): Promise<string | undefined> => {
   await world.look()
   return world.sight.grants.get(grant)?.state
 }
+
+const glassFor = (role: string): object => ({ role, duration: '10m', reason: 'found' })
+const forTidegateAlone = variants.findIndex(({ glassRoles }) => glassRoles?.length === 1)
 
 const loginsOn = (target: string): GrantId[] => [...world.targets.named(target).memory.logins.keys()]
 
@@ -67,10 +70,8 @@ test('a grant is not opened again where its resource points to now, while its lo
 })
 
 test('what was had by breaking glass is not opened again once its holder is registered no more', async () => {
-  const breaking = { role: 'orders/admin', duration: '10m', reason: 'found' }
-  const { body } = await call(post('user:alice', '/v1/break-glass', breaking))
+  const { body } = await call(post('user:alice', '/v1/break-glass', glassFor('orders/admin')))
   const grant = (body['grant'] as { id: string }).id
-  const forTidegateAlone = variants.findIndex(({ glassRoles }) => glassRoles?.length === 1)
   // The process dies once the configuration is in force, and before it has asked again about what is open.
   await call(post('user:dora', '/v1/config/apply', applyBody(forTidegateAlone)), {
     process: 1,
@@ -80,6 +81,31 @@ test('what was had by breaking glass is not opened again once its holder is regi
   await finish(await begin((process) => process.reask()))
   await drain()
   expect(await stateOf(grant)).toBe('ended')
+  expect(loginsOn('orders')).toEqual([])
+})
+
+test('glass is broken by one configuration as a whole, also where the next one comes into force meanwhile', async () => {
+  const breaking = await beginCall(post('user:bob', '/v1/break-glass', glassFor('ledger/write')))
+  await until(breaking, 'from break_glass_review')
+  await call(post('user:dora', '/v1/config/apply', applyBody(forTidegateAlone)), { process: 1 })
+  expect(await finish(breaking)).toMatchObject({ status: 200 })
+  await world.look()
+  const versions = [...world.sight.decisions.values()].map(({ policy_version }) => world.variantOfHash(policy_version))
+  expect(versions).toEqual([0])
+  await finish(await begin((process) => process.reask()))
+  await drain()
+  expect([...world.sight.grants.keys()]).toHaveLength(1)
+  expect([...loginsOn('ledger'), ...loginsOn('ledger-b')]).toEqual([])
+})
+
+test('glass is not broken by a fact that changes while it is, and that is no fault of ours', async () => {
+  const bad = { name: 'device', subject: 'user:alice', value: { compliant: false, managed: true } }
+  const breaking = await beginCall(post('user:alice', '/v1/break-glass', glassFor('orders/admin')))
+  await until(breaking, 'from break_glass_review')
+  // Asked for asking, asked for opening, and then asked to be filed: it comes before the last.
+  for (const _ of [1, 2]) await until(breaking, 'from signal').then(() => world.scheduler.run(breaking, 1))
+  await call(callAs('service:watch', { method: 'PUT', path: '/v1/signals', body: bad }), { process: 1 })
+  expect(await finish(breaking)).toMatchObject({ status: 403, body: { code: 'break-glass-refused' } })
   expect(loginsOn('orders')).toEqual([])
 })
 

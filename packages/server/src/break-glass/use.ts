@@ -53,9 +53,10 @@ async function beginBreaking(
   const refused = await whyNot(unit, { ...breaking, snapshot })
   if (refused || !declared) return { refused: recordRefusal(unit, breaking, refused) }
   const { caller, ...wish } = breaking
-  const begun = await beginAccess(deps, unit, { caller, filing: { ...wish, action: 'break-glass' } })
-  const grant = begun.filed.grant
-  if (!grant) throw new Error(`Policy permitted to break glass for ${breaking.role}, and gave no grant.`)
+  const begun = await beginAccess(deps, unit, { caller, filing: { ...wish, action: 'break-glass' }, snapshot })
+  const { grant, decision } = begun.filed
+  // A fact came between the two.
+  if (!grant) return { refused: recordRefusal(unit, breaking, policyCause(decision)) }
   return { begun, review: await openReview(unit, { grant, reason: breaking.reason, breakGlass: declared }) }
 }
 
@@ -84,13 +85,18 @@ async function policyRefusal(
   for (const step of ['request', 'connect'] as const) {
     const asked = { ...partiesOf(snapshot, caller, role), step, duration, action: 'break-glass' } as const
     const { decision } = await ask(unit.tx, asked, { ...unit, snapshot })
-    if (decision.outcome !== 'permit')
-      return { cause: 'policy', detail: decision.reasons[0] ?? 'Policy says no.', decision }
+    if (decision.outcome !== 'permit') return policyCause(decision)
   }
   return undefined
 }
 
 const notRegistered: Refused = { cause: 'not-registered', detail: 'You are not registered for it.' }
+
+const policyCause = (decision: Decision): Refused => ({
+  cause: 'policy',
+  detail: decision.reasons[0] ?? 'Policy says no.',
+  decision,
+})
 
 function recordRefusal(unit: Unit, { caller, role }: Breaking, refused: Refused | undefined): ApiError {
   const { cause, detail, decision, need } = refused ?? notRegistered

@@ -56,16 +56,23 @@ export async function askOnly(
   return decision
 }
 
+type Asking = {
+  readonly caller: Caller
+  readonly filing: Filing
+  /** What the transaction goes by already: whoever looked at one configuration is not answered by the next. */
+  readonly snapshot?: Snapshot
+}
+
 /** Files the request with policy's answer. A permitted one becomes a grant, or extends one, in the same transaction. */
 export async function fileRequest(
   lifecycle: Lifecycle,
   unit: Unit,
-  { caller, filing }: { caller: Caller; filing: Filing },
+  { caller, filing, snapshot: known }: Asking,
 ): Promise<Filed> {
   const { tx, now, runtime } = unit
   checkStart(filing.startAt, now)
   const [snapshot, signals] = await Promise.all([
-    lifecycle.configurations.current(tx),
+    known ?? lifecycle.configurations.current(tx),
     readSignals(tx, signalSubjects({ ...filing, principal: caller.principal })),
   ])
   const asked = partiesOf(snapshot, caller, filing.role)

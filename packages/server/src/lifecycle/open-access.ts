@@ -5,6 +5,7 @@
 
 import { ApiError } from '@tidegate/api'
 import { grantCommands, isAdministration, requestCommands } from '@tidegate/core'
+import type { Snapshot } from '../configuration/snapshot.ts'
 import { wayIn } from '../gateways/way-in.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Unit } from '../store/change.ts'
@@ -24,7 +25,12 @@ import { fileRequest } from './file-request.ts'
 import { obligingEvents } from './obliged.ts'
 import { saveGrant } from './save.ts'
 
-type Wanted = { readonly caller: Caller; readonly filing: Omit<Filing, 'startAt'> }
+type Wanted = {
+  readonly caller: Caller
+  readonly filing: Omit<Filing, 'startAt'>
+  /** As of `fileRequest`. */
+  readonly snapshot?: Snapshot
+}
 
 /** What is filed and, where policy gives it at once, begun. */
 export type BegunAccess = {
