@@ -3,6 +3,7 @@
 import { expect, test, vi } from 'vitest'
 import { logIn, opened } from './support/access.ts'
 import type { Browser } from './support/browser.ts'
+import { joined, newSession, reportsOf, throughGateways } from './support/gateways.ts'
 import type { ScimWorld } from './support/scim.ts'
 import { createScimWorld, patchOf, pushGroup, pushUser, userOf } from './support/scim.ts'
 import { account } from './support/sign-in.ts'
@@ -58,6 +59,31 @@ test('a mover who loses the group that a live grant rests on loses the grant in 
   await session.cut
   expect(await whoami(scene, browser)).toBe(200)
   expect((await changesOf(scene, 'directory.groups-changed')).at(-1)).toMatchObject({ removed: ['people/platform'] })
+})
+
+test('a statement waits for whoever is pushed into a group of its approvers, and no longer for whoever was taken out', async () => {
+  const scene = await createScimWorld()
+  await scene.apply(throughGateways)
+  const { world, okta } = scene
+  const id = await pushUser(okta, 'erin')
+  const group = await pushGroup(okta, 'platform', [id])
+  const { browser } = await scene.signIn(account('erin'))
+  const gateway = await joined(world)
+  const { grant } = await opened(world.as('alice'))
+  const session = newSession()
+  await gateway.client.reportSessions({ reports: [reportsOf(world, { session, grant: grant.id }).opened()] })
+  const ask = async (number: number): Promise<string> => {
+    const statement = `stm_${String(number).padStart(26, '0')}`
+    const about = 'DELETE on shop.orders needs the approval of a person'
+    const says = { rule: 'ask', about, text: 'delete from shop.orders', parameters: [], withinSeconds: 600 }
+    await gateway.client.askStatement({ id: statement, session, number, approvers: [['engineers']], ...says })
+    return `${world.server.url}/v1/statements/${statement}/approve`
+  }
+  const approve = async (url: string) => (await browser.call(url, { method: 'POST', body: {} })).status
+  expect(await approve(await ask(1))).toBe(200)
+  const later = await ask(2)
+  await okta.must('PATCH', `/Groups/${group}`, patchOf({ op: 'remove', path: `members[value eq "${id}"]` }))
+  expect(await approve(later)).toBe(404)
 })
 
 test.each<[how: string, act: (scene: ScimWorld, group: string) => Promise<unknown>]>([
