@@ -1,46 +1,19 @@
 /** The ceremonies in a real browser, with Chromium's virtual authenticator: our pages, our script, its checks. */
 
-import { chromium } from 'playwright-core'
-import type { CDPSession, Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { addDevice, hasChromium, openPage } from './support/chromium.ts'
 import { inStore } from './support/story.ts'
 import { account, createSignInWorld } from './support/sign-in.ts'
-import { hasProgram } from './support/programs.ts'
 import { createWorldForTest, defaultFiles } from './support/tidegate.ts'
 
-const path = '/usr/bin/chromium'
-
-type Device = { readonly cdp: CDPSession; readonly authenticatorId: string }
-
-async function openPage(): Promise<Page> {
-  const browser = await chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu'] })
-  onTestFinished(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(20_000)
-  return page
-}
-
-async function addDevice(page: Page): Promise<Device> {
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('WebAuthn.enable')
-  const options = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: { ...options, isUserVerified: true, automaticPresenceSimulation: true },
-  })
-  return { cdp, authenticatorId }
-}
-
-const isThere = hasProgram(path, 'apt-get install chromium')
+const isThere = hasChromium()
 
 test.skipIf(!isThere)(
   'a passkey is added and used on our pages, nothing on them is refused by their policy, and who is not verified is not let on',
   async () => {
     const { world, provider } = await createSignInWorld({ host: 'localhost' })
     const { url } = world.server
-    const page = await openPage()
-    const complaints: string[] = []
-    page.on('console', (message) => void complaints.push(message.text()))
-    page.on('pageerror', (error) => void complaints.push(error.message))
+    const { page, complaints } = await openPage()
     const device = await addDevice(page)
     provider.signInAs(account('erin'))
     await page.goto(`${url}/login?return=/account`)
@@ -74,7 +47,7 @@ test.skipIf(!isThere)(
       files: (parts) => [...defaultFiles(parts), { path: 'identity.yaml', text: 'identity: { local: {} }' }],
     })
     const { url, firstLink = '' } = world.server
-    const page = await openPage()
+    const { page, complaints } = await openPage()
     await addDevice(page)
     await page.goto(firstLink)
     expect(page.url()).toBe(`${url}/join`)
@@ -86,5 +59,6 @@ test.skipIf(!isThere)(
     await page.getByRole('link', { name: 'Sign in again' }).click()
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.getByText('You are signed in as admin.').waitFor()
+    expect(complaints).toEqual([])
   },
 )

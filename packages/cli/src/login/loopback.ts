@@ -48,5 +48,5 @@ function answer(request: IncomingMessage, response: ServerResponse, { origin, ca
     'cache-control': 'no-store',
     connection: 'close',
   })
-  response.end(taken ? 'Tidegate: go back to your terminal. You can close this.\n' : 'Nobody waits for this.\n')
+  response.end(taken ? 'Go back to your terminal. You can close this.\n' : 'Nobody waits for this.\n')
 }

@@ -107,6 +107,7 @@ function joinByPasswordForm({ runtime, key }: SignInDeps, { user, secret }: Invi
     <form method="post" action="/join/password">
       <input type="hidden" name="secret" value="${secret}" />
       <input type="hidden" name="challenge" value="${sealed}" />
+      <label>Name <input name="user" autocomplete="username" value="${user}" readonly /></label>
       <label
         >Password, at least ${String(localLimits.passwordShortest)} characters
         <input type="password" name="password" autocomplete="new-password" required

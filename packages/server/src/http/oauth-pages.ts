@@ -94,7 +94,7 @@ const codeForm = html`<form method="post" action="/device">
 export const codePage: Page = {
   title: 'Let a command line in',
   body: html`<h1>Let a command line in</h1>
-    <p>Type the code that <code>tidegate login</code> shows you on the other machine. Nobody else gives you one.</p>
+    <p>Type the code that <code>tidegate</code> shows you on the other machine. Nobody else gives you one.</p>
     ${codeForm}`,
 }
 
@@ -102,7 +102,7 @@ export const codePage: Page = {
 export const noSuchCodePage: Page = {
   title: 'Let a command line in',
   body: html`<h1>No command line waits with that code</h1>
-    <p>A code is good for ten minutes, and once. Run <code>tidegate login</code> again for another.</p>
+    <p>A code is good for ten minutes, and once. Run the command again for another.</p>
     ${codeForm}`,
 }
 
@@ -115,13 +115,13 @@ export function deviceAllowPage({ row, caller, address, now }: Waiting): Page {
     title: 'Let a command line in',
     body: html`<h1>Let a command line act as you?</h1>
       <p>
-        Allow it only if you ran <code>tidegate login</code> yourself on the machine below. If someone sent you the
-        code, refuse: whoever asked would be you.
+        Allow it only if <code>tidegate</code> gave you the code itself, on the machine below. If someone sent it to
+        you, refuse: whoever asked would be you.
       </p>
       ${factsOf([
         ['Who asks', clientAgent ?? 'It does not say'],
         ['From', `${clientAddress}${elsewhere}`],
-        ['Since', `${formatInstant(askedAt)}, ${agoWords(now - askedAt)}`],
+        ['Since', `${formatInstant(askedAt).slice(11, 19)} UTC, ${agoWords(now - askedAt)}`],
         ['As whom', caller.principal.id],
         ['Proved', proofWords(caller, now)],
         ['What for', whatFor],
@@ -136,7 +136,7 @@ export const answeredPage = (allowed: boolean): Page => ({
   title: 'Let a command line in',
   body: allowed
     ? html`<h1>It is let in</h1>
-        <p>Go on where you ran <code>tidegate login</code>. <code>tidegate logins</code> lists who acts as you.</p>`
+        <p>Go on at the machine that asked. <code>tidegate logins</code> lists who acts as you.</p>`
     : html`<h1>It is not let in</h1>
         <p>
           Nobody acts as you by this. If you did not ask, tell whoever looks after Tidegate: it is in the audit log.

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
+import { style } from './page-style.ts'
 
 /** Text that is safe to stand in a page. Made by `html` alone. */
 export type Html = { readonly html: string }
@@ -21,14 +22,6 @@ function partText(part: Part): string {
   if (typeof part === 'string') return escape(part)
   return 'html' in part ? part.html : part.map((one) => one.html).join('')
 }
-
-const style = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 28rem; margin: 12vh auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; }
-input, button { font: inherit; padding: .5rem .8rem; border: 1px solid; border-radius: .4rem; }
-input { display: block; width: 100%; box-sizing: border-box; margin: .3rem 0 1rem; }
-dt { font-weight: 600; } dd { margin: 0 0 .6rem; overflow-wrap: anywhere; }`
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
@@ -68,7 +61,7 @@ export function send(reply: FastifyReply, { title, body, ...rest }: Page): Fasti
       // Forms say where they come from, to this server alone.
       .header('referrer-policy', 'same-origin')
       .send(
-        `<!doctype html><html lang="en"><head>${head}<style>${style}</style></head><body><main>${body.html}</main></body></html>`,
+        `<!doctype html><html lang="en"><head>${head}<style>${style}</style></head><body><header>Tidegate</header><main>${body.html}</main></body></html>`,
       )
   )
 }

@@ -65,10 +65,14 @@ async function showWays(
     reply,
     'Confirm it is you',
     html`<h1>Confirm it is you</h1>
-      <p>${needWords[need]}</p>
+      <p>
+        ${needWords[need]}${isForCommandLine(returnTo) ? ' Your command line asks for it; you allow it on the next page, or not.' : ''}
+      </p>
       ${said} ${ways.length > 0 ? ways : noWay(need)}`,
   )
 }
+
+const isForCommandLine = (returnTo: string): boolean => /^\/(oauth\/authorize|device)\?/.test(returnTo)
 
 const needWords: Record<Need, string> = {
   'sign-in': 'What comes next takes a sign-in of this moment.',
