@@ -12,12 +12,13 @@ import { due } from './due.ts'
 import { gateway } from './gateway.ts'
 import type { Bench, Bounds, Row } from './harness.ts'
 import { keeps } from './harness.ts'
+import { identity } from './identity.ts'
 import { load } from './load.ts'
 import { describeMachine, machineText } from './machine.ts'
 import { open } from './open.ts'
 import { scim } from './scim.ts'
 
-const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, scim, gateway, load]
+const benches: readonly Bench[] = [decide, open, close, cycle, audit, due, identity, scim, gateway, load]
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),

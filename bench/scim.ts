@@ -5,11 +5,10 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import pg from 'pg'
-import { migrate } from '../packages/server/src/store/migrate.ts'
 import { closeByHand, holdSession, moment, openByHand, openThroughTidegate } from './access.ts'
 import type { Bench, BenchOptions, Row } from './harness.ts'
 import { against, figureOf, inParallel, medianOf, numbers, rowOf, timed } from './harness.ts'
+import { entryColumns, insertLeft } from './left-rows.ts'
 import type { Stand } from './stand.ts'
 import { setUp } from './stand.ts'
 
@@ -94,7 +93,7 @@ async function syncing(stand: Stand, { quick, note }: BenchOptions): Promise<rea
   const again = await timed(() => inParallel(ids, width, (id, i) => push('PUT', `/Users/${id}`, userOf(`p${i}`))))
   const after = (await stand.server.rssMb()) ?? Number.NaN
   note('the same rows, bare')
-  const bareMs = await insertBare(stand)
+  const { ms: bareMs } = await insertLeft(stand.store, { database: 'bare_scim', query: leftOf, width })
   const bare = medianOf(
     'bare inserts of what is left of a person, log included: people',
     perSecond(people, bareMs),
@@ -112,54 +111,13 @@ async function syncing(stand: Stand, { quick, note }: BenchOptions): Promise<rea
   ]
 }
 
-type TextRows = readonly {
-  readonly person: string
-  readonly scim: string
-  readonly entry: string
-  readonly said: string
-}[]
-
+/** What is left of a person: their rows, and the entry that tells of it. */
 const leftOf = `
-  select to_json(d)::text as person, to_json(s)::text as scim, to_json(e)::text as entry, to_json(a)::text as said
+  select json_build_array(d)::text as directory_user, json_build_array(s)::text as scim_user, ${entryColumns('e')}
   from scim_user s
   join directory_user d on d.id = s.user_id
   join audit_disclosure a on a.subject = 'user:' || d.id
   join audit_entry e on e.id = a.entry and e.type = 'directory.user-changed'`
-
-const inserts = [
-  ['directory_user', 'person'],
-  ['scim_user', 'scim'],
-  ['audit_entry', 'entry'],
-  ['audit_disclosure', 'said'],
-] as const
-
-/** As many transactions over as many connections as there were requests under way; what is made is made before. */
-async function insertBare({ store }: Stand): Promise<number> {
-  const url = await store.make('bare_scim')
-  await migrate(url)
-  const { rows } = (await store.client.query(leftOf)) as unknown as { rows: TextRows }
-  const pool = new pg.Pool({ connectionString: url, options: '-c search_path=tidegate', max: width })
-  try {
-    const { ms } = await timed(() =>
-      inParallel(rows, width, async (row) => {
-        const client = await pool.connect()
-        try {
-          await client.query('begin')
-          for (const [table, column] of inserts) {
-            const text = `insert into ${table} overriding system value select * from json_populate_record(null::${table}, $1)`
-            await client.query({ name: `bare ${table}`, text, values: [row[column]] })
-          }
-          await client.query('commit')
-        } finally {
-          client.release()
-        }
-      }),
-    )
-    return ms
-  } finally {
-    await pool.end()
-  }
-}
 
 /** Engineers are known to the source by their addresses; each in turn leaves, and comes back. */
 async function leaving(stand: Stand, { rounds, quick, note }: BenchOptions): Promise<readonly Row[]> {

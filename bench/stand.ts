@@ -22,6 +22,8 @@ export type Stand = {
   /** Engineers, who read by themselves. */
   readonly people: readonly Client[]
   readonly alice: Client
+  /** What she shows. */
+  readonly aliceToken: string
   /** An administrator, who may revoke. */
   readonly administrator: Client
   /** As the admin login of the target that Tidegate uses. */
@@ -80,6 +82,7 @@ export async function setUp(
       target,
       people: clients,
       alice: clients[0] as Client,
+      aliceToken: tokens.people[0] ?? '',
       administrator: createClient({ url: server.url, token: tokens.administrator }),
       targetAdmin: await connect({
         ...target.connection,

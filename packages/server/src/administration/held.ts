@@ -27,7 +27,7 @@ export async function readHeld(reader: Reader, { principal, snapshot, now }: Ask
 }
 
 /** As `givesAccess` says of one grant. */
-async function grantedRoles(reader: Reader, principal: Principal, now: Instant): Promise<HeldRole[]> {
+export async function grantedRoles(reader: Reader, principal: Principal, now: Instant): Promise<HeldRole[]> {
   const rows = await reader
     .selectFrom('accessGrant')
     .select(['id', 'role', 'expiresAt'])
