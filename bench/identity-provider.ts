@@ -69,4 +69,4 @@ async function tokens({ sub, nonce }: Code): Promise<object> {
   return { access_token: 'worth-nothing', token_type: 'Bearer', id_token: idToken }
 }
 
-process.once('disconnect', () => process.exit())
+process.once('disconnect', () => server.close(() => undefined).closeAllConnections())

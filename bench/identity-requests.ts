@@ -133,7 +133,7 @@ const proofOf = ({ server }: IdentityStand, { privateKey, jwk, accessToken }: Pr
 /** Of what is done for each of them, what asks the store, by the server’s own code. */
 function statements(db: Database): Record<(typeof ofStore)[number] | 'trip', Side> {
   const now = systemRuntime.now
-  const person = { kind: 'user', id: 'engineer-0', groups: [] } as const
+  const person = { kind: 'user', id: 'engineer-0' } as const
   return {
     trip: { what: 'a statement that does nothing', call: () => sql`select ${1}::int`.execute(db) },
     spend: {
@@ -146,7 +146,7 @@ function statements(db: Database): Record<(typeof ofStore)[number] | 'trip', Sid
     },
     held: {
       what: 'reading which roles of Tidegate someone has now',
-      call: () => grantedRoles(db, person, now()),
+      call: () => grantedRoles(db, { ref: person, now: now() }),
     },
   }
 }

@@ -2,36 +2,17 @@
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
-import { Agent, request } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { JSONWebKeySet } from 'jose'
 import { importJWK, SignJWT } from 'jose'
 import { Secret, TOTP } from 'otpauth'
+import type { Call } from './calls.ts'
+import { createCaller } from './calls.ts'
 import type { BenchOptions } from './harness.ts'
 import { inParallel, numbers } from './harness.ts'
 import type { Code, Listening } from './identity-provider.ts'
 import type { Stand } from './stand.ts'
 import { quietSettings, setUp } from './stand.ts'
-
-export type Answered = {
-  readonly status: number
-  readonly body: string
-  readonly location: string
-  /** Name and value of the cookie that it gave. */
-  readonly cookie: string
-}
-
-type Asked = {
-  readonly method?: 'GET' | 'POST'
-  readonly path: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly form?: Readonly<Record<string, string>>
-}
-
-/** Over connections that stay, by Node's own client: `fetch` costs more than what is measured. @throws for what is refused */
-export type Call = (asked: Asked) => Promise<Answered>
 
 type Provider = Listening & { readonly stop: () => Promise<void> }
 
@@ -101,8 +82,7 @@ async function startProvider(): Promise<Provider> {
 }
 
 async function withWays(stand: Stand, provider: Provider, localUsers: number): Promise<IdentityStand> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
-  const call = callerAt(stand.server.url, agent)
+  const { call, close } = createCaller(stand.server.url)
   const { secret } = await stand.administrator.createServiceSecret({ service: 'secretive', lasts: '1d' })
   const apps = await inParallel(numbers(localUsers), 4, (n) => join(stand, call, localUser(n)))
   const key = await importJWK(provider.key.private, 'RS256')
@@ -138,33 +118,10 @@ async function withWays(stand: Stand, provider: Provider, localUsers: number): P
     signInService: () =>
       obtain(call, { grant_type: 'client_credentials', client_id: 'secretive', client_secret: secret }),
     async close() {
-      agent.destroy()
+      close()
       await stand.close()
       await provider.stop()
     },
-  }
-}
-
-function callerAt(url: string, agent: Agent): Call {
-  let calls = 0
-  return async ({ method = 'GET', path, headers, form }) => {
-    const body = form && new URLSearchParams(form).toString()
-    const n = calls++ % 65_536
-    const sent = request(`${url}${path}`, {
-      method,
-      agent,
-      headers: {
-        'x-forwarded-for': `10.1.${n >> 8}.${n & 255}`,
-        ...(body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-        ...headers,
-      },
-    }).end(body)
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-    const { statusCode: status = 0, headers: said } = answer
-    const whole = await text(answer)
-    if (status >= 400) throw new Error(`${method} ${path.split('?')[0]} was answered with ${status}: ${whole}`)
-    const cookie = said['set-cookie']?.find((one) => !/=;/.test(one))?.split(';')[0] ?? ''
-    return { status, body: whole, location: said.location ?? '', cookie }
   }
 }
 
@@ -178,7 +135,7 @@ async function signInAtProvider(call: Call, person: number): Promise<string> {
     code: Buffer.from(JSON.stringify(code)).toString('base64url'),
     state: searchParams.get('state') ?? '',
   })
-  return (await call({ path: `/login/callback/idp?${back}`, headers: { cookie: leaving.cookie } })).cookie
+  return (await call({ path: `/login/callback/idp?${back.toString()}`, headers: { cookie: leaving.cookie } })).cookie
 }
 
 const password = 'correct horse battery staple'

@@ -15,6 +15,8 @@ export type Proxy = Address & {
   readonly holdRequest: (text: string) => Promise<void>
   /** Passes this text on, and holds the connection from its answer on. Resolves when the answer is there. */
   readonly holdAnswer: (text: string) => Promise<void>
+  /** How often a client, on any connection, has said something after it had been answered: what it waited for. */
+  readonly trips: () => number
   readonly close: () => Promise<void>
 }
 
@@ -25,6 +27,7 @@ type Link = {
   readonly held: { readonly to: Socket; readonly bytes: Buffer }[]
   holding: boolean
   holdsNextAnswer: boolean
+  isAnswered: boolean
 }
 
 type Trap = { readonly text: string; readonly side: 'request' | 'answer'; readonly sprung: () => void }
@@ -39,6 +42,7 @@ export async function startProxy(upstream: Address): Promise<Proxy> {
   const links = new Set<Link>()
   const traps: Trap[] = []
   let broken = false
+  let trips = 0
 
   const server = createServer((client) => {
     client.on('error', () => undefined)
@@ -53,6 +57,7 @@ export async function startProxy(upstream: Address): Promise<Proxy> {
       held: [],
       holding: false,
       holdsNextAnswer: false,
+      isAnswered: true,
     }
     links.add(link)
     client.on('data', (bytes: Buffer) => fromClient(link, bytes))
@@ -67,6 +72,8 @@ export async function startProxy(upstream: Address): Promise<Proxy> {
   }
 
   const fromClient = (link: Link, bytes: Buffer): void => {
+    if (link.isAnswered) trips += 1
+    link.isAnswered = false
     const index = traps.findIndex(({ text }) => bytes.includes(text))
     const trap = traps[index]
     if (trap?.side === 'request') {
@@ -77,6 +84,7 @@ export async function startProxy(upstream: Address): Promise<Proxy> {
   }
 
   const fromServer = (link: Link, bytes: Buffer): void => {
+    link.isAnswered = true
     if (link.holdsNextAnswer) {
       link.holdsNextAnswer = false
       link.holding = true
@@ -113,6 +121,7 @@ export async function startProxy(upstream: Address): Promise<Proxy> {
     },
     holdRequest: (text) => setTrap('request', text),
     holdAnswer: (text) => setTrap('answer', text),
+    trips: () => trips,
     async close() {
       cut()
       server.close()

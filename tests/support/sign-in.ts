@@ -55,13 +55,14 @@ export const withIdentity = (files: Files, text: string): Files => [
 ]
 
 /** `time`: `system` where programs with clocks of their own take part. */
-type Options = { readonly more?: string } & Pick<WorldOptions, 'host' | 'time'>
+type Options = { readonly more?: string } & Pick<WorldOptions, 'host' | 'time' | 'storeAt'>
 
-export async function createSignInWorld({ more = '', host, time }: Options = {}): Promise<SignInWorld> {
+export async function createSignInWorld({ more = '', host, time, storeAt }: Options = {}): Promise<SignInWorld> {
   let parts: Parts | undefined
   const world = await createWorldForTest({
     ...(host && { host }),
     ...(time && { time }),
+    ...(storeAt && { storeAt }),
     env: { OKTA_SECRET: 'a-client-secret-of-the-tests' },
     files: (given) => {
       parts = given

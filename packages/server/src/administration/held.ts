@@ -2,7 +2,7 @@
 
 import type { AdministrationAuth, Auth } from '@tidegate/api'
 import { administrationAuth, isAdministrationAuth } from '@tidegate/api'
-import type { AdministrationRole, GrantId, Instant, Principal } from '@tidegate/core'
+import type { AdministrationRole, GrantId, Instant, Principal, PrincipalRef } from '@tidegate/core'
 import { administrationResource, isAdministrationRole, principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Reader } from '../store/database.ts'
@@ -18,20 +18,15 @@ export type HeldRole =
   /** Configuration names them, for what no grant can be had for. `first`: before there is any configuration. */
   | { readonly role: AdministrationRole; readonly by: 'standing' | 'first' }
 
-type Asked = { readonly principal: Principal; readonly snapshot: Snapshot; readonly now: Instant }
+type Asked = { readonly ref: PrincipalRef; readonly now: Instant }
 
-/** Only people administer: what acts for them, or beside them, does not. */
-export async function readHeld(reader: Reader, { principal, snapshot, now }: Asked): Promise<readonly HeldRole[]> {
-  if (principal.kind !== 'user') return []
-  return [...(await grantedRoles(reader, principal, now)), ...standingRoles(principal, snapshot)]
-}
-
-/** As `givesAccess` says of one grant. */
-export async function grantedRoles(reader: Reader, principal: Principal, now: Instant): Promise<HeldRole[]> {
+/** By grants that live now, as `givesAccess` says of one. Only people administer: what acts for them, or beside them, does not. */
+export async function grantedRoles(reader: Reader, { ref, now }: Asked): Promise<readonly HeldRole[]> {
+  if (ref.kind !== 'user') return []
   const rows = await reader
     .selectFrom('accessGrant')
     .select(['id', 'role', 'expiresAt'])
-    .where('principal', '=', principalKey(principal))
+    .where('principal', '=', principalKey(ref))
     .where('resource', '=', administrationResource)
     .where('state', '=', 'active')
     .where('expiresAt', '>', boundInstant(now))
@@ -43,7 +38,9 @@ export async function grantedRoles(reader: Reader, principal: Principal, now: In
   )
 }
 
-function standingRoles({ groups }: Principal, { version, declared }: Snapshot): HeldRole[] {
+/** Without asking for them. */
+export function standingRoles({ kind, groups }: Principal, { version, declared }: Snapshot): readonly HeldRole[] {
+  if (kind !== 'user') return []
   const { administrators, auditors } = declared.settings
   const by = version === 0 ? 'first' : 'standing'
   return [

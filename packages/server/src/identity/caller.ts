@@ -1,18 +1,34 @@
-/** A principal as a caller: what it may beyond asking for access. */
+/** A principal as a caller: whether it is there, and what it may beyond asking for access. */
 
-import type { Instant, Principal } from '@tidegate/core'
-import { hasAuth, readHeld } from '../administration/held.ts'
+import type { Instant, PrincipalRef } from '@tidegate/core'
+import { grantedRoles, hasAuth, standingRoles } from '../administration/held.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
 import type { Reader } from '../store/database.ts'
 import type { Caller } from './identity.ts'
+import type { FindPrincipals } from './principals.ts'
+import { findPrincipal } from './principals.ts'
 
-type Recognised = { readonly principal: Principal; readonly snapshot: Snapshot; readonly now: Instant }
-type Proof = Pick<Caller, 'authentication' | 'expiresAt' | 'login'>
+type Recognised = {
+  readonly ref: PrincipalRef
+  readonly snapshot: Snapshot
+  readonly now: Instant
+  readonly proof: Pick<Caller, 'authentication' | 'expiresAt' | 'login'>
+}
 
-export async function callerOf(reader: Reader, recognised: Recognised, proof: Proof): Promise<Caller> {
-  const holder = { administration: await readHeld(reader, recognised) }
+/** Asks for all of it before it waits for any. @returns `undefined`: it is not there, or not active */
+export async function callerOf(
+  find: FindPrincipals,
+  reader: Reader,
+  { ref, snapshot, now, proof }: Recognised,
+): Promise<Caller | undefined> {
+  const [principal, granted] = await Promise.all([
+    findPrincipal(find, reader, { snapshot, ref, now }),
+    grantedRoles(reader, { ref, now }),
+  ])
+  if (!principal) return undefined
+  const holder = { administration: [...granted, ...standingRoles(principal, snapshot)] }
   return {
-    principal: recognised.principal,
+    principal,
     ...holder,
     administrator: hasAuth(holder, 'administrator'),
     policyAuthor: hasAuth(holder, 'policy-author'),

@@ -11,10 +11,11 @@ import type { Snapshot, TokenEntry } from '../configuration/snapshot.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Reader } from '../store/database.ts'
 import { boundInstant } from '../store/database.ts'
+import { together } from '../store/transaction.ts'
 import { callerOf } from './caller.ts'
 import type { GatewayCaller, Identity } from './identity.ts'
 import type { FindPrincipals } from './principals.ts'
-import { findPrincipal, firstAdministrator } from './principals.ts'
+import { firstAdministrator } from './principals.ts'
 
 /** The prefix says whose it is: `tdg_` of a principal, `tgw_` of a gateway that has signed in. */
 const form = /^Bearer ((tdg|tgw)_[A-Za-z0-9_-]{43})$/
@@ -52,9 +53,10 @@ export function createTokenIdentity({
       const entry = snapshot.tokens.get(hash.toString('hex')) ?? (await storedToken(db, snapshot, hash))
       const now = runtime.now()
       if (!entry || now >= entry.expires) return undefined
-      const principal = await findPrincipal(findPrincipals, db, { snapshot, ref: entry.principal, now })
       const proof = { authentication: tokenAuthentication(now), expiresAt: entry.expires }
-      return principal && { caller: await callerOf(db, { principal, snapshot, now }, proof) }
+      const known = { ref: entry.principal, snapshot, now, proof }
+      const caller = await together(db, (reader) => callerOf(findPrincipals, reader, known))
+      return caller && { caller }
     },
   }
 }

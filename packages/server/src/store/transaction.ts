@@ -1,12 +1,13 @@
 /**
- * A transaction on one connection, whose statements are sent as they come and carried out in that order. Kysely's own
- * holds each back until the one before is answered, so that ten statements are ten round trips.
+ * One connection, on which statements are sent as they come and carried out in that order, in a transaction or outside.
+ * Kysely's own holds each back until the one before is answered, so that ten statements are ten round trips.
  */
 
-import type { DatabaseConnection, Dialect, Driver } from 'kysely'
+import type { DatabaseConnection, Dialect, Driver, QueryExecutor } from 'kysely'
 import {
   CompiledQuery,
   DummyDriver,
+  Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
@@ -37,8 +38,10 @@ export async function transaction<T>(db: Database, work: (tx: Tx) => Promise<Wor
   const outer = db.getExecutor()
   return outer.provideConnection(async (connection) => {
     const failures: unknown[] = []
-    const noting = notingFailures(connection, failures)
-    const executor = outer.withConnectionProvider({ provideConnection: (consumer) => consumer(noting) })
+    const executor = through(
+      outer,
+      noting(connection, (failed) => failures.push(failed)),
+    )
     const say = (text: string): Promise<unknown> => connection.executeQuery(CompiledQuery.raw(text))
     const reasonOf = (error: unknown): unknown => (codeOf(error) === transactionAborted ? failures[0] : error)
     await say('begin')
@@ -58,12 +61,46 @@ export async function transaction<T>(db: Database, work: (tx: Tx) => Promise<Wor
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code
 
-/** In the order in which they happened, which is that of the statements. */
-const notingFailures = (connection: DatabaseConnection, failures: unknown[]): DatabaseConnection => ({
-  executeQuery: <R>(query: CompiledQuery) =>
-    connection.executeQuery<R>(query).catch((error: unknown) => {
-      failures.push(error)
+/**
+ * Reads that do not rest on one another, each by itself, in one round trip: whoever asks for several does it before it
+ * waits for any. The connection is given back when all of them are answered.
+ */
+export async function together<T>(db: Database, work: (reader: Database) => Promise<T>): Promise<T> {
+  const outer = db.getExecutor()
+  return outer.provideConnection(async (connection) => {
+    const sent: Promise<unknown>[] = []
+    const executor = through(
+      outer,
+      noting(
+        connection,
+        () => undefined,
+        (answer) => sent.push(answer),
+      ),
+    )
+    try {
+      return await work(new Kysely<Tables>({ config: { dialect }, dialect, driver, executor }))
+    } finally {
+      await Promise.allSettled(sent)
+    }
+  })
+}
+
+const through = (outer: QueryExecutor, connection: DatabaseConnection): QueryExecutor =>
+  outer.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+
+/** @param onFailure called in the order in which they happened, which is that of the statements */
+const noting = (
+  connection: DatabaseConnection,
+  onFailure: (error: unknown) => void,
+  onSent: (answer: Promise<unknown>) => void = () => undefined,
+): DatabaseConnection => ({
+  executeQuery: <R>(query: CompiledQuery) => {
+    const answer = connection.executeQuery<R>(query).catch((error: unknown) => {
+      onFailure(error)
       throw error
-    }),
+    })
+    onSent(answer)
+    return answer
+  },
   streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
 })

@@ -9,16 +9,16 @@ import type { Configurations } from '../../configuration/configurations.ts'
 import type { Snapshot } from '../../configuration/snapshot.ts'
 import type { Runtime } from '../../runtime.ts'
 import { change } from '../../store/change.ts'
-import type { Database } from '../../store/database.ts'
+import type { Database, Reader } from '../../store/database.ts'
+import { together } from '../../store/transaction.ts'
 import { callerOf } from '../caller.ts'
 import type { Caller, Identity, Presented } from '../identity.ts'
 import { identityLimits } from '../limits.ts'
 import type { FindPrincipals } from '../principals.ts'
-import { findPrincipal } from '../principals.ts'
 import { hashToken } from '../tokens.ts'
 import { cookieOf, readCookie } from './cookie.ts'
 import type { LoginRow } from './logins.ts'
-import { endLogins, findLogin, makeSecret, noteUse, overAt, rotate } from './logins.ts'
+import { endLogins, foundBy, loginOfSecret, makeSecret, noteUse, overAt, rotate } from './logins.ts'
 import { isFromOwnPage } from './own-page.ts'
 import { anyoneSignsIn } from './sources.ts'
 
@@ -54,16 +54,19 @@ export async function callerByCookie(
   if (secret === undefined || !/^tds_[A-Za-z0-9_-]{43}$/.test(secret)) return undefined
   const { db, configurations, runtime } = deps
   const now = runtime.now()
-  const snapshot = await configurations.current(db)
+  const hash = hashToken(secret)
+  const [snapshot, row] = await together(db, (reader) =>
+    Promise.all([configurations.current(reader), loginOfSecret(reader, hash)]),
+  )
   const { identity } = snapshot.declared
   if (!anyoneSignsIn(identity)) return undefined
-  const found = await findLogin(db, hashToken(secret), { identity, now })
+  const found = foundBy(row, hash, { identity, now })
   if (!found || found.row.kind !== 'browser') return undefined
   if (found.held === 'stale') {
     await change(deps, (unit) => endLogins(unit, { ids: [found.row.id] }, { reason: 'reused' }))
     return undefined
   }
-  const caller = await callerOfLogin(deps, found.row, { snapshot, now })
+  const caller = await together(db, (reader) => callerOfLogin(deps, reader, { row: found.row, snapshot, now }))
   if (!caller || found.held === 'before') return caller && { caller }
   const setCookie = await keepUp(deps, found.row, { snapshot, now })
   return { caller, ...(setCookie !== undefined && { setCookie }) }
@@ -72,18 +75,16 @@ export async function callerByCookie(
 type Now = { readonly snapshot: Snapshot; readonly now: Instant }
 
 export async function callerOfLogin(
-  { db, findPrincipals }: LoginDeps,
-  row: LoginRow,
-  { snapshot, now }: Now,
+  { findPrincipals }: LoginDeps,
+  reader: Reader,
+  { row, snapshot, now }: Now & { readonly row: LoginRow },
 ): Promise<Caller | undefined> {
   const ref = { kind: 'user', id: row.userId } as const
-  const principal = await findPrincipal(findPrincipals, db, { snapshot, ref, now })
-  if (!principal) return undefined
   const said = row.authentication as Authentication
   // A provider's clock may be ahead of ours, and of this server's.
   const authentication = { ...said, at: earlier(said.at, now) }
-  const expiresAt = overAt(row, snapshot.declared.identity)
-  return callerOf(db, { principal, snapshot, now }, { authentication, expiresAt, login: row.id })
+  const proof = { authentication, expiresAt: overAt(row, snapshot.declared.identity), login: row.id }
+  return callerOf(findPrincipals, reader, { ref, snapshot, now, proof })
 }
 
 /** Writes down that it is used, now and then, and gives it another secret, now and then. */

@@ -169,13 +169,19 @@ export const isBelieved = (row: LoginRow, { identity, now }: Looking): boolean =
 export type Found = { readonly row: LoginRow; readonly held: 'now' | 'before' | 'stale' }
 
 /** The login behind a secret, if it counts. */
-export async function findLogin(reader: Reader, hash: Buffer, { identity, now }: Looking): Promise<Found | undefined> {
-  const row = await reader
+export const findLogin = async (reader: Reader, hash: Buffer, looking: Looking): Promise<Found | undefined> =>
+  foundBy(await loginOfSecret(reader, hash), hash, looking)
+
+/** Which one it is of, whether or not it counts. */
+export const loginOfSecret = (reader: Reader, hash: Buffer): Promise<LoginRow | undefined> =>
+  reader
     .selectFrom('login')
     .selectAll()
     .where((eb) => eb.or([eb('secretHash', '=', hash), eb('earlierHash', '=', hash)]))
     .where('endedAt', 'is', null)
     .executeTakeFirst()
+
+export function foundBy(row: LoginRow | undefined, hash: Buffer, { identity, now }: Looking): Found | undefined {
   if (!row || !isBelieved(row, { identity, now })) return undefined
   if (row.secretHash.equals(hash)) return { row, held: 'now' }
   return { row, held: row.earlierUntil !== null && now < row.earlierUntil ? 'before' : 'stale' }

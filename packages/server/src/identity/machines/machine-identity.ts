@@ -2,12 +2,12 @@
 
 import type { Authentication } from '@tidegate/core'
 import { earlier, parsePrincipalKey } from '@tidegate/core'
+import { together } from '../../store/transaction.ts'
 import { callerOf } from '../caller.ts'
 import type { Caller, Identity, Presented } from '../identity.ts'
 import type { LoginDeps } from '../logins/cookie-identity.ts'
 import type { ProofDeps } from '../oauth/key-proof.ts'
 import { readProof, spendProof } from '../oauth/key-proof.ts'
-import { findPrincipal } from '../principals.ts'
 import { hashToken } from '../tokens.ts'
 import { stillHolds } from './proof.ts'
 
@@ -49,21 +49,30 @@ export async function callerByMachineToken(
   { db, runtime, configurations, findPrincipals }: LoginDeps,
   { token, keyThumbprint }: Shown,
 ): Promise<Caller | undefined> {
-  const row = await db
-    .selectFrom('machineLogin')
-    .selectAll()
-    .where('tokenHash', '=', hashToken(token))
-    .where('endedAt', 'is', null)
-    .executeTakeFirst()
+  const [snapshot, row] = await together(db, (reader) =>
+    Promise.all([
+      configurations.current(reader),
+      reader
+        .selectFrom('machineLogin')
+        .selectAll()
+        .where('tokenHash', '=', hashToken(token))
+        .where('endedAt', 'is', null)
+        .executeTakeFirst(),
+    ]),
+  )
   const now = runtime.now()
   if (!row || now >= row.endsAt || row.keyThumbprint !== (keyThumbprint ?? null)) return undefined
   const ref = parsePrincipalKey(row.principal)
-  const snapshot = await configurations.current(db)
-  if (!ref || !(await stillHolds(db, { ...row, snapshot, now }))) return undefined
-  const principal = await findPrincipal(findPrincipals, db, { snapshot, ref, now })
-  if (!principal) return undefined
+  if (!ref) return undefined
   const said: Authentication = row.authentication
   // This server's clock may be behind that of the one that took the proof.
   const authentication = { ...said, at: earlier(said.at, now) }
-  return callerOf(db, { principal, snapshot, now }, { authentication, expiresAt: row.endsAt, login: row.id })
+  const proof = { authentication, expiresAt: row.endsAt, login: row.id }
+  const [holds, caller] = await together(db, (reader) =>
+    Promise.all([
+      stillHolds(reader, { ...row, snapshot, now }),
+      callerOf(findPrincipals, reader, { ref, snapshot, now, proof }),
+    ]),
+  )
+  return holds ? caller : undefined
 }

@@ -3,13 +3,14 @@
 import type { Instant } from '@tidegate/core'
 import { after } from '@tidegate/core'
 import type { Caller, Identity } from '../identity.ts'
+import { together } from '../../store/transaction.ts'
 import { identityLimits } from '../limits.ts'
 import type { LoginDeps } from '../logins/cookie-identity.ts'
 import { callerOfLogin } from '../logins/cookie-identity.ts'
 import { isBelieved, noteUse } from '../logins/logins.ts'
 import { hashToken } from '../tokens.ts'
 import { findAccessToken } from './access-tokens.ts'
-import type { ProofDeps } from './key-proof.ts'
+import type { KeyProof, ProofDeps } from './key-proof.ts'
 import { readProof, spendProof } from './key-proof.ts'
 
 const form = /^DPoP (tda_[A-Za-z0-9_-]{43})$/
@@ -22,12 +23,7 @@ export function createAccessIdentity(deps: LoginDeps & ProofDeps): Identity {
       const now = deps.runtime.now()
       const at = `${deps.publicUrl()}${url}`
       const proof = await readProof(headers['dpop'], { method, url: at, accessToken, now, key: deps.key })
-      if (!proof) return undefined
-      const token = await findAccessToken(deps.db, hashToken(accessToken), now)
-      // Only of the right key: a proof of another's is not worth remembering.
-      if (!token || token.login === null || token.keyThumbprint !== proof.keyThumbprint) return undefined
-      if (!(await spendProof(deps.db, proof, now))) return undefined
-      const caller = await callerOf(deps, token.login, now)
+      const caller = proof && (await callerBy(deps, accessToken, { proof, now }))
       return caller && { caller }
     },
   }
@@ -40,18 +36,33 @@ export async function callerByAccessToken(
   deps: LoginDeps,
   { token, keyThumbprint }: Shown,
 ): Promise<Caller | undefined> {
-  const now = deps.runtime.now()
-  const row = await findAccessToken(deps.db, hashToken(token), now)
-  if (!row || row.login === null || row.keyThumbprint === null || row.keyThumbprint !== keyThumbprint) return undefined
-  return callerOf(deps, row.login, now)
+  if (keyThumbprint === undefined) return undefined
+  return callerBy(deps, token, { proof: { keyThumbprint }, now: deps.runtime.now() })
 }
 
-async function callerOf(deps: LoginDeps, login: string, now: Instant): Promise<Caller | undefined> {
+type Proved = {
+  readonly now: Instant
+  /** Without an id it was spent before. */
+  readonly proof: Pick<KeyProof, 'keyThumbprint'> & Partial<KeyProof>
+}
+
+async function callerBy(deps: LoginDeps, token: string, { proof, now }: Proved): Promise<Caller | undefined> {
   const { db, configurations } = deps
-  const snapshot = await configurations.current(db)
-  const row = await db.selectFrom('login').selectAll().where('id', '=', login).executeTakeFirst()
-  if (!row || !isBelieved(row, { identity: snapshot.declared.identity, now })) return undefined
-  const caller = await callerOfLogin(deps, row, { snapshot, now })
-  if (caller && now >= after(row.lastUsedAt, identityLimits.seenEvery)) await noteUse(db, row, now)
+  const [snapshot, found] = await together(db, (reader) =>
+    Promise.all([configurations.current(reader), findAccessToken(reader, hashToken(token), now)]),
+  )
+  // Only of the right key: a proof of another's is not worth remembering.
+  if (!found || found.key !== proof.keyThumbprint) return undefined
+  const { key: _key, ...row } = found
+  if (!isBelieved(row, { identity: snapshot.declared.identity, now })) return undefined
+  const { id, keyThumbprint } = proof
+  const [caller, isFirst] = await together(db, (reader) =>
+    Promise.all([
+      callerOfLogin(deps, reader, { row, snapshot, now }),
+      id === undefined || spendProof(reader, { keyThumbprint, id }, now),
+    ]),
+  )
+  if (!caller || !isFirst) return undefined
+  if (now >= after(row.lastUsedAt, identityLimits.seenEvery)) await noteUse(db, row, now)
   return caller
 }

@@ -1,16 +1,14 @@
 /** Access tokens: `tda_` and 256 random bits, of which only the hash is kept. Short, and bound to a key. */
 
 import { after } from '@tidegate/core'
-import type { Selectable } from 'kysely'
 import type { Instant, LoginId } from '@tidegate/core'
 import type { Unit } from '../../store/change.ts'
-import type { Reader, Tables } from '../../store/database.ts'
+import type { Reader } from '../../store/database.ts'
 import { boundInstant, instantParam } from '../../store/database.ts'
 import { identityLimits } from '../limits.ts'
+import type { LoginRow } from '../logins/logins.ts'
 import { hashToken } from '../tokens.ts'
 import type { TokenAnswer } from './grant-type.ts'
-
-export type AccessTokenRow = Selectable<Tables['accessToken']>
 
 type Holder = { readonly user: string; readonly login: LoginId; readonly keyThumbprint: string }
 
@@ -30,12 +28,17 @@ export async function issueAccessToken(
   return { access_token: token, token_type: 'DPoP', expires_in: identityLimits.accessToken / 1_000 }
 }
 
-/** One that is not over by its own time. Whether its login is, is another question. */
-export async function findAccessToken(reader: Reader, hash: Buffer, now: Instant): Promise<AccessTokenRow | undefined> {
-  return reader
+/** The login that it is of, and the key that it is bound to, while it is not over by its own time. Whether the login is, is another question. */
+export const findAccessToken = (
+  reader: Reader,
+  hash: Buffer,
+  now: Instant,
+): Promise<(LoginRow & { readonly key: string | null }) | undefined> =>
+  reader
     .selectFrom('accessToken')
-    .selectAll()
-    .where('hash', '=', hash)
-    .where('endsAt', '>', boundInstant(now))
+    .innerJoin('login', 'login.id', 'accessToken.login')
+    .selectAll('login')
+    .select('accessToken.keyThumbprint as key')
+    .where('accessToken.hash', '=', hash)
+    .where('accessToken.endsAt', '>', boundInstant(now))
     .executeTakeFirst()
-}

@@ -1,0 +1,51 @@
+/** What it costs to be known with each request: how often the server waits for the store before it knows who is asking. */
+
+import { expect, test, vi } from 'vitest'
+import { signedInAsker } from './support/command-line.ts'
+import { clusterOf } from './support/databases.ts'
+import { send } from './support/http.ts'
+import { prover } from './support/proofs.ts'
+import { startProxyForTest } from './support/proxy.ts'
+import { account, createSignInWorld, loginOf } from './support/sign-in.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const services = `
+services:
+  - { id: deploy, owner: carol, secrets: { longest: 30d } }
+`
+
+/** Once for what is shown, and once for whom it is of: both have to be looked at with each request, or nothing ends at once. */
+const most = 2
+
+test('the store is asked twice at most before it is known who is asking, in every way there is', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const scene = await createSignInWorld({ storeAt: proxy, more: services })
+  const { world } = scene
+  const { url } = world.server
+  const { browser } = await scene.signIn(account('erin', { groups: ['platform'] }))
+  const asker = await signedInAsker({ url, clock: world.clock }, browser)
+  const prove = await prover({ ...asker, world, url })
+  const { secret } = await world.as('carol').createServiceSecret({ service: 'deploy', lasts: '7d' })
+  const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: 'deploy', client_secret: secret })
+  const machine = await fetch(`${url}/oauth/token`, { method: 'POST', body: form })
+  const { access_token: machineToken } = (await machine.json()) as { access_token: string }
+  const cookie = await loginOf(world, 'erin@example.com')
+  const ways: Record<string, () => Promise<Record<string, string>>> = {
+    token: async () => ({ authorization: `Bearer ${world.tokenOf('alice')}` }),
+    cookie: async () => ({ cookie: `__Host-tidegate=${cookie}`, 'x-tidegate-request': '1' }),
+    'command line': async () => ({ authorization: `DPoP ${asker.tokens.access_token}`, dpop: await prove() }),
+    service: async () => ({ authorization: `Bearer ${machineToken}` }),
+  }
+  const taken: Record<string, number> = {}
+  for (const [way, headersOf] of Object.entries(ways)) {
+    // The first makes connections; the second is as all others.
+    for (let i = 0; i < 2; i++) {
+      const headers = await headersOf()
+      const before = proxy.trips()
+      expect([way, (await send(url, { path: '/v1/me', headers })).status]).toEqual([way, 200])
+      taken[way] = proxy.trips() - before
+    }
+  }
+  expect(Object.entries(taken).filter(([, trips]) => trips === 0 || trips > most)).toEqual([])
+})
