@@ -2,7 +2,7 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Grant, GrantId, Instant } from '@tidegate/core'
-import { after, formatInstant } from '@tidegate/core'
+import { after, formatInstant, instant } from '@tidegate/core'
 import type { Selectable } from 'kysely'
 import type { DeclaredBreakGlass } from '../configuration/schema.ts'
 import type { Snapshot } from '../configuration/snapshot.ts'
@@ -78,7 +78,8 @@ export async function closeReview(unit: Unit, { caller, id, comment, snapshot }:
   if (row.closedAt !== null) throw new ApiError('review-closed', { detail: `user:${row.closedBy} closed it.` })
   const closed = await unit.tx
     .updateTable('breakGlassReview')
-    .set({ closedAt: instantParam(unit.now), closedBy, comment })
+    // By a clock that is behind that of whoever let it be used, it is closed when it was used.
+    .set({ closedAt: instantParam(instant(Math.max(unit.now, row.usedAt))), closedBy, comment })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
