@@ -1,7 +1,9 @@
 /** `tidegate assume` */
 
+import { administrationResource } from '@tidegate/core'
 import { obtainGrant } from '../access/obtain.ts'
 import { defineCommand } from '../command.ts'
+import { Failure } from '../failure.ts'
 import { withInterruption } from '../interruption.ts'
 import { command, styled } from '../output.ts'
 import { connectToServer, retrying } from '../server.ts'
@@ -33,6 +35,7 @@ export const assume = defineCommand({
   ],
   run: async (invocation, input) =>
     withInterruption(invocation, async (interruption) => {
+      mustBeOfTidegate(input.role)
       const client = await connectToServer(invocation)
       const wish = { ...input, duration: input.for, wait: true, reuse: ['ready', 'active'] as const }
       const obtained = await obtainGrant(invocation, { client, interruption }, wish)
@@ -46,3 +49,10 @@ export const assume = defineCommand({
       return 'ok'
     }),
 })
+
+/** Before anything is asked for. */
+function mustBeOfTidegate(role: string): void {
+  if (role.startsWith(`${administrationResource}/`)) return
+  const message = `${role} is a role on a target, which is opened and not assumed.`
+  throw new Failure('usage', message, { remedy: `Open it: tidegate connect ${role}.` })
+}
