@@ -55,12 +55,14 @@ export async function openFinding(unit: Unit, { kind, subject, severity, message
     .executeTakeFirst()
   if (seen.numUpdatedRows > 0n) return
   const id = newId(unit.runtime, 'finding')
-  await unit.tx
+  const opened = await unit.tx
     .insertInto('finding')
     .values({ id, kind, subject, severity, message, openedAt: at, lastSeenAt: at, closedAt: null })
     .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  unit.record({ type: 'finding.opened', at: unit.now, fields: { finding: id, kind, subject, severity } })
+    .returning('id')
+    .executeTakeFirst()
+  // Otherwise someone else did, at the same moment.
+  if (opened) unit.record({ type: 'finding.opened', at: unit.now, fields: { finding: id, kind, subject, severity } })
 }
 
 /** It is no longer so. */
