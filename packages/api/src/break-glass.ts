@@ -36,9 +36,11 @@ export const breakGlassOperations = {
       credential: s.credential.optional(),
       review,
     }),
+    counted: true,
     errors: [
       'unknown-role',
       'step-up-needed',
+      'too-many',
       'break-glass-refused',
       'grant-ended',
       'grant-busy',

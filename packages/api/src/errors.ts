@@ -113,7 +113,7 @@ export const errors = {
   },
   'too-many': {
     status: 429,
-    title: 'Too many calls of this kind, from one address or altogether.',
+    title: 'Too many calls of this kind, from one address, by one caller or altogether.',
     remedy: 'Wait for as long as `Retry-After` says, in seconds, and try again.',
   },
   'recording-away': {

@@ -87,7 +87,9 @@ export const grantOperations = {
     }),
     status: 201,
     idempotent: true,
+    counted: true,
     errors: [
+      'too-many',
       'not-found',
       'grant-not-started',
       'grant-ended',

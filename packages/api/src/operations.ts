@@ -58,6 +58,8 @@ export type Operation = {
   readonly status?: 201
   /** Takes an `Idempotency-Key`: the same key and input give the same answer, done once. */
   readonly idempotent?: true
+  /** Answers a request, or has it in its answer. What is asked and not given at once is counted, for each caller. */
+  readonly counted?: true
   /** Beyond those that any operation may answer with. */
   readonly errors: readonly ErrorCode[]
 }
@@ -164,7 +166,8 @@ export const operations = {
     output: s.accessRequest,
     status: 201,
     idempotent: true,
-    errors: ['unknown-role', 'step-up-needed', 'idempotency-mismatch'],
+    counted: true,
+    errors: ['unknown-role', 'step-up-needed', 'idempotency-mismatch', 'too-many'],
   },
   openAccess: {
     method: 'POST',
@@ -181,7 +184,16 @@ export const operations = {
     }),
     // Its answer holds a secret, so it is not kept under a key. Whoever lost it finds the grant, and activates it again.
     output: z.object({ request: s.accessRequest, grant: s.grant.optional(), credential: s.credential.optional() }),
-    errors: ['unknown-role', 'step-up-needed', 'grant-ended', 'grant-busy', 'target-unavailable', 'no-gateway'],
+    counted: true,
+    errors: [
+      'unknown-role',
+      'step-up-needed',
+      'too-many',
+      'grant-ended',
+      'grant-busy',
+      'target-unavailable',
+      'no-gateway',
+    ],
   },
   listRequests: {
     method: 'GET',

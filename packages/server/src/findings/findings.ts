@@ -14,6 +14,7 @@ export const findingKinds = {
   'review-overdue': 'Nobody has reviewed a use of break-glass in time.',
   'standing-power-used': 'Someone administered by standing power, and not by a grant.',
   'standing-owners': 'More people have the standing power of an owner than a company needs for emergencies.',
+  'refusals-many': 'Someone keeps trying to be let in, and is refused.',
   'administrators-expiring': 'Fewer administrators than are needed have a token that lasts two more weeks.',
 } as const
 

@@ -14,8 +14,8 @@ import type { Caller, Challenge, Identity, Known } from '../identity/identity.ts
 import type { Call, Handler, Handlers, Services } from '../operations/handler.ts'
 import { change } from '../store/change.ts'
 import { once, readKey } from './idempotency.ts'
-import { strangerLimits } from './limits.ts'
-import { createThrottle, type Throttle } from './throttle.ts'
+import { askLimits, strangerLimits } from './limits.ts'
+import { createAllowances, createThrottle, type Allowances, type Throttle } from './throttle.ts'
 
 type Config = {
   readonly services: Services
@@ -27,10 +27,13 @@ type Config = {
 type Deps = Config & {
   /** Of those who call without a token. */
   readonly strangers: Throttle
+  /** Of principals, for what they ask and do not get. */
+  readonly asks: Allowances
 }
 
 export function registerOperations(app: FastifyInstance, config: Config): void {
-  const deps: Deps = { ...config, strangers: createThrottle({ limits: strangerLimits }) }
+  const asks = createAllowances({ limits: askLimits })
+  const deps: Deps = { ...config, strangers: createThrottle({ limits: strangerLimits }), asks }
   for (const id of Object.keys(operations) as OperationId[]) {
     const operation: Operation = operations[id]
     // Within the loop the id's type is lost; the table of handlers has the entry of the same name.
@@ -99,13 +102,34 @@ async function serve({ id, operation, handler, deps }: Route, { request, reply, 
   const call = { services: deps.services, caller: caller === 'anyone' ? undefined : caller, input } as Call<OperationId>
   const role = caller === 'anyone' || 'gateway' in caller ? undefined : standingBehind(caller, operation.auth)
   const standing = role && { caller: caller as Caller, role, operation: id }
-  const output = await carryOut(handler, call, {
-    standing,
-    ...(key !== undefined && { keyed: { key, operation: id } }),
-  })
+  const work = () => carryOut(handler, call, { standing, ...(key !== undefined && { keyed: { key, operation: id } }) })
+  const output = operation.counted ? await counted(deps.asks, call.caller, work) : await work()
   if (caller === 'anyone') deps.strangers.trust(request.ip)
   void reply.code(operation.status ?? 200)
   return output
+}
+
+/** @throws {ApiError} `too-many` for whoever asked too often for what they did not get */
+async function counted(asks: Allowances, { principal }: Caller, work: () => Promise<unknown>): Promise<unknown> {
+  const name = principalKey(principal)
+  waitFor(asks.wait(name))
+  try {
+    const output = await work()
+    if (cameToNothing(output)) asks.spend(name)
+    return output
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'break-glass-refused') asks.spend(name)
+    throw error
+  }
+}
+
+type Asked = { readonly status: string }
+
+/** The request is the answer, or in it. */
+function cameToNothing(output: unknown): boolean {
+  const answer = output as Asked | { readonly request: Asked }
+  const { status } = 'request' in answer ? answer.request : answer
+  return status === 'denied' || status === 'pending'
 }
 
 type Circumstances = {

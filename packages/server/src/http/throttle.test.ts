@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createThrottle, neighbourhood } from './throttle.ts'
+import { createAllowances, createThrottle, neighbourhood } from './throttle.ts'
 
 const limits = {
   perAddress: { burst: 3, everyMs: 1_000 },
@@ -80,4 +80,24 @@ test.each([
   ['fe80::1%eth0', 'fe80:0:0:0'],
 ])('%s counts as %s', (address, counted) => {
   expect(neighbourhood(address)).toBe(counted)
+})
+
+test('what is counted afterwards runs out, comes back with time, and is each one’s own; many at once wait the longer', () => {
+  let nowMs = 0
+  const limits = { each: { burst: 2, everyMs: 1_000 }, names: 10 }
+  const { wait, spend } = createAllowances({ limits, elapsedMs: () => nowMs })
+  for (let times = 0; times < 4; times++) {
+    expect(wait('user:alice')).toBe(times < 2 ? undefined : (times - 1) * 1_000)
+    spend('user:alice')
+  }
+  expect(wait('user:alice')).toBe(3_000)
+  expect(wait('user:bob')).toBeUndefined()
+  nowMs = 3_000
+  expect(wait('user:alice')).toBeUndefined()
+  nowMs = 1_000_000
+  for (let times = 0; times < 2; times++) {
+    expect(wait('user:alice')).toBeUndefined()
+    spend('user:alice')
+  }
+  expect(wait('user:alice')).toBe(1_000)
 })

@@ -53,6 +53,42 @@ export function createThrottle({ limits, elapsedMs = () => performance.now() }: 
   }
 }
 
+export type AllowanceLimits = {
+  readonly each: Allowance
+  /** Names that are remembered. Beyond it the one that was heard of longest ago is forgotten. */
+  readonly names: number
+}
+
+/** For what is counted only once it is known what it came to. */
+export type Allowances = {
+  /** `undefined`: it may. Otherwise how long to wait before the next try. */
+  readonly wait: (name: string) => number | undefined
+  /** Many at once may go below what there is; they wait the longer. */
+  readonly spend: (name: string) => void
+}
+
+type AllowanceConfig = { readonly limits: AllowanceLimits; readonly elapsedMs?: () => number }
+
+export function createAllowances({
+  limits: { each, names },
+  elapsedMs = () => performance.now(),
+}: AllowanceConfig): Allowances {
+  const spenders = createRecent<Bucket>(names)
+  return {
+    wait(name) {
+      const own = spenders.get(name)
+      return own && waitFor(own, each, elapsedMs())
+    },
+    spend(name) {
+      const nowMs = elapsedMs()
+      const own = spenders.get(name) ?? full(each, nowMs)
+      waitFor(own, each, nowMs)
+      own.level -= 1
+      spenders.put(name, own)
+    },
+  }
+}
+
 /** The last so many that were looked up or put. */
 function createRecent<T>(most: number) {
   const all = new Map<string, T>()

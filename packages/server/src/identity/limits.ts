@@ -56,6 +56,14 @@ export const identityLimits = {
   machineLoginsOfOne: 200,
   /** What a service signs with its own key is good for this long at most. */
   clientAssertion: minutes(5),
+  /** Who is refused is counted for so long: */
+  refusalsCounted: hours(1),
+  /** so many times of the same are written down one by one, */
+  refusalsTold: 5,
+  /** and so many that differ, for each issuer, provider or person; */
+  refusalKinds: 50,
+  /** of so many a human is told. */
+  refusalsLoud: 100,
   serviceSecret: days(366),
   /** The one in use and the one that takes its place. */
   secretsOfOne: 2,

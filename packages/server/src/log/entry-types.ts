@@ -275,6 +275,12 @@ export const entryTypes = {
     open: ['provider', 'cause'],
     personal: { subject: 'subject', address: 'subject' },
   },
+  'refusals.counted': {
+    about:
+      'Besides those that were written down, `count` more of the type `of` were refused. Without a cause: too many different ones.',
+    open: ['of', 'source', 'cause', 'count', 'since', 'until'],
+    personal: { principal: 'principal', subject: 'subject', address: 'subject' },
+  },
   'login.linked': {
     about: 'A sign-in at a provider became that of one of our people.',
     open: ['provider', 'by'],

@@ -10,6 +10,7 @@ import { closeViewsLeft } from '../gateways/views.ts'
 import { closeFinding, openFinding } from '../findings/findings.ts'
 import { administratorsNeeded, workingAdministrators } from '../identity/administrators.ts'
 import type { FindPrincipals } from '../identity/principals.ts'
+import { tellCounted } from '../identity/refusals.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
 import { change } from '../store/change.ts'
@@ -53,6 +54,7 @@ export async function housekeeping(deps: Deps): Promise<void> {
       .deleteFrom(table)
       .where('endsAt', '<', boundInstant(instant(now - loginsKept)))
       .execute()
+  await change(deps, tellCounted)
   await change(deps, loseSilentSessions)
   await change(deps, (unit) => forgetOverdue(unit, deps.configurations))
   await change(deps, (unit) => warnOfLockout(unit, deps))

@@ -52,6 +52,17 @@ export type IdentityTables = {
   recoveryCode: { hash: Buffer; userId: string; usedAt: MaybeTime; usedBy: string | null; toldAt: MaybeTime }
   guess: { subject: Buffer; failures: number; lastAt: Time }
   localAccount: { userId: string; password: string | null; joinedAt: Time }
+  refusal: {
+    hash: Buffer
+    type: string
+    source: string
+    cause: string | null
+    subject: string | null
+    address: string | null
+    since: Time
+    lastAt: Time
+    times: number
+  }
   factorReset: { userId: string; resetAt: Time; resetBy: string }
   invitation: { hash: Buffer; userId: string; createdAt: Time; endsAt: Time; printed: boolean }
   breakGlassReview: {

@@ -6,6 +6,7 @@ import { hashToken } from '../tokens.ts'
 import type { MasterKey } from '../../secrets/envelope.ts'
 import type { Unit } from '../../store/change.ts'
 import { instantParam } from '../../store/database.ts'
+import { recordRefusal } from '../refusals.ts'
 import { openChallenge, useChallenge } from './challenge.ts'
 import type { Guesser } from './guesses.ts'
 import { beginGuess } from './guesses.ts'
@@ -47,7 +48,7 @@ export async function stepUpByCode(unit: Unit, stepping: Stepping, code: string)
   const { user, login, address, key } = stepping
   const guess = await beginGuess(unit, guesserOf(user, address))
   if ('waitUntil' in guess) {
-    refuse(unit, stepping, ['code', 'wait'])
+    await refuse(unit, stepping, ['code', 'wait'])
     return { refused: 'wait', until: guess.waitUntil }
   }
   const byApp = await takeTotp(unit, { user, code, key })
@@ -66,9 +67,14 @@ export async function recordRecovery(unit: Unit, { user, login }: { user: string
   unit.record({ type: 'factor.recovery-code-used', at: unit.now, fields: { login, left, principal: `user:${user}` } })
 }
 
-function refuse(unit: Unit, { user, login, address }: Stepping, [kind, cause]: readonly [string, string]): SteppedUp {
-  const fields = { kind, cause, login, principal: `user:${user}`, address }
-  unit.record({ type: 'factor.refused', at: unit.now, fields })
+async function refuse(
+  unit: Unit,
+  { user, login, address }: Stepping,
+  [kind, cause]: readonly [string, string],
+): Promise<SteppedUp> {
+  const source = `user:${user}`
+  const fields = { kind, cause, login, principal: source, address }
+  await recordRefusal(unit, { type: 'factor.refused', source, cause: `${kind}, ${cause}`, address, fields })
   return { refused: 'wrong' }
 }
 

@@ -19,6 +19,7 @@ import type { Client } from '../logins/logins.ts'
 import { beginLogin, endLogins } from '../logins/logins.ts'
 import { localSource } from '../logins/sources.ts'
 import { findPrincipal } from '../principals.ts'
+import { recordRefusal } from '../refusals.ts'
 import { hashToken } from '../tokens.ts'
 import { lockInvitation, useInvitation } from './invitations.ts'
 import type { PasswordProof } from './password-proof.ts'
@@ -154,8 +155,8 @@ export async function signInByPassword(deps: Deps, unit: Unit, given: ByPassword
   return entered
 }
 
-function hold(unit: Unit, client: Client, until: Instant): Refused {
-  refuse(unit, client, { cause: 'wait' })
+async function hold(unit: Unit, client: Client, until: Instant): Promise<Refused> {
+  await refuse(unit, client, { cause: 'wait' })
   return { refused: 'wait', until }
 }
 
@@ -177,10 +178,12 @@ async function noteRecovery(unit: Unit, used: { readonly user: string; readonly 
 
 type Why = { readonly cause: string; readonly user?: string | undefined }
 
-function refuse(unit: Unit, { address }: Client, { cause, user }: Why): Refused {
+async function refuse(unit: Unit, { address }: Client, { cause, user }: Why): Promise<Refused> {
   // What was typed as a name may be a password: only a name that is one is written down.
-  const subject = user === undefined ? {} : { subject: `user:${user}` }
-  unit.record({ type: 'login.refused', at: unit.now, fields: { provider: localSource, cause, address, ...subject } })
+  const subject = user === undefined ? undefined : `user:${user}`
+  const fields = { provider: localSource, cause, address, subject }
+  // Counted without whose it is: names that are there and names that are not take the same statements.
+  await recordRefusal(unit, { type: 'login.refused', source: localSource, cause, address, fields })
   return { refused: 'wrong' }
 }
 

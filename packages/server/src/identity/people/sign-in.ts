@@ -11,6 +11,7 @@ import { setGroupsOf } from '../directory/write.ts'
 import type { Begun, Client } from '../logins/logins.ts'
 import { beginLogin, endLogins } from '../logins/logins.ts'
 import { findPrincipal } from '../principals.ts'
+import { recordRefusal } from '../refusals.ts'
 import type { SignedIn } from './claims.ts'
 import type { RefusalCause } from './person.ts'
 import { identify } from './person.ts'
@@ -55,8 +56,11 @@ async function decide(lifecycle: Lifecycle, unit: Unit, confirmed: Confirmed): P
 }
 
 /** Nothing of it is kept but that it happened. */
-function refuse(unit: Unit, { provider, signedIn, client }: Confirmed, cause: RefusalCause): Decided {
-  const fields = { provider: provider.id, cause, subject: signedIn.subject, address: client.address }
-  unit.record({ type: 'login.refused', at: unit.now, fields })
+async function refuse(unit: Unit, { provider, signedIn, client }: Confirmed, cause: RefusalCause): Promise<Decided> {
+  const source = provider.id
+  const { subject } = signedIn
+  const { address } = client
+  const fields = { provider: source, cause, subject, address }
+  await recordRefusal(unit, { type: 'login.refused', source, cause, subject, address, fields })
   return { outcome: { refused: cause } }
 }

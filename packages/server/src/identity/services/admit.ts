@@ -10,6 +10,7 @@ import { ruleFingerprint } from '../machines/proof.ts'
 import { OAuthError } from '../oauth/errors.ts'
 import type { OAuthDeps, TokenAnswer, TokenRequest } from '../oauth/grant-type.ts'
 import { findPrincipal } from '../principals.ts'
+import { recordRefusal } from '../refusals.ts'
 import { spendToken } from '../spent-tokens.ts'
 import type { Trusted, Workload } from './workload-token.ts'
 import { readWorkloadToken, trustedAs } from './workload-token.ts'
@@ -118,9 +119,11 @@ const admissionOf = ({ service, rule }: Trusted, workload: Workload, fingerprint
 
 type Refusing = { readonly workload: Workload; readonly asked: TokenRequest; readonly cause: Cause }
 
-function refuse(unit: Unit, { workload, asked, cause }: Refusing): { readonly refused: Cause } {
-  const { issuer, subject } = workload
-  const fields = { issuer: issuer.id, cause, subject: subject.slice(0, 500), address: asked.client.address }
-  unit.record({ type: 'machine-login.refused', at: unit.now, fields })
+async function refuse(unit: Unit, { workload, asked, cause }: Refusing): Promise<{ readonly refused: Cause }> {
+  const source = workload.issuer.id
+  const subject = workload.subject.slice(0, 500)
+  const { address } = asked.client
+  const fields = { issuer: source, cause, subject, address }
+  await recordRefusal(unit, { type: 'machine-login.refused', source, cause, subject, address, fields })
   return { refused: cause }
 }

@@ -104,3 +104,21 @@ create table spent_token (
   ends_at timestamptz not null
 );
 create index spent_token_ends on spent_token (ends_at);
+
+-- Who was refused of late: the first ones of a kind have entries of their own, and how many more there were has another.
+create table refusal (
+  -- Of everything that makes two of them the same.
+  hash    bytea primary key,
+  type    text not null,
+  -- The issuer, the provider, or the person whose factor it was.
+  source  text not null,
+  cause   text,
+  -- Null, with the cause: those that there were too many different ones of.
+  subject text,
+  address text,
+  since   timestamptz not null,
+  last_at timestamptz not null,
+  times   integer not null check (times > 0)
+);
+create index refusal_source on refusal (type, source);
+create index refusal_since on refusal (since);
