@@ -302,3 +302,32 @@ test('a sign-in that an administrator unlinks is over, with its logins and grant
   await scene.signIn(account('erin', { groups: ['platform'] }), browser)
   expect(await whoami(scene, browser)).toBe(200)
 })
+
+test('who has the address of someone that was removed is someone else, whose nothing of theirs is', async () => {
+  const scene = await createSignInWorld()
+  const { world } = scene
+  const platform = { groups: ['platform'] }
+  const asErin = async (sub: string): Promise<Browser> =>
+    (await scene.signIn(account(sub, { email: 'erin@example.com', ...platform }))).browser
+  const nameOf = async (browser: Browser) =>
+    JSON.parse((await browser.call(`${world.server.url}/v1/me`)).text).principal
+  const ofOwn = async (browser: Browser, what: string) =>
+    JSON.parse((await browser.call(`${world.server.url}/v1/${what}`)).text).items.length
+  const first = await asErin('erin')
+  const grant = await openedBy(scene, first)
+  await scene.forget('erin@example.com')
+  const second = await asErin('erin-the-younger')
+  expect(await nameOf(second)).toBe('user:erin@example.com+2')
+  expect([await ofOwn(second, 'grants'), await ofOwn(second, 'requests'), await ofOwn(second, 'logins')]).toEqual([
+    0, 0, 1,
+  ])
+  const other = await second.call(`${world.server.url}/v1/grants/${grant}`)
+  expect(other.status).toBe(404)
+  // While one of them is there, the address is theirs alone.
+  expect((await scene.signIn(account('erin', { email: 'erin@example.com', ...platform }))).visit.status).toBe(403)
+  await scene.forget('erin@example.com+2')
+  expect(await nameOf(await asErin('erin-the-youngest'))).toBe('user:erin@example.com+3')
+  await scene.forget('erin@example.com+3')
+  // By what the provider calls them for ever, it is the first one again.
+  expect(await nameOf(await asErin('erin'))).toBe('user:erin@example.com')
+})

@@ -267,3 +267,18 @@ test('nothing of a token or a person stands in the log in clear', async () => {
   expect(bodies.filter(({ body }) => String(body).includes('erin'))).toEqual([])
   expect((await everythingIn(scene.world.store)).includes(scene.token)).toBe(false)
 })
+
+test('who is pushed with the address of someone that was deleted is someone else, unless the source calls them the same', async () => {
+  const scene = await createScimWorld()
+  const idIn = async () =>
+    (await inStore(scene.world.store, 'select id from directory_user order by id')).map(({ id }) => id)
+  const push = (externalId: string): Promise<string> => pushUser(scene.okta, 'erin', { externalId })
+  const first = await push('00u1')
+  const [id] = await idIn()
+  await scene.okta.must('DELETE', `/Users/${first}`)
+  const second = await push('00u2')
+  expect(await idIn()).toEqual([`${String(id)}+2`])
+  await scene.okta.must('DELETE', `/Users/${second}`)
+  await push('00u1')
+  expect(await idIn()).toEqual([id])
+})

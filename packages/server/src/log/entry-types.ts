@@ -4,6 +4,8 @@
  * names the field that says whose data it is. `docs/reference/entries.md` is made from this table.
  */
 
+// oxlint-disable eslint/max-lines -- It is one table.
+
 export type EntryShape = {
   readonly about: string
   readonly open: readonly string[]
@@ -276,8 +278,7 @@ export const entryTypes = {
     personal: { subject: 'subject', address: 'subject' },
   },
   'refusals.counted': {
-    about:
-      'Besides those that were written down, `count` more of the type `of` were refused. Without a cause: too many different ones.',
+    about: '`count` more of the type `of` than have an entry. Without a cause: too many that differ.',
     open: ['of', 'source', 'cause', 'count', 'since', 'until'],
     personal: { principal: 'principal', subject: 'subject', address: 'subject' },
   },

@@ -63,6 +63,7 @@ export type IdentityTables = {
     lastAt: Time
     times: number
   }
+  formerUser: { id: string; source: string; externalId: string; removedAt: Time }
   factorReset: { userId: string; resetAt: Time; resetBy: string }
   invitation: { hash: Buffer; userId: string; createdAt: Time; endsAt: Time; printed: boolean }
   breakGlassReview: {

@@ -11,6 +11,7 @@ import type { Tables } from '../../store/database.ts'
 import { instantParam, maybeInstantParam } from '../../store/database.ts'
 import { forgetFactors } from '../factors/factors.ts'
 import { endLogins } from '../logins/logins.ts'
+import { rememberFormer } from './former.ts'
 
 export type DirectoryUser = {
   /** In the name space of configured users, in lower case. Whoever calls has made sure that it is theirs. */
@@ -80,15 +81,16 @@ function changeOf(before: { readonly active: boolean } | undefined, active: bool
   return active ? 'restored' : 'suspended'
 }
 
-/** As if the source had never said anything of them. Their id is free; what rested on it ends. */
+/** They are nobody any more, and what rested on it ends. Nobody else is ever given their id. */
 export async function removeUser(unit: Unit, { id, source }: { id: string; source: string }): Promise<boolean> {
   const gone = await unit.tx
     .deleteFrom('directoryUser')
     .where('id', '=', id)
     .where('source', '=', source)
-    .returning('id')
+    .returning('externalId')
     .executeTakeFirst()
   if (!gone) return false
+  await rememberFormer(unit, { id, source, externalId: gone.externalId })
   await unit.tx.deleteFrom('directoryMembership').where('member', '=', `user:${id}`).execute()
   await unit.tx.deleteFrom('loginLink').where('userId', '=', id).execute()
   await endLogins(unit, { user: id }, { reason: 'suspended' })

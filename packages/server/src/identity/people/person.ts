@@ -8,6 +8,7 @@ import type { DeclaredProvider, DeclaredUser } from '../../configuration/schema.
 import type { Snapshot } from '../../configuration/snapshot.ts'
 import type { Unit } from '../../store/change.ts'
 import { instantParam } from '../../store/database.ts'
+import { idNeverGiven } from '../directory/former.ts'
 import { putUser } from '../directory/write.ts'
 import { firstAdministrator } from '../principals.ts'
 import type { SignedIn } from './claims.ts'
@@ -88,7 +89,7 @@ async function knownInDirectory(unit: Unit, { snapshot, provider, signedIn }: Si
   return { user: found.id, by: 'directory' }
 }
 
-/** Their address is their id: no two providers are believed about the same domain. */
+/** Their address is their id, unless another had it: no two providers are believed about the same domain. */
 async function newcomer(
   unit: Unit,
   { snapshot, provider, signedIn }: Sign,
@@ -100,11 +101,15 @@ async function newcomer(
   const taken =
     email === firstAdministrator.id ||
     snapshot.declared.users.some((user) => user.id.toLowerCase() === email || isAt(user, email))
-  const known = await unit.tx.selectFrom('directoryUser').select('id').where('id', '=', email).executeTakeFirst()
-  if (taken || known) return { refused: 'taken' }
+  if (taken) return { refused: 'taken' }
+  const person = { source: provider.id, externalId: subject }
+  const id = await idNeverGiven(unit.tx, { ...person, id: email })
+  const isOurs = snapshot.declared.users.some((user) => user.id.toLowerCase() === id)
+  const known = await unit.tx.selectFrom('directoryUser').select('id').where('id', '=', id).executeTakeFirst()
+  if (known || isOurs) return { refused: 'taken' }
   const about = { email, ...(name !== undefined && { name }) }
-  await putUser(unit, { id: email, source: provider.id, externalId: subject, active: true, about })
-  return { user: email, by: 'newcomer' }
+  await putUser(unit, { id, ...person, active: true, about })
+  return { user: id, by: 'newcomer' }
 }
 
 /** One person of a provider for one of ours. Configuration may give what it names to another; an address does not. */

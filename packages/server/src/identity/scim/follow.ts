@@ -37,9 +37,13 @@ export async function personOf(
     ...(name !== undefined && { name }),
     ...(manager !== undefined && { manager }),
   }
-  const externalId = textAt(document, 'externalId') ?? id
+  const externalId = externalIdOf({ id, document })
   return { id: userId, source: source.id, externalId, active: document['active'] === true, about }
 }
+
+/** What the source calls them for ever, as far as it says; otherwise what we call them there. */
+export const externalIdOf = ({ id, document }: Omit<Described, 'userId'>): string =>
+  textAt(document, 'externalId') ?? id
 
 function nameOf(document: Document): string | undefined {
   const { formatted, givenName, familyName } = elementAt(document, 'name') ?? {}

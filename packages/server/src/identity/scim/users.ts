@@ -5,13 +5,14 @@ import type { Reader } from '../../store/database.ts'
 import { instantParam } from '../../store/database.ts'
 import { endAccess } from '../directory/end-access.ts'
 import type { Before } from '../directory/write.ts'
+import { idNeverGiven } from '../directory/former.ts'
 import { isKnown, lockPerson, putOver, removeUser } from '../directory/write.ts'
 import { checkStillTheirs, claim, idOf } from './claim.ts'
 import type { Document } from './document.ts'
 import { checked, readDocument, textAt } from './document.ts'
 import { notFound, refusal } from './errors.ts'
 import type { Described } from './follow.ts'
-import { follow, personOf } from './follow.ts'
+import { externalIdOf, follow, personOf } from './follow.ts'
 import { applySteps, readPatch } from './patch.ts'
 import type { Row, Which } from './row.ts'
 import { checkVersion, newResourceId } from './row.ts'
@@ -26,11 +27,11 @@ export type Written<R> = { readonly row: R; readonly concerned: readonly string[
 export async function createUser(unit: Unit, source: Source, body: unknown): Promise<Written<UserRow>> {
   const said = readDocument(userType, body)
   const document: Document = { ...said, active: said['active'] ?? true }
-  const named = idOf(source, document)
+  const id = newResourceId(unit.runtime)
+  const named = await newIdOf(unit, source, { id, document })
   const { userId } = named
   const [known] = await Promise.all([lockPerson(unit, userId), checkFree(unit, source, { document })])
   const before = known && (await claim(unit, source, { document, known, ...named }))
-  const id = newResourceId(unit.runtime)
   await follow(unit, source, { id, userId, document, before })
   const { now } = unit
   const row = { id, source: source.id, userId, ...namesIn(document), document }
@@ -38,6 +39,14 @@ export async function createUser(unit: Unit, source: Source, body: unknown): Pro
   const values = { ...row, document: JSON.stringify(document), createdAt: at, changedAt: at }
   unit.send(unit.tx.insertInto('scimUser').values(values).execute())
   return { row: { ...row, version: 1, createdAt: now, changedAt: now }, concerned: goneFrom({ userId, document }) }
+}
+
+/** Whom configuration declares is who it says. Anyone else has an id that was nobody else's before. */
+async function newIdOf({ tx }: Unit, source: Source, { id, document }: Omit<Described, 'userId'>) {
+  const named = idOf(source, document)
+  if (named.declared) return named
+  const person = { source: source.id, externalId: externalIdOf({ id, document }) }
+  return { userId: await idNeverGiven(tx, { ...person, id: named.userId }) }
 }
 
 const namesIn = (document: Document) => ({

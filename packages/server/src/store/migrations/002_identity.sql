@@ -19,6 +19,14 @@ create table directory_user (
 );
 
 -- Their groups. The id begins with the source: no source can name a group of configuration, or of another.
+-- Whom a source has taken out. Their id is theirs for ever, so that nothing of theirs comes to be another’s.
+create table former_user (
+  id          text primary key,
+  source      text not null,
+  external_id text not null,
+  removed_at  timestamptz not null
+);
+
 create table directory_group (
   id          text primary key check (id = source || '/' || external_id),
   source      text not null,
