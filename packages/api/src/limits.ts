@@ -6,6 +6,7 @@ export const limits = {
   commentLength: 2_000,
   ticketLength: 200,
   taskLength: 200,
+  subjectLength: 500,
   idLength: 128,
   pageSizeDefault: 50,
   pageSizeMax: 500,

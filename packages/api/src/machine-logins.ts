@@ -78,7 +78,7 @@ export const machineLoginOperations = {
     path: '/v1/login-links/remove',
     auth: 'administrator',
     summary: 'Take a sign-in at a provider for nobody any more: its logins end, and what was opened through them',
-    input: z.strictObject({ provider: s.idText, subject: z.string().min(1).max(500) }),
+    input: z.strictObject({ provider: s.idText, subject: s.subjectText }),
     output: loginLink,
     errors: ['not-found'],
   },

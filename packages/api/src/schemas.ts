@@ -76,6 +76,13 @@ export const idOf = (kind: 'grant' | 'session' | 'statement') =>
   z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-hjkmnp-tv-z]{26}$`), { error: `Write the id of a ${kind}.` })
 export const sessionId = idOf('session')
 
+/** What a provider calls someone: as it is, blanks included. */
+export const subjectText = z
+  .string()
+  .min(1)
+  .max(limits.subjectLength)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'Leave out control characters.' })
+
 export const reasonText = freeText(limits.reasonLength)
 export const commentText = freeText(limits.commentLength)
 export const ticketText = lineText(limits.ticketLength)
