@@ -117,6 +117,19 @@ test('a use of break-glass is reviewed through a server whose clock is behind', 
   expect(await call(closing, { process: 1 })).toMatchObject({ status: 200, body: { closedBy: 'user:erin' } })
 })
 
+test('what two servers find at once is one finding, and one entry', async () => {
+  const { body } = await call(post('user:alice', '/v1/break-glass', glassFor('orders/admin')))
+  const { dueAt } = body['review'] as { dueAt: string }
+  await world.advance(Date.parse(dueAt) - world.now)
+  const first = await begin((process) => process.drain())
+  await until(first, 'insert into finding')
+  await drain(1)
+  await finish(first)
+  await world.look()
+  const told = world.sight.entries.filter(({ type, kind }) => type === 'finding.opened' && kind === 'review-overdue')
+  expect(told).toHaveLength(1)
+})
+
 test('a scheduled grant is activated at its start, before anyone has made it ready', async () => {
   const startAt = formatInstant(instant(world.now + 60_000))
   const grant = await permitted('orders/read', { startAt })
