@@ -36,6 +36,8 @@ export type Session = {
   /** Resolves when the target cuts it. */
   readonly cut: Promise<void>
   readonly isCut: () => boolean
+  /** By itself, as a client that is done. */
+  readonly leave: () => void
 }
 
 /** @throws what the target says to whoever logs in */
@@ -57,7 +59,7 @@ export async function logIn(credential: Credential): Promise<Session> {
   })
   await client.connect()
   onTestFinished(() => client.end())
-  return { query: (text) => client.query(text), cut, isCut: () => over }
+  return { query: (text) => client.query(text), cut, isCut: () => over, leave: () => void client.end() }
 }
 
 /** What came of a call: `done`, or the code of the refusal. Never rejects, so that it can be looked at later. */

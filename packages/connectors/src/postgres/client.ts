@@ -28,6 +28,7 @@ export type OpenClient = (database: string, signal: AbortSignal) => Promise<Targ
 
 /** Below it, `pg_terminate_backend` does not wait and routines have no common name. Its support ended in November 2026. */
 const oldestVersion = 140_000
+const safePath = 'pg_catalog'
 
 export const openClientOf =
   (target: Target<PostgresConfig, Privileges>): OpenClient =>
@@ -60,10 +61,19 @@ async function introduce({ client, destroy, alive }: Opened): Promise<TargetClie
     const results = (Array.isArray(answer) ? answer : [answer]) as readonly pg.QueryResult<Row>[]
     return results.at(-1)?.rows ?? []
   }
-  const [row] = await query("SELECT current_setting('server_version_num')::int AS version")
+  const [row] = await query(
+    "SELECT current_setting('server_version_num')::int AS version, current_setting('search_path') AS path",
+  )
   const serverVersion = Number(row?.['version'])
   if (!(serverVersion >= oldestVersion)) {
     throw targetError('misconfigured', 'the target runs a PostgreSQL older than 14; upgrade it')
+  }
+  // Whatever dropped this setting has dropped the timeouts with it, and may put others' sessions in between.
+  if (row?.['path'] !== safePath) {
+    throw targetError(
+      'misconfigured',
+      'what answers at connection.host does not keep the settings of a session, such as a connection pooler; give the address of the server itself',
+    )
   }
   return { serverVersion, query, alive, destroy, end: () => client.end() }
 }
@@ -88,7 +98,7 @@ async function clientConfig(target: Target<PostgresConfig, Privileges>, database
     idle_in_transaction_session_timeout: own.operationTimeoutMs,
     keepAlive: true,
     // Nothing that someone put into a schema on the target runs with the admin's privileges (CVE-2018-1058).
-    options: '-c search_path=pg_catalog -c client_min_messages=warning',
+    options: `-c search_path=${safePath} -c client_min_messages=warning`,
   }
 }
 

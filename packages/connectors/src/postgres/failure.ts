@@ -49,6 +49,11 @@ const remedyForRights =
   'the admin login needs CREATEROLE, membership in connection.owner, and, for roles made by another admin login, the ADMIN option on them'
 
 const byState: Readonly<Record<string, Explanation>> = {
+  // A server says this of a client that breaks the protocol, and PgBouncer of whatever it does not like.
+  '08P01': {
+    cause: 'unreachable',
+    say: (error) => `what answers at connection.host said: ${said(error)}; give the address of the server itself`,
+  },
   '28P01': { cause: 'refused', say: () => 'the target refused the admin password; correct connection.password' },
   '28000': {
     cause: 'refused',
