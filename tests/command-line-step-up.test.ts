@@ -225,6 +225,16 @@ test('a no in the browser, and a browser of someone else, change nothing here', 
   expect(theirs).toEqual([{ end_reason: 'signed-out' }])
 })
 
+test.each([['--no-browser'], ['--device']])('Ctrl-C in the midst of it ends the wait, with %s', async (way) => {
+  const scene = await sceneOf()
+  const running = scene.cli.start(['step-up', way])
+  await running.said(/http:\S+(\/oauth\/authorize|\/device)/)
+  running.kill('SIGINT')
+  const { code, stderr } = await running.done
+  expect([code, stderr]).toEqual([9, expect.stringContaining('It was interrupted before it was proved.')])
+  expect((await scene.cli.run('whoami')).code).toBe(0)
+})
+
 test('a token gets no stronger, and is told so', async () => {
   const scene = await sceneOf()
   const token = scene.world.tokenOf('alice')

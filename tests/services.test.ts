@@ -251,3 +251,14 @@ test('a run that says nothing ends with its last login: what was bound to it end
   await session.cut
   expect(await world.admin.getGrant({ id: grant.id })).toMatchObject({ end: { reason: 'task-ended' } })
 })
+
+test('what a service proved gets no stronger: where policy wants more it is refused, and not sent to prove it', async () => {
+  const { apply, signIn } = await createWorkloads()
+  const text = `
+@id("asking-takes-a-second-factor")
+forbid (principal, action == Action::"access", resource) when { !context.authentication.mfa };`
+  await apply((files) => [...files, { path: 'stronger.cedar', text }])
+  const service = await signIn()
+  const request = await service.createRequest({ role: 'orders-db/readonly', duration: '30m', reason: 'Deploy' })
+  expect([request.status, request.decision.outcome]).toEqual(['denied', 'step-up'])
+})

@@ -11,6 +11,7 @@ export type Ran = { readonly code: number; readonly stdout: string; readonly std
 
 export type Running = {
   readonly done: Promise<Ran>
+  readonly kill: (signal: NodeJS.Signals) => void
   /** The first that it has said on stderr, or its terminal, as soon as it has. @throws where it ends without */
   readonly said: (what: RegExp) => Promise<RegExpExecArray>
 }
@@ -83,6 +84,7 @@ function follow(child: ChildProcess, heard: 'stdout' | 'stderr'): Running {
   })
   return {
     done,
+    kill: (signal) => void child.kill(signal),
     said: (what) =>
       new Promise((found, failed) => {
         const look = (): void => {

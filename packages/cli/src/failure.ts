@@ -7,6 +7,7 @@ import { exitOfError } from './exit-codes.ts'
 import type { Line } from './output.ts'
 import { styled } from './output.ts'
 import { withoutTokens } from './terminal-text.ts'
+import type { Decision } from './words/decision.ts'
 import { decisionSchema, denialLines } from './words/decision.ts'
 
 type Details = { readonly remedy?: string; readonly problems?: readonly FieldProblem[]; readonly cause?: unknown }
@@ -59,11 +60,17 @@ function showApiError(error: ApiError): Shown {
     lines: [
       [styled('red', 'error: '), detail ?? title],
       ...problems.flatMap(problemLines),
-      ...(parsed.success ? denialLines(parsed.data) : []),
+      ...(parsed.success ? denialLines(withoutSaid(parsed.data, detail)) : []),
       ...(parsed.success && parsed.data.outcome === 'deny' ? [] : [`  ${remediesHere[error.code] ?? remedy}`]),
     ],
   }
 }
+
+/** What was said as what happened is not said again as a reason for it. */
+const withoutSaid = <T extends Decision>(decision: T, said: string | undefined): T => ({
+  ...decision,
+  reasons: decision.reasons.filter((reason) => reason !== said),
+})
 
 function showOwn(error: Failure): Shown {
   const title = withoutTokens(error.message)

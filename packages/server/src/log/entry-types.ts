@@ -308,7 +308,8 @@ export const entryTypes = {
     personal: { subject: 'subject' },
   },
   'login.strengthened': {
-    about: 'Someone proved more than at their sign-in, by `factor`, or the same anew.',
+    about:
+      'Someone proved more than at their sign-in, by `factor`, or the same anew. `browser`: a command line proves what the browser that let it in does.',
     open: ['login', 'factor', 'method', 'mfa', 'phishingResistant'],
     personal: { principal: 'principal' },
   },
