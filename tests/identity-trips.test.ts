@@ -1,4 +1,4 @@
-/** What it costs to be known with each request: how often the server waits for the store before it knows who is asking. */
+/** How often the server waits for the store: to know who is asking, with each request, and for what a source pushes. */
 
 import { expect, test, vi } from 'vitest'
 import { signedInAsker } from './support/command-line.ts'
@@ -6,6 +6,7 @@ import { clusterOf } from './support/databases.ts'
 import { send } from './support/http.ts'
 import { prover } from './support/proofs.ts'
 import { startProxyForTest } from './support/proxy.ts'
+import { createScimWorld, patchOf, pushGroup, pushUser, userOf } from './support/scim.ts'
 import { account, createSignInWorld, loginOf } from './support/sign-in.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -48,4 +49,37 @@ test('the store is asked twice at most before it is known who is asking, in ever
     }
   }
   expect(Object.entries(taken).filter(([, trips]) => trips === 0 || trips > most)).toEqual([])
+})
+
+test('what a source pushes waits for the store a few times, however much it is, and what it says again hardly at all', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const { okta } = await createScimWorld({ storeAt: proxy })
+  const taken: Record<string, number> = {}
+  const counted = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    const before = proxy.trips()
+    const result = await work()
+    taken[what] = proxy.trips() - before
+    return result
+  }
+  const ids: string[] = []
+  for (const name of ['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8'])
+    ids.push(await counted('a person', () => pushUser(okta, name)))
+  const group = await counted('a group', () => pushGroup(okta, 'platform', ids))
+  const members = ids.map((value) => ({ value }))
+  await counted('the same person', () => okta.must('PUT', `/Users/${ids[0]}`, userOf('p1')))
+  await counted('the same group', () => okta.must('PUT', `/Groups/${group}`, { displayName: 'platform', members }))
+  const emptied = patchOf({ op: 'replace', path: 'members', value: [] })
+  await counted('an emptied group', () => okta.must('PATCH', `/Groups/${group}`, emptied))
+  const suspended = patchOf({ op: 'replace', value: { active: false } })
+  await counted('a leaver', () => okta.must('PATCH', `/Users/${ids[0]}`, suspended))
+  const most = {
+    'a person': 4,
+    'a group': 8,
+    'the same person': 2,
+    'the same group': 4,
+    'an emptied group': 8,
+    'a leaver': 9,
+  }
+  const over = Object.entries(most).filter(([what, trips]) => (taken[what] ?? Infinity) > trips)
+  expect(over.map(([what, trips]) => `${what}: ${taken[what]}, and not ${trips}`)).toEqual([])
 })

@@ -5,7 +5,7 @@ import type { Answer } from './http.ts'
 import { send } from './http.ts'
 import type { SignInWorld } from './sign-in.ts'
 import { createSignInWorld, identityYaml } from './sign-in.ts'
-import type { Files } from './tidegate.ts'
+import type { Files, WorldOptions } from './tidegate.ts'
 import { makeToken } from './tidegate.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -53,8 +53,9 @@ const expires = '2099-01-01T00:00:00Z'
 /** Two sources of one provider; the group `platform` of the first is in `engineers`. */
 export async function createScimWorld({
   newcomers = 'refuse',
-}: { newcomers?: 'refuse' | 'create' } = {}): Promise<ScimWorld> {
-  const scene = await createSignInWorld()
+  storeAt,
+}: { newcomers?: 'refuse' | 'create' } & Pick<WorldOptions, 'storeAt'> = {}): Promise<ScimWorld> {
+  const scene = await createSignInWorld({ ...(storeAt && { storeAt }) })
   const [one, two] = [makeToken(), makeToken()]
   const scim = `
   scim:

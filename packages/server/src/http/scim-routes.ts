@@ -245,8 +245,9 @@ async function changeOne<R extends Row, W>(
 ): Promise<FastifyReply> {
   const { source, request, reply, deps } = route
   const asked = { ...whichOf(route), wanted: read(request.body) }
-  const row =
-    (await kind.asItIs(deps.db, source, asked)) ?? (await carryOut(route, (unit) => kind.change(unit, source, asked)))
+  // A full sync says everything again; a patch is sent for what has changed.
+  const known = request.method === 'PUT' ? await kind.asItIs(deps.db, source, asked) : undefined
+  const row = known ?? (await carryOut(route, (unit) => kind.change(unit, source, asked)))
   // Whoever changes one member of a large group is not sent all of them.
   const quietly = request.method === 'PATCH' && kind.type === groupType && queryOf(route)['attributes'] === undefined
   return quietly ? reply.code(204).header('etag', etagOf(row)).send() : sendRow(kind, route, row)

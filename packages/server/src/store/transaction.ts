@@ -3,7 +3,7 @@
  * Kysely's own holds each back until the one before is answered, so that ten statements are ten round trips.
  */
 
-import type { DatabaseConnection, Dialect, Driver, QueryExecutor } from 'kysely'
+import type { DatabaseConnection, Dialect, Driver, QueryExecutor, QueryResult } from 'kysely'
 import {
   CompiledQuery,
   DummyDriver,
@@ -38,10 +38,8 @@ export async function transaction<T>(db: Database, work: (tx: Tx) => Promise<Wor
   const outer = db.getExecutor()
   return outer.provideConnection(async (connection) => {
     const failures: unknown[] = []
-    const executor = through(
-      outer,
-      noting(connection, (failed) => failures.push(failed)),
-    )
+    const watched = watch(connection, { onFailure: (error) => failures.push(error) })
+    const executor = through(outer, watched.connection)
     const say = (text: string): Promise<unknown> => connection.executeQuery(CompiledQuery.raw(text))
     const reasonOf = (error: unknown): unknown => (codeOf(error) === transactionAborted ? failures[0] : error)
     await say('begin')
@@ -49,10 +47,12 @@ export async function transaction<T>(db: Database, work: (tx: Tx) => Promise<Wor
     try {
       done = await work(new Transaction<Tables>({ config: { dialect }, dialect, driver, executor }))
     } catch (error) {
+      watched.close()
       // Where it cannot be said, the connection is gone, and the transaction with it.
       await say('rollback').catch(() => undefined)
       throw reasonOf(error)
     }
+    watched.close()
     const outcomes = await Promise.allSettled([done.sent, say('commit')])
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw reasonOf(outcome.reason)
     return done.result
@@ -69,17 +69,12 @@ export async function together<T>(db: Database, work: (reader: Database) => Prom
   const outer = db.getExecutor()
   return outer.provideConnection(async (connection) => {
     const sent: Promise<unknown>[] = []
-    const executor = through(
-      outer,
-      noting(
-        connection,
-        () => undefined,
-        (answer) => sent.push(answer),
-      ),
-    )
+    const watched = watch(connection, { onSent: (answer) => sent.push(answer) })
+    const executor = through(outer, watched.connection)
     try {
       return await work(new Kysely<Tables>({ config: { dialect }, dialect, driver, executor }))
     } finally {
+      watched.close()
       await Promise.allSettled(sent)
     }
   })
@@ -88,19 +83,41 @@ export async function together<T>(db: Database, work: (reader: Database) => Prom
 const through = (outer: QueryExecutor, connection: DatabaseConnection): QueryExecutor =>
   outer.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
 
-/** @param onFailure called in the order in which they happened, which is that of the statements */
-const noting = (
-  connection: DatabaseConnection,
-  onFailure: (error: unknown) => void,
-  onSent: (answer: Promise<unknown>) => void = () => undefined,
-): DatabaseConnection => ({
-  executeQuery: <R>(query: CompiledQuery) => {
-    const answer = connection.executeQuery<R>(query).catch((error: unknown) => {
-      onFailure(error)
+type Watching = {
+  /** In the order in which they happened, which is that of the statements. */
+  readonly onFailure?: (error: unknown) => void
+  readonly onSent?: (answer: Promise<unknown>) => void
+}
+
+type Watched = {
+  readonly connection: DatabaseConnection
+  /**
+   * Nothing more is said. Of several that went on at once one may have failed, and another says its next statement only
+   * then: it would be said outside the transaction, or within one of somebody else.
+   */
+  readonly close: () => void
+}
+
+function watch(connection: DatabaseConnection, { onFailure, onSent }: Watching): Watched {
+  let isOver = false
+  const execute = async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
+    if (isOver) throw new Error('This statement comes after the end of what it belongs to, and was not said.')
+    try {
+      return await connection.executeQuery<R>(query)
+    } catch (error) {
+      onFailure?.(error)
       throw error
-    })
-    onSent(answer)
-    return answer
-  },
-  streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
-})
+    }
+  }
+  return {
+    connection: {
+      executeQuery: <R>(query: CompiledQuery) => {
+        const answer = execute<R>(query)
+        onSent?.(answer)
+        return answer
+      },
+      streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+    },
+    close: () => void (isOver = true),
+  }
+}

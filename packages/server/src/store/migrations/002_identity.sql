@@ -17,6 +17,8 @@ create table directory_user (
   changed_at  timestamptz not null,
   unique (source, external_id)
 );
+-- Who signs in for the first time is looked for by it.
+create index directory_user_email on directory_user (source, email) where email is not null;
 
 -- Their groups. The id begins with the source: no source can name a group of configuration, or of another.
 -- Whom a source has taken out. Their id is theirs for ever, so that nothing of theirs comes to be another’s.
