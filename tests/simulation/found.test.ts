@@ -170,17 +170,3 @@ test('a tending whose statement failed says so, and does not go on in a transact
   strikeNext(faults, strand, 'refused')
   await expect(finish(strand)).rejects.toMatchObject({ code: '53100' })
 })
-
-test('what two see at one moment is one finding, and one entry tells of it', async () => {
-  const applying = (variant: number, process: number): Promise<Strand> =>
-    beginCall(post('user:dora', '/v1/config/apply', applyBody(variant)), { process })
-  const first = await applying(1, 0)
-  await until(first, 'commit')
-  // Up to where it waits for what the first has written.
-  const second = await applying(2, 1)
-  await world.scheduler.run(second)
-  for (const strand of [first, second]) expect(await finish(strand)).toMatchObject({ status: 201 })
-  await world.look()
-  const opened = world.sight.entries.filter(({ type }) => type === 'finding.opened')
-  expect([opened.length, world.sight.findings.length]).toEqual([1, 1])
-})

@@ -20,7 +20,6 @@ create table directory_user (
 -- Who signs in for the first time is looked for by it.
 create index directory_user_email on directory_user (source, email) where email is not null;
 
--- Their groups. The id begins with the source: no source can name a group of configuration, or of another.
 -- Whom a source has taken out. Their id is theirs for ever, so that nothing of theirs comes to be another’s.
 create table former_user (
   id          text primary key,
@@ -29,6 +28,7 @@ create table former_user (
   removed_at  timestamptz not null
 );
 
+-- Their groups. The id begins with the source: no source can name a group of configuration, or of another.
 create table directory_group (
   id          text primary key check (id = source || '/' || external_id),
   source      text not null,
