@@ -13,7 +13,7 @@ import {
   removePasskey,
   removeTotp,
 } from '../identity/factors/factors.ts'
-import { addPasskey, placeOf, registrationOptions } from '../identity/factors/passkeys.ts'
+import { addPasskey, placeOf } from '../identity/factors/passkeys.ts'
 import type { PasskeyRow } from '../identity/factors/passkeys.ts'
 import { makeRecoveryCodes } from '../identity/factors/recovery-codes.ts'
 import { makeTotpSecret, putTotp, stepOf, totpUri } from '../identity/factors/totp.ts'
@@ -23,6 +23,7 @@ import type { SignedIn } from './page-scope.ts'
 import { checkOwnPage, fieldOf, registerPages, signedIn } from './page-scope.ts'
 import type { Html } from './pages.ts'
 import { html, scriptPath, sendPage, sendScriptedPage } from './pages.ts'
+import { newPasskeyForm } from './passkey-forms.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { resetNotice } from './sign-in-routes.ts'
 import { stepUpPath } from './step-up-routes.ts'
@@ -69,7 +70,7 @@ async function showAccount(deps: SignInDeps, { reply, who, factors }: Managing):
     'Your second factors',
     html`<h1>Your second factors</h1>
       <p>Of ${who.user}.</p>
-      ${await resetNotice(deps, who.user)} ${passkeyList(factors)} ${await newPasskeyForm(deps, who)}
+      ${await resetNotice(deps, who.user)} ${passkeyList(factors)} ${await newPasskeyPart(deps, who)}
       ${totpPart(factors)} ${recoveryPart(factors)}
       <p><a href="/login">Back</a></p>`,
   )
@@ -88,29 +89,18 @@ const passkeyItem = ({ id, name, createdAt, lastUsedAt }: PasskeyRow): Html =>
       </form>
     </dd>`
 
-async function newPasskeyForm({ db, runtime, key, publicUrl }: SignInDeps, { user, login }: SignedIn): Promise<Html> {
-  const place = placeOf(publicUrl())
-  if (!place)
-    return html`<p>
-      Passkeys need an address with a name: https://HOST, or http://localhost. Reach the server by one, and set
-      TIDEGATE_PUBLIC_URL to it.
-    </p>`
-  const secret = Buffer.from(runtime.random(32))
-  const options = await registrationOptions(db, { place, user, challenge: secret })
-  const said = { purpose: 'passkey-new', about: login, secret: secret.toString('base64url') } as const
-  return html`<form
-    method="post"
-    action="/account/passkeys"
-    data-ceremony="create"
-    data-options="${JSON.stringify(options)}"
-  >
-    <input type="hidden" name="challenge" value="${sealChallenge(runtime, { key }, said)}" />
-    <input type="hidden" name="answer" />
-    <label>What to call it <input name="name" required maxlength="100" value="Passkey" /></label>
-    <button>Add a passkey</button>
-    <p role="alert"></p>
-  </form>`
-}
+const newPasskeyPart = async (deps: SignInDeps, { user, login }: SignedIn): Promise<Html> =>
+  (await newPasskeyForm(deps, {
+    user,
+    about: login,
+    action: '/account/passkeys',
+    field: html`<label>What to call it <input name="name" required maxlength="100" value="Passkey" /></label>`,
+    button: 'Add a passkey',
+  })) ??
+  html`<p>
+    Passkeys need an address with a name: https://HOST, or http://localhost. Reach the server by one, and set
+    TIDEGATE_PUBLIC_URL to it.
+  </p>`
 
 const totpPart = ({ totp }: Factors): Html =>
   totp

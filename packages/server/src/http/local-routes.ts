@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sealChallenge } from '../identity/factors/challenge.ts'
-import { authenticationOptions, placeOf, registrationOptions } from '../identity/factors/passkeys.ts'
+import { placeOf } from '../identity/factors/passkeys.ts'
 import { makeTotpSecret, totpUri } from '../identity/factors/totp.ts'
 import type { Entered, Joining, Refused } from '../identity/local/accounts.ts'
 import { aboutInvitation, aboutSignIn, join, signInByPasskey, signInByPassword } from '../identity/local/accounts.ts'
@@ -17,6 +17,7 @@ import { clientOf } from './forms.ts'
 import { checkOwnPage, fieldOf, giveCookie, queryOf, registerPages } from './page-scope.ts'
 import type { Html } from './pages.ts'
 import { html, sendPage, sendScriptedPage } from './pages.ts'
+import { newPasskeyForm, passkeyForm } from './passkey-forms.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 import { toldOf } from './step-up-routes.ts'
 
@@ -68,32 +69,14 @@ async function showJoin(deps: SignInDeps, { request, reply }: Turn, told?: strin
 
 type Invited = { readonly user: string; readonly secret: string }
 
-async function joinByPasskeyForm(
-  { db, runtime, key, publicUrl }: SignInDeps,
-  { user, secret }: Invited,
-): Promise<Html> {
-  const place = placeOf(publicUrl())
-  if (!place) return html`<p>Passkeys need an address with a name; this one has none.</p>`
-  const challenge = Buffer.from(runtime.random(32))
-  const options = await registrationOptions(db, { place, user, challenge })
-  const said = {
-    purpose: 'passkey-new',
+const joinByPasskeyForm = async (deps: SignInDeps, { user, secret }: Invited): Promise<Html> =>
+  (await newPasskeyForm(deps, {
+    user,
     about: aboutInvitation(secret),
-    secret: challenge.toString('base64url'),
-  } as const
-  return html`<form
-    method="post"
-    action="/join/passkey"
-    data-ceremony="create"
-    data-options="${JSON.stringify(options)}"
-  >
-    <input type="hidden" name="secret" value="${secret}" />
-    <input type="hidden" name="challenge" value="${sealChallenge(runtime, { key }, said)}" />
-    <input type="hidden" name="answer" />
-    <button>Join with a passkey</button>
-    <p role="alert"></p>
-  </form>`
-}
+    action: '/join/passkey',
+    hidden: { secret },
+    button: 'Join with a passkey',
+  })) ?? html`<p>Passkeys need an address with a name; this one has none.</p>`
 
 function joinByPasswordForm({ runtime, key }: SignInDeps, { user, secret }: Invited): Html {
   const codes = makeTotpSecret(runtime.random)
@@ -164,30 +147,18 @@ async function showSignIn(deps: SignInDeps, reply: FastifyReply, { returnTo, tol
     reply,
     'Sign in',
     html`<h1>Sign in</h1>
-      ${told === undefined ? html`` : html`<p role="alert">${told}</p>`} ${await passkeyForm(deps, returnTo)}
+      ${told === undefined ? html`` : html`<p role="alert">${told}</p>`} ${await signInByPasskeyForm(deps, returnTo)}
       ${local.passwords === 'allowed' ? passwordForm(returnTo) : html``}`,
   )
 }
 
-async function passkeyForm({ runtime, key, publicUrl }: SignInDeps, returnTo: string): Promise<Html> {
-  const place = placeOf(publicUrl())
-  if (!place) return html``
-  const challenge = Buffer.from(runtime.random(32))
-  const options = await authenticationOptions(place, challenge)
-  const said = { purpose: 'passkey', about: aboutSignIn, secret: challenge.toString('base64url') } as const
-  return html`<form
-    method="post"
-    action="/login/local/passkey"
-    data-ceremony="get"
-    data-options="${JSON.stringify(options)}"
-  >
-    <input type="hidden" name="return" value="${returnTo}" />
-    <input type="hidden" name="challenge" value="${sealChallenge(runtime, { key }, said)}" />
-    <input type="hidden" name="answer" />
-    <button>Sign in with a passkey</button>
-    <p role="alert"></p>
-  </form>`
-}
+const signInByPasskeyForm = async (deps: SignInDeps, returnTo: string): Promise<Html> =>
+  (await passkeyForm(deps, {
+    about: aboutSignIn,
+    action: '/login/local/passkey',
+    hidden: { return: returnTo },
+    button: 'Sign in with a passkey',
+  })) ?? html``
 
 const passwordForm = (returnTo: string): Html =>
   html`<form method="post" action="/login/local/password">

@@ -4,14 +4,13 @@ import { ApiError } from '@tidegate/api'
 import { formatDuration } from '@tidegate/core'
 import type { Instant, Millis } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { sealChallenge } from '../identity/factors/challenge.ts'
 import type { Factors } from '../identity/factors/factors.ts'
 import { factorsOf } from '../identity/factors/factors.ts'
 import { factorLimits } from '../identity/factors/limits.ts'
 import type { Need } from '../identity/factors/need.ts'
 import { isProved, readNeed } from '../identity/factors/need.ts'
 import type { Place } from '../identity/factors/passkeys.ts'
-import { authenticationOptions, placeOf } from '../identity/factors/passkeys.ts'
+import { placeOf } from '../identity/factors/passkeys.ts'
 import type { SteppedUp, Stepping } from '../identity/factors/step-up.ts'
 import { stepUpByCode, stepUpByPasskey } from '../identity/factors/step-up.ts'
 import { returnPath } from '../identity/people/return-to.ts'
@@ -20,6 +19,7 @@ import type { SignedIn } from './page-scope.ts'
 import { checkOwnPage, fieldOf, giveCookie, queryOf, registerPages, signedIn } from './page-scope.ts'
 import type { Html } from './pages.ts'
 import { html, sendScriptedPage } from './pages.ts'
+import { passkeyForm } from './passkey-forms.ts'
 import type { SignInDeps } from './sign-in-routes.ts'
 
 export function registerStepUp(app: FastifyInstance, deps: SignInDeps): void {
@@ -90,26 +90,15 @@ const hidden = ({ need, returnTo }: Wanted): Html =>
   html`<input type="hidden" name="need" value="${need}" /><input type="hidden" name="return" value="${returnTo}" />`
 
 async function passkeyWay(
-  { runtime, key, publicUrl }: SignInDeps,
+  deps: SignInDeps,
   { login }: SignedIn,
-  { factors, ...wanted }: Wanted & { readonly factors: Factors },
+  { factors: { passkeys }, need, returnTo }: Wanted & { readonly factors: Factors },
 ): Promise<Html[]> {
-  const place = placeOf(publicUrl())
-  if (!place || factors.passkeys.length === 0) return []
-  const secret = Buffer.from(runtime.random(32))
-  const options = await authenticationOptions(place, secret, factors.passkeys)
-  const sealed = sealChallenge(
-    runtime,
-    { key },
-    { purpose: 'passkey', about: login, secret: secret.toString('base64url') },
-  )
-  return [
-    html`<form method="post" action="/step-up/passkey" data-ceremony="get" data-options="${JSON.stringify(options)}">
-      ${hidden(wanted)}<input type="hidden" name="challenge" value="${sealed}" /><input type="hidden" name="answer" />
-      <button>Use a passkey</button>
-      <p role="alert"></p>
-    </form>`,
-  ]
+  if (passkeys.length === 0) return []
+  const hidden = { need, return: returnTo }
+  const form = { about: login, action: '/step-up/passkey', passkeys, hidden, button: 'Use a passkey' }
+  const shown = await passkeyForm(deps, form)
+  return shown ? [shown] : []
 }
 
 function codeWay({ totp, recoveryCodes }: Factors, wanted: Wanted): Html[] {
