@@ -36,6 +36,9 @@ export const postgresLimits = {
   departuresAtOnce: 8,
   /** Where there are more, their clients hear of it first: for so long no target is let go of. */
   departuresAfterMs: 20,
+  /** Read from a target at once: at first and while nothing is under way, and at most. */
+  readSizeBytes: 4 * kib,
+  readMostBytes: 256 * kib,
   /** A row that is masked or recorded is held as a whole; one that is longer ends the session. */
   readRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */

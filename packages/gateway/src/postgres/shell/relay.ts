@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import type { SessionRecorder } from '../../recording/event.ts'
 import { clientMessages, postgresLimits as limits, readServerMessages, serverMessages } from '../limits.ts'
 import type { Dialogue } from '../session/dialogue.ts'
@@ -11,10 +12,12 @@ import { clientViolation, type Question, targetViolation, type Verdict } from '.
 import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
 import { type Report, terminate } from '../wire/write.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
+import type { OpenTarget } from './target.ts'
 
 type RelayConfig = {
   readonly client: Socket
   readonly target: Socket
+  readonly listen: OpenTarget['listen']
   readonly dialogue: Dialogue
   readonly recorder: SessionRecorder
   readonly budget: Budget
@@ -84,14 +87,18 @@ export function startRelay(config: RelayConfig): Relay {
     boundary: undefined,
   }
   const ease = (): void => goOn(state)
+  const hear = (chunk: Buffer): void => orEnd(state, () => hearTarget(state, chunk))
+  config.listen({
+    hear,
+    // Whoever reads rows may keep a part of one.
+    needsThem: () => readsRows || client.writableLength > 0 || state.fromServer.aheadBytes() > 0,
+    isIdle: () => !state.dialogue.isBusy(),
+  })
   client
     .on('data', (chunk: Buffer) => orEnd(state, () => hearClient(state, chunk)))
     .on('drain', ease)
     .resume()
-  target
-    .on('data', (chunk: Buffer) => orEnd(state, () => hearTarget(state, chunk)))
-    .on('drain', ease)
-    .resume()
+  target.on('data', hear).on('drain', ease).resume()
   return {
     tell: (message) => atBoundary(state, () => void client.write(message)),
     settle: (verdict) => settle(state, verdict),
@@ -249,7 +256,8 @@ function balance(state: State): void {
 function flow(socket: Socket, open: boolean): void {
   if (open === !socket.isPaused()) return
   if (open) socket.resume()
-  else socket.pause()
+  // That of a socket itself would stop reading, and with it noticing that the other side is gone.
+  else Readable.prototype.pause.call(socket)
 }
 
 function feelPressure(state: State): void {

@@ -124,6 +124,7 @@ function converse({ admission, client, target, clock, budget, mask }: SessionCon
   const relay = startRelay({
     client,
     target: target.socket,
+    listen: target.listen,
     dialogue,
     recorder,
     budget,

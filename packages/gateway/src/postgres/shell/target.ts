@@ -20,10 +20,13 @@ import { protocol } from '../wire/startup.ts'
 import { cancelRequest, saslInitialResponse, saslResponse, sslRequest, startupMessage } from '../wire/write.ts'
 import { HandshakeError, type Packets, packetsOf, type TypedFrame } from './packets.ts'
 import type { TargetLogin } from './ports.ts'
+import { createReads, type Reads } from './reads.ts'
 import { peerBinding, startTls } from './tls.ts'
 
 export type OpenTarget = {
   readonly socket: Socket
+  /** What comes from here on. Where there is TLS, or something has come already, it is in the socket's stream. */
+  readonly listen: Reads['listen']
   /** Breaks the connection off, with what is on its way in it. */
   readonly reset: () => void
   /** What the target says of the session, in its order. */
@@ -54,33 +57,37 @@ type Opening = {
 
 /** @throws HandshakeError or TargetRefusal; nothing is left open then */
 export async function openTarget(opening: Opening): Promise<OpenTarget> {
-  const { socket, reset } = await reach(opening.target, opening.signal)
+  const connection = await reach(opening.target, opening.signal)
+  const { socket } = connection
   try {
-    return { socket, reset, ...(await logIn(socket, opening)) }
+    return { ...connection, ...(await logIn(socket, opening)) }
   } catch (error) {
     socket.destroy()
     throw error
   }
 }
 
-type Connection = Pick<OpenTarget, 'socket' | 'reset'>
+type Connection = Pick<OpenTarget, 'socket' | 'reset' | 'listen'>
 
 /** A connection, over TLS if the target is to have it. It is destroyed when the signal is aborted, also later. */
 async function reach({ host, port, tls, ca }: TargetLogin, signal: AbortSignal): Promise<Connection> {
-  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, signal })
+  const { onread, listen } = createReads(() => socket)
+  const options = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, signal }
+  // What is encrypted has another way through Node, which has to make memory for it.
+  const socket = connect({ ...options, ...(tls === 'disable' && { onread }) })
   try {
     await once(socket, 'connect')
     socket.on('error', () => undefined)
     // A TLS connection cannot be reset itself, what it runs over can.
     const reset = (): void => void socket.resetAndDestroy()
-    if (tls === 'disable') return { socket, reset }
+    if (tls === 'disable') return { socket, reset, listen }
     socket.write(sslRequest())
     const packets = packetsOf(socket)
     const [answer] = await packets.bytes(1)
     if (answer !== 0x53) throw new HandshakeError('the target does not speak TLS')
     // Whatever came before the handshake was not said by who will have proved to be the target.
     if (packets.isAhead()) throw new HandshakeError('the target sent more before TLS than its answer')
-    return { socket: await startTls(socket, { host, ...(ca !== undefined && { ca }) }), reset }
+    return { socket: await startTls(socket, { host, ...(ca !== undefined && { ca }) }), reset, listen }
   } catch (error) {
     socket.on('error', () => undefined)
     socket.destroy()

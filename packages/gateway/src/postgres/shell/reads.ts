@@ -1,0 +1,55 @@
+/**
+ * What a target says, read into memory that is used again. A stream makes memory for each chunk, and the collector takes
+ * it away: for a short answer that is more work than the answer.
+ */
+
+import type { OnReadOpts, Socket } from 'node:net'
+import { postgresLimits as limits } from '../limits.ts'
+
+/** Whoever hears what comes, from when the session is open. */
+export type Listener = {
+  /** The bytes are these until it returns. */
+  readonly hear: (chunk: Buffer) => void
+  /** Somebody still has the bytes of the last chunk, and will write them. */
+  readonly needsThem: () => boolean
+  /** Nothing is expected of the target: as little memory as may be is held for it. */
+  readonly isIdle: () => boolean
+}
+
+export type Reads = {
+  /** For the socket that is read from. Before anybody listens, and while it is paused, what comes is in its stream. */
+  readonly onread: OnReadOpts
+  readonly listen: (listener: Listener) => void
+}
+
+export function createReads(stream: () => Socket): Reads {
+  let memory: Buffer | undefined
+  const current = (): Buffer => (memory ??= Buffer.allocUnsafeSlow(limits.readSizeBytes))
+  let listener: Listener | undefined
+
+  return {
+    onread: {
+      buffer: current,
+      callback(sizeBytes) {
+        const { length } = current()
+        const chunk = current().subarray(0, sizeBytes)
+        const socket = stream()
+        // A stream keeps what nobody has asked for, or asks for now, and stops reading when that is enough.
+        if (listener === undefined || socket.isPaused() || socket.readableLength > 0) {
+          return socket.push(Buffer.from(chunk))
+        }
+        listener.hear(chunk)
+        const wanted = listener.isIdle() ? limits.readSizeBytes : roomAfter(sizeBytes, length)
+        if (wanted !== length || listener.needsThem()) memory = Buffer.allocUnsafeSlow(wanted)
+        return true
+      },
+    },
+    listen(heard) {
+      listener = heard
+    },
+  }
+}
+
+/** Who fills what there is has more to say than that. */
+const roomAfter = (sizeBytes: number, room: number): number =>
+  sizeBytes < room ? room : Math.min(limits.readMostBytes, 4 * room)
