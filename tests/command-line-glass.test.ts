@@ -47,6 +47,7 @@ async function newScene(): Promise<Scene> {
   return { world, as }
 }
 
+const emergency = { role: 'orders-db/maintainer', duration: '10m', reason: 'Orders are down' }
 const breaking = ['break-glass', 'orders-db/maintainer', '--reason', 'Orders are down'] as const
 
 const whole = ({ stdout, stderr }: Ran): string => stdout + stderr
@@ -160,4 +161,15 @@ test('whoever broke glass for Tidegate itself owns it at once, and is told so wi
   expect(JSON.parse(me.stdout)).toMatchObject({ administrator: true, administration: [{ by: 'grant' }] })
   const status = await as('sam')('status')
   expect(whole(status)).toContain('Break-glass: user:alice for tidegate/owner, due in ')
+})
+
+test('a program that follows the log hears of each use as it happens, one line of JSON each', async () => {
+  const { world, as } = await newScene()
+  const [alice, first] = [as('alice'), await world.as('alice').breakGlass(emergency)]
+  const watching = commandLineFor(world.server.url, { TIDEGATE_TOKEN: world.tokenOf('sam') })
+  const following = watching.start(['audit', 'tail', '-f', '-n', '1', '--type', 'break-glass.used', '--output', 'json'])
+  await following.printed(new RegExp(`^\\{.*"review":"${first.review.id}".*\\}\\n$`))
+  const review = idIn((await alice(...breaking)).stdout, 'rev')
+  const [line = ''] = await following.printed(new RegExp(`^\\{.*"review":"${review}".*\\}$`, 'm'))
+  expect(JSON.parse(line)).toMatchObject({ type: 'break-glass.used', entry: { notified: ['orders-team'] } })
 })

@@ -14,6 +14,8 @@ export type Running = {
   readonly kill: (signal: NodeJS.Signals) => void
   /** The first that it has said on stderr, or its terminal, as soon as it has. @throws where it ends without */
   readonly said: (what: RegExp) => Promise<RegExpExecArray>
+  /** The same on stdout. */
+  readonly printed: (what: RegExp) => Promise<RegExpExecArray>
 }
 
 export type CommandLine = {
@@ -82,18 +84,16 @@ function follow(child: ChildProcess, heard: 'stdout' | 'stderr'): Running {
     child.once('error', failed)
     child.once('close', (code) => ended({ code: code ?? -1, ...printed }))
   })
-  return {
-    done,
-    kill: (signal) => void child.kill(signal),
-    said: (what) =>
-      new Promise((found, failed) => {
-        const look = (): void => {
-          const match = what.exec(printed[heard])
-          if (match) found(match)
-        }
-        listeners.add(look)
-        look()
-        void done.then((ran) => failed(new Error(`It ended without saying ${what}: ${ran[heard]}`)))
-      }),
-  }
+  const wait = (where: 'stdout' | 'stderr', what: RegExp): Promise<RegExpExecArray> =>
+    new Promise((found, failed) => {
+      const look = (): void => {
+        const match = what.exec(printed[where])
+        if (match) found(match)
+      }
+      listeners.add(look)
+      look()
+      void done.then((ran) => failed(new Error(`It ended without saying ${what}: ${ran[heard]}`)))
+    })
+  const kill: Running['kill'] = (signal) => void child.kill(signal)
+  return { done, kill, said: (what) => wait(heard, what), printed: (what) => wait('stdout', what) }
 }
