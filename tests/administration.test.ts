@@ -182,6 +182,9 @@ test('revoking as an owner of Tidegate is a use of standing power, and revoking 
   expect((await admin.listEntries(standing)).items).toEqual([])
   await admin.revokeGrant({ id: two.grant.id, reason: 'Enough' })
   expect((await admin.listEntries(standing)).items).toMatchObject([{ entry: { operation: 'revokeGrant' } }])
+  const { id } = await assumed(as('alice'), { role: 'tidegate/auditor' })
+  await admin.revokeGrant({ id, reason: 'Enough' })
+  expect((await admin.listEntries(standing)).items).toHaveLength(2)
 })
 
 test('several servers agree on who administers', async () => {

@@ -1,5 +1,5 @@
 import { ApiError } from '@tidegate/api'
-import { parseDuration, principalKey } from '@tidegate/core'
+import { administrationResource, parseDuration, principalKey } from '@tidegate/core'
 import type { Millis } from '@tidegate/core'
 import { actAs } from '../administration/standing.ts'
 import { activateGrant, assumeGrant } from '../lifecycle/activate-grant.ts'
@@ -64,7 +64,9 @@ export const grantHandlers: HandlersOf<
       // On the change's own connection: whoever waits for a second one while holding a first can wait for ever.
       const grant = await visibleGrant(services, unit.tx, { caller, id: input.id })
       const snapshot = await services.configurations.current(unit.tx)
-      if (!ownsResource(caller, snapshot.resources.get(grant.resource))) {
+      // Tidegate itself is owned by standing power, which is told.
+      const isTidegate = grant.resource === administrationResource
+      if (isTidegate || !ownsResource(caller, snapshot.resources.get(grant.resource))) {
         if (!caller.administrator)
           throw new ApiError('forbidden', {
             detail: 'Administrators and owners of the resource revoke; `done` ends one’s own grant.',
