@@ -278,7 +278,7 @@ export const entryTypes = {
     personal: { subject: 'subject', address: 'subject' },
   },
   'refusals.counted': {
-    about: '`count` more of the type `of` than have an entry. Without a cause: too many that differ.',
+    about: 'Of the type `of` there were `count` more than have an entry. Without a cause: too many that differ.',
     open: ['of', 'source', 'cause', 'count', 'since', 'until'],
     personal: { principal: 'principal', subject: 'subject', address: 'subject' },
   },
