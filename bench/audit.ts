@@ -23,7 +23,7 @@ import type { Hash, TileReader } from '@tidegate/audit'
 import { createLogger } from '@tidegate/server'
 import pg from 'pg'
 import type { EntryDraft } from '../packages/server/src/log/append.ts'
-import { createSequencer } from '../packages/server/src/log/sequencer.ts'
+import { createSequencer, sequencerBatch } from '../packages/server/src/log/sequencer.ts'
 import { newId, systemRuntime } from '../packages/server/src/runtime.ts'
 import { change } from '../packages/server/src/store/change.ts'
 import { createDatabase, createPool } from '../packages/server/src/store/database.ts'
@@ -74,6 +74,10 @@ async function measure({ url, bareUrl }: Urls, { atOnce, changes, chunks }: Size
   const bare = new pg.Pool({ connectionString: bareUrl, options: '-c search_path=tidegate', max: atOnce })
   const signer = openSignerKey({ name: 'tidegate/bench', secretPkcs8: generateSignerKey('tidegate/bench').secretPkcs8 })
   const { integrate } = createSequencer({ db: sequencerDb, runtime: systemRuntime, signer })
+  /** As the server does it: what came meanwhile waits for the next time. */
+  const pass = async (): Promise<void> => {
+    while ((await integrate()) === sequencerBatch);
+  }
   const drain = async (): Promise<void> => {
     while ((await integrate()) > 0);
   }
@@ -85,7 +89,7 @@ async function measure({ url, bareUrl }: Urls, { atOnce, changes, chunks }: Size
     const sides = {
       bare: () => insertBare(bare, template, { changes, atOnce }),
       appended: () => append(db, { changes, atOnce }),
-      integrated: () => appendAndIntegrate(db, drain, { changes, atOnce }),
+      integrated: () => appendAndIntegrate(db, { pass, drain }, { changes, atOnce }),
     }
     const perSecond: Record<keyof typeof sides, number[]> = { bare: [], appended: [], integrated: [] }
     for (const chunk of numbers(chunks)) {
@@ -142,12 +146,14 @@ async function append(db: Database, { changes, atOnce }: Work): Promise<void> {
   )
 }
 
+type Sequencing = Readonly<Record<'pass' | 'drain', () => Promise<void>>>
+
 /** The sequencer works while entries come, as in the server; the end is when all of them are in the tree. */
-async function appendAndIntegrate(db: Database, drain: () => Promise<void>, work: Work): Promise<void> {
+async function appendAndIntegrate(db: Database, { pass, drain }: Sequencing, work: Work): Promise<void> {
   const over = new AbortController()
   const sequencing = async (): Promise<void> => {
     while (!over.signal.aborted) {
-      await drain()
+      await pass()
       // Woken by the end: nobody waits for a pause that is under way.
       await delay(gatherMs, undefined, { signal: over.signal }).catch(() => undefined)
     }

@@ -4,7 +4,7 @@
  */
 
 import type { SignerKey, Tile, TreeEdge } from '@tidegate/audit'
-import { emptyEdge, growTree, leafHash, partialTiles, signCheckpoint } from '@tidegate/audit'
+import { emptyEdge, growTree, partialTiles, signCheckpoint } from '@tidegate/audit'
 import { sql } from 'kysely'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Tx } from '../store/database.ts'
@@ -32,7 +32,7 @@ export function createSequencer(deps: {
   }
 }
 
-type Waiting = { serial: number; body: Buffer }
+type Waiting = { serial: number; leaf: Buffer }
 
 const nothing: Work<number> = { result: 0, sent: Promise.resolve() }
 
@@ -45,7 +45,7 @@ async function integrateBatch(
   if (!locked || waiting.length === 0) return nothing
   const growth = growTree(
     await readEdge(tx, size),
-    waiting.map(({ body }) => leafHash(body)),
+    waiting.map(({ leaf }) => leaf),
   )
   const checkpoint = { size: growth.size, note: signCheckpoint(growth, signer), at: instantParam(runtime.now()) }
   const sent = Promise.all([
@@ -63,10 +63,13 @@ async function tryLock(tx: Tx): Promise<boolean> {
   return rows[0]?.locked === true
 }
 
+/** RFC 6962, section 2.1: the hash of a leaf, made where the entry lies, so that it need not be sent. */
+const leafHash = sql<Buffer>`sha256('\\x00'::bytea || body)`
+
 const readWaiting = (tx: Tx): Promise<Waiting[]> =>
   tx
     .selectFrom('auditEntry')
-    .select(['serial', 'body'])
+    .select(['serial', leafHash.as('leaf')])
     .where('leafIndex', 'is', null)
     .orderBy('serial')
     .limit(sequencerBatch)
