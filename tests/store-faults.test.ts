@@ -1,8 +1,12 @@
 /** The store goes away in the middle of things: callers are told, nothing is done by halves, and it goes on afterwards. */
 
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createLogger, startServer } from '@tidegate/server'
+import { createLogger, loadSettings, startServer } from '@tidegate/server'
+import { systemRuntime } from '../packages/server/src/runtime.ts'
+import { scratchFolder } from './support/folders.ts'
 import { logIn, loginsOn, opened, outcomeOf, permitted } from './support/access.ts'
 import { clusterOf } from './support/databases.ts'
 import type { Proxy } from './support/proxy.ts'
@@ -143,3 +147,31 @@ test('a server with another master key refuses to start on the store, says why, 
   })
   expect(await stateOf(world.store)).toEqual(before)
 })
+
+async function killPostgresOf(dataDir: string): Promise<void> {
+  const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')
+  process.kill(Number(pid), 'SIGKILL')
+}
+
+test.each([1, 2, 3])(
+  'a server whose own PostgreSQL is killed while it starts says that, and lets go of the data folder (%i)',
+  async (when) => {
+    const dataDir = join(scratchFolder(), 'data')
+    const settings = await loadSettings({ TIDEGATE_DATA: dataDir, TIDEGATE_LISTEN: '127.0.0.1:0' }, undefined)
+    let asked = 0
+    const killed: Promise<void>[] = []
+    const runtime = {
+      ...systemRuntime,
+      random(count: number) {
+        asked += 1
+        if (asked === when) killed.push(killPostgresOf(dataDir))
+        return systemRuntime.random(count)
+      },
+    }
+    const start = { settings, env: {}, logger: createLogger('silent') }
+    await expect(startServer({ ...start, runtime })).rejects.toMatchObject({ code: 'gone', dataDir })
+    await Promise.all(killed)
+    const again = await startServer(start)
+    await again.stop()
+  },
+)

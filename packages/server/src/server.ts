@@ -47,7 +47,7 @@ import type { Hints } from './store/hints.ts'
 import { listenForHints } from './store/hints.ts'
 import { migrate } from './store/migrate.ts'
 import type { OpenStore } from './store/open-store.ts'
-import { openStore } from './store/open-store.ts'
+import { openStore, orClosed } from './store/open-store.ts'
 import { targetLimits } from './targets/limits.ts'
 import { createTargets } from './targets/targets.ts'
 import { version } from './version.ts'
@@ -85,17 +85,14 @@ export type RunningServer = {
   readonly inviteGateway: (id: string) => Promise<{ readonly enrolmentToken: string }>
 }
 
-/** @throws {StartRefusal} for what must not start as it is configured */
+/**
+ * @throws {StartRefusal} for what must not start as it is configured
+ * @throws {EmbeddedError} `gone` where its own PostgreSQL went away before it had started, and those of that one's start
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { settings, logger } = options
   keepEngineSteady()
-  const store = await openStore(settings, logger)
-  try {
-    return await startOnStore(options, store)
-  } catch (error) {
-    await store.close()
-    throw error
-  }
+  const store = await openStore(options.settings, options.logger)
+  return orClosed(store, () => startOnStore(options, store))
 }
 
 async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
@@ -160,7 +157,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     verifierKey: installation.signer.vkey,
     stop,
     drain: drainer(reconciler, sequencer.integrate),
-    lost: store.lost,
+    lost: store.lost.then(({ message }) => message),
     inviteGateway: (id) => inviteOne(services, id),
     ...(await firstWaysIn(services, installation)),
   }

@@ -51,10 +51,12 @@ export const server = defineCommand({
     const lost = await Promise.race([stopRequested(invocation), running.lost])
     await stopGateway()
     await running.stop()
-    if (lost !== undefined) throw new Failure('failure', lost, { remedy: 'Start the server again.' })
+    if (lost !== undefined) throw new Failure('failure', lost, startAgain)
     return 'ok'
   },
 })
+
+const startAgain = { remedy: 'Start the server again.' }
 
 type Started = {
   readonly running: RunningServer
@@ -80,6 +82,7 @@ async function start(env: Invocation['env'], config: string | undefined): Promis
 function asRefusal({ StartRefusal, isEmbeddedError }: typeof Server, error: unknown): unknown {
   if (error instanceof StartRefusal) return new Failure('usage', error.message, { remedy: error.remedy })
   if (isEmbeddedError(error, 'data-dir-in-use')) return new Failure('failure', error.message)
+  if (isEmbeddedError(error, 'gone')) return new Failure('failure', error.message, startAgain)
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
     return new Failure('failure', `The address is in use: ${message}.`, { remedy: 'Choose another with --listen.' })

@@ -4,6 +4,7 @@ interface FaultDetails {
   'binaries-missing': { readonly packageName: string }
   'data-dir-in-use': { readonly dataDir: string; readonly pid: number }
   'data-dir-unreachable': { readonly dataDir: string; readonly account: string; readonly blockedBy: string }
+  gone: { readonly dataDir: string }
   'init-failed': { readonly cause: string; readonly lines: readonly string[] }
   'password-missing': { readonly path: string; readonly folder: string }
   'platform-unsupported': { readonly platform: string }
@@ -29,6 +30,7 @@ const messages: { readonly [F in EmbeddedFault]: (details: FaultDetails[F]) => s
     `Started as root, Tidegate runs PostgreSQL as "${account}", and "${account}" cannot pass through ${blockedBy} ` +
     `to reach the data folder ${dataDir}. Put the data folder elsewhere (for example /var/lib/tidegate), ` +
     `run "chmod o+x ${blockedBy}", or start Tidegate as an ordinary user.`,
+  gone: ({ dataDir }) => `The embedded PostgreSQL is gone; ${dataDir}/postgres.log may say why.`,
   'init-failed': ({ cause, lines }) => withLog(`PostgreSQL could not create its data: ${cause}.`, lines),
   'password-missing': ({ path, folder }) =>
     `There is a database in ${folder}, but its password is not in ${path}. ` +
