@@ -1,10 +1,12 @@
 /**
- * Prints `N passed, N failed` of runs of vitest, from their JSON reports: `closing-line.mjs EXIT_CODE REPORT...`.
+ * Names what failed and why, and prints `N passed, N failed` of runs of vitest, from their JSON reports: `closing-line.mjs EXIT_CODE REPORT...`.
  * What keeps a run from being a success without failing a test (a file that does not load, a run that died) counts
  * as one failure each, so that the line never says less than the exit code.
  */
 
 import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 
 const [exitCode, ...reportPaths] = process.argv.slice(2)
 
@@ -23,7 +25,28 @@ const unloadedOf = ({ testResults }) =>
       status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
   ).length
 
+/** Of a long message, as much as tells one failure from another: all of it is further up. */
+const messageLines = 12
+
+const why = (message) =>
+  stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => !/^\s+at .*node_modules/.test(line))
+    .slice(0, messageLines)
+    .map((line) => `    ${line}`)
+    .join('\n')
+
+function failuresOf({ name, status, message, assertionResults }) {
+  const failures = assertionResults
+    .filter((assertion) => assertion.status === 'failed')
+    .map(({ fullName, failureMessages }) => `${relative('.', name)}: ${fullName}\n${why(failureMessages.join('\n'))}`)
+  if (failures.length > 0 || status !== 'failed') return failures
+  return [`${relative('.', name)} did not load\n${why(message)}`]
+}
+
 const reports = reportPaths.map(read)
+for (const failure of reports.flatMap(({ testResults }) => testResults.flatMap(failuresOf))) console.log(failure)
+
 const sum = (countOf) => reports.reduce((total, report) => total + countOf(report), 0)
 const counted = sum((report) => report.numFailedTests + unloadedOf(report))
 const failed = counted === 0 && exitCode !== '0' ? 1 : counted
