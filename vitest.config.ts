@@ -23,5 +23,6 @@ export default defineConfig({
     // For what hangs. A machine that others keep busy takes several times as long as a quiet one.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 })

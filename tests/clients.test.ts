@@ -20,6 +20,7 @@ import { type Connected, connectedWorld, createConnected, untilAsleep } from './
 import { hasFiles, hasProgram } from './support/programs.ts'
 import { scratchFolder } from './support/folders.ts'
 import type { World } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 // Some of these start a language of their own.
 vi.setConfig({ testTimeout: 90_000 })
@@ -85,14 +86,11 @@ const revoked = (world: World, { id }: Grant): Cues => ({
 })
 
 async function recordingsHold({ world, options }: Connected, { id }: Grant): Promise<number> {
-  const sessions = await vi.waitFor(
-    async () => {
-      const { items } = await world.admin.listSessions({ grant: id, open: 'false' })
-      expect(items.length).toBeGreaterThan(1)
-      return items
-    },
-    { timeout: 10_000, interval: 20 },
-  )
+  const sessions = await eventually(async () => {
+    const { items } = await world.admin.listSessions({ grant: id, open: 'false' })
+    expect(items.length).toBeGreaterThan(1)
+    return items
+  })
   for (const { id: session, startedAt, head } of sessions) {
     if (head === undefined) continue
     const folder = recordingFolder(join(options.dir, 'recordings'), session, instant(Date.parse(startedAt)))
@@ -220,7 +218,7 @@ test('every client is told when its time is over, also one that is idle, and non
   const cues: Cues = { asleep: () => untilAsleep(world), waiting: () => void waiting++ }
   const told = names.map(async (name) => clients[name]!.client('wait', (await entered(world)).way, cues))
   const all = Promise.all(told)
-  await vi.waitFor(() => expect(waiting).toBe(names.length), { timeout: 60_000 })
+  await eventually(() => expect(waiting).toBe(names.length))
   await untilAsleep(world, names.length)
   clock.advance(31 * 60_000)
   for (const [i, one] of (await all).entries()) {

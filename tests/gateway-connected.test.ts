@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { instant } from '@tidegate/core'
 import { recordingFolder, verifyRecording } from '@tidegate/gateway'
 import type pg from 'pg'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { libpqOf, loginsOn, opened } from './support/access.ts'
 import { connectedWorld, logIn, sessionsOf, started, untilAsleep } from './support/connected.ts'
 import { hasProgram } from './support/programs.ts'
 import { entriesOf, entryTypesOf } from './support/story.ts'
 import { createTestClock } from '../packages/gateway/src/postgres/testing/clock.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
+import { eventually } from './support/eventually.ts'
 
 const hasPsql = hasProgram('psql', 'apt-get install postgresql-client')
 
@@ -56,7 +57,7 @@ test('a revoke ends the session with the reason, at the target too, and the toke
   await world.as('dora').revokeGrant({ id: grant.id, reason: 'enough' })
   expect(await ended).toBe(`access was revoked by user:dora (grant ${grant.id})`)
   await expect(logIn(credential)).rejects.toMatchObject({ code: '28P01' })
-  await vi.waitFor(async () => expect(await loginsOn(world.target)).toEqual([]), { timeout: 10_000 })
+  await eventually(async () => expect(await loginsOn(world.target)).toEqual([]))
 })
 
 test('a revoke through one server ends the session at a gateway that listens to another', async () => {
@@ -92,7 +93,7 @@ test('a grant that is extended keeps its session past the first end, is warned o
     .as('alice')
     .extendGrant({ id: grant.id, duration: '1h', reason: 'Not done with order 7' })
   const extended = `access was extended: it ends at ${longer.expiresAt} (grant ${grant.id})`
-  await vi.waitFor(() => expect(notices).toEqual([extended]), { timeout: 10_000 })
+  await eventually(() => expect(notices).toEqual([extended]))
   // What was told is kept without anyone to ask.
   await world.server.stop()
   clock.advance(31 * 60_000)

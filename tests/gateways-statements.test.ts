@@ -407,7 +407,7 @@ test('a client that is refused in a loop makes few entries, and they count what 
   await client.end()
   const refused = async () =>
     (await entriesOf(asking.world.admin, { grant: grant.id })).filter(({ type }) => type === 'session.refused')
-  await expect.poll(async () => (await refused()).length, { timeout: 15_000 }).toBe(3)
+  await expect.poll(async () => (await refused()).length).toBe(3)
   const told = (await refused()).map(({ entry }) => [entry['rule'], entry['first'], entry['last'], entry['count']])
   expect(told).toEqual([
     ['settings', 1, 1, 1],

@@ -7,7 +7,7 @@ import { decide } from '@tidegate/core'
 import type { Question } from '@tidegate/core'
 import { readRecording, recordingFolder, type RunningGateway, startGateway } from '@tidegate/gateway'
 import pg from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { sessionRules } from '../packages/cli/src/gateway/session-rules.ts'
 import { run } from '../packages/gateway/src/postgres/testing/psql.ts'
 import { type Credential, libpqOf, logIn, onTarget, opened, outcomeOf } from './support/access.ts'
@@ -17,6 +17,7 @@ import { hasProgram } from './support/programs.ts'
 import { entriesOf, inStore } from './support/story.ts'
 import { createWorldForTest, defaultFiles } from './support/tidegate.ts'
 import type { Files, Parts, World, WorldOptions } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 const hasPsql = hasProgram('psql', 'apt-get install postgresql-client')
 
@@ -151,7 +152,7 @@ test('a recording that policy asks to commit to holds neither a statement nor a 
   await client.connect()
   await client.query('select $1::text as very_private_text', ['very private value'])
   await client.end()
-  const session = await vi.waitFor(async () => {
+  const session = await eventually(async () => {
     const { items } = await world.as('alice').listSessions({ open: 'false' })
     expect(items).toHaveLength(1)
     return items[0]!

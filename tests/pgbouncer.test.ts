@@ -13,6 +13,7 @@ import { startPgbouncerForTest } from './support/pgbouncer.ts'
 import { hasProgram } from './support/programs.ts'
 import type { World } from './support/tidegate.ts'
 import { createWorldForTest } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -86,7 +87,7 @@ describe.skipIf(!hasPgbouncer).each(['session', 'transaction'] as const)('throug
     onTestFinished(() => client.end())
     await client.connect()
     const sleeping = outcomeOf(client.query('select pg_sleep(60)'))
-    await vi.waitFor(async () => expect(await sleepers(world, credential.user)).toBe(1), { timeout: 10_000 })
+    await eventually(async () => expect(await sleepers(world, credential.user)).toBe(1))
     await cancel(client, credential)
     expect(await sleeping).toBe('57014')
     expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])

@@ -7,7 +7,7 @@ import { gatewayLimits } from '@tidegate/api'
 import { instant } from '@tidegate/core'
 import type { ArrivingItem } from '@tidegate/gateway'
 import { recordingFolder } from '@tidegate/gateway'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { readFromAfar } from '../packages/cli/src/recordings/afar.ts'
 import { opened } from './support/access.ts'
 import { connectedWorld, logIn, sessionsOf } from './support/connected.ts'
@@ -15,6 +15,7 @@ import type { Connected } from './support/connected.ts'
 import { createGatewayWorld, joined, newSession, reportsOf } from './support/gateways.ts'
 import { entriesOf, everythingIn, inStore } from './support/story.ts'
 import type { World } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 const reason = 'Case 17'
 const sleep = async (): Promise<void> => undefined
@@ -132,7 +133,7 @@ test('a recording of more than one piece comes whole, and no more of it waits at
   await looking.next()
   const waiting = async (): Promise<number> =>
     Number((await inStore(world.store, 'select count(*) as n from recording_piece'))[0]!['n'])
-  await vi.waitFor(async () => expect(await waiting()).toBe(gatewayLimits.piecesWaiting), { timeout: 10_000 })
+  await eventually(async () => expect(await waiting()).toBe(gatewayLimits.piecesWaiting))
   const rest: ArrivingItem[] = []
   for await (const item of looking) rest.push(item)
   expect(rest.map(textOf).filter(Boolean)).toEqual(statements)
@@ -142,9 +143,7 @@ test('a recording of more than one piece comes whole, and no more of it waits at
 test('what waits in the store is sealed: nothing of the session is to be read there', async () => {
   const { world, id } = await sessionThatDid(`select 'a secret of the session' as text`)
   const { view } = await world.as('sam').viewRecording({ id, reason })
-  await vi.waitFor(async () => expect(await inStore(world.store, 'select * from recording_piece')).toHaveLength(2), {
-    timeout: 10_000,
-  })
+  await eventually(async () => expect(await inStore(world.store, 'select * from recording_piece')).toHaveLength(2))
   const clear = Buffer.from('a secret of the session')
   const everything = await everythingIn(world.store)
   for (const form of [clear.toString(), clear.toString('hex'), clear.toString('base64').slice(0, 24)])
@@ -236,18 +235,15 @@ test('who has not asked for a minute has gone, and what waited for them with the
   const { world, id, client } = await toldScene()
   const { view } = await world.as('sam').viewRecording({ id, reason })
   const told = async () => (await client.syncGateway({ waitMs: 0 })).views
-  await vi.waitFor(async () => expect(await told()).toMatchObject([{ view, session: id, follow: false }]))
+  await eventually(async () => expect(await told()).toMatchObject([{ view, session: id, follow: false }]))
   await client.sendRecording({ ...sending(view, 1), piece: bytes })
   world.clock.advance(61_000)
   expect((await client.sendRecording(sending(view, 2))).outcome).toBe('closed')
   expect(await codeOf(world.as('sam').readRecording({ id: view, after: 0, waitMs: 0 }))).toBe('not-found')
-  await vi.waitFor(
-    async () => {
-      expect(await told()).toEqual([])
-      expect(await inStore(world.store, 'select * from recording_piece')).toEqual([])
-    },
-    { timeout: 10_000 },
-  )
+  await eventually(async () => {
+    expect(await told()).toEqual([])
+    expect(await inStore(world.store, 'select * from recording_piece')).toEqual([])
+  })
 })
 
 test('pieces are taken in order and once, and a gateway that began anew does not go on where another was', async () => {

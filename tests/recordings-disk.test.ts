@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { instant } from '@tidegate/core'
 import { readRecording, recordingFolder, verifyRecording } from '@tidegate/gateway'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { mountSmallDisk } from './crash/small-disk.ts'
 import { opened } from './support/access.ts'
 import type { Credential } from './support/access.ts'
@@ -17,6 +17,7 @@ import { scratchFolder } from './support/folders.ts'
 import { createGatewayWorld } from './support/gateways.ts'
 import type { Parts, World } from './support/tidegate.ts'
 import { defaultFiles } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 const owner = '    owner: orders-team'
 const filesWith =
@@ -55,9 +56,7 @@ test.each(['end', 'go-on'])(
     const lasting = await logIn(credential)
     await lasting.client.query('select 1 as one')
     const [session] = await sessionsOf(world.admin, 1)
-    await vi.waitFor(async () => expect((await world.admin.getSession({ id: session!.id })).head).toBeDefined(), {
-      timeout: 20_000,
-    })
+    await eventually(async () => expect((await world.admin.getSession({ id: session!.id })).head).toBeDefined())
     await disk.fill()
     const first = await askMuch(lasting)
     // There may be room for the beginning of another one, or not even for that.
@@ -67,14 +66,11 @@ test.each(['end', 'go-on'])(
     expect(first).toBe(whenItFails === 'end' ? failed : 'answered')
     expect(whenItFails === 'end' ? [failed, refused] : ['answered']).toContain(second)
     await lasting.client.end().catch(() => undefined)
-    const known = await vi.waitFor(
-      async () => {
-        const now = await world.admin.getSession({ id: session!.id })
-        expect(now.endedAt).toBeDefined()
-        return now
-      },
-      { timeout: 20_000 },
-    )
+    const known = await eventually(async () => {
+      const now = await world.admin.getSession({ id: session!.id })
+      expect(now.endedAt).toBeDefined()
+      return now
+    })
     const folder = recordingFolder(join(options.dir, 'recordings'), known.id, instant(Date.parse(known.startedAt)))
     const head = { session: known.id, ...known.head! }
     expect(await verifyRecording(folder, { head })).toMatchObject({
@@ -132,14 +128,11 @@ test(
     const gone = new Promise<number>((resolve) => (killed = resolve))
     const asking = askUntilGone(credential, gone)
     const [session] = await sessionsOf(world.admin, 1)
-    const head = await vi.waitFor(
-      async () => {
-        const known = await world.admin.getSession({ id: session!.id })
-        expect(known.head).toBeDefined()
-        return { session: known.id, ...known.head! }
-      },
-      { timeout: 30_000 },
-    )
+    const head = await eventually(async () => {
+      const known = await world.admin.getSession({ id: session!.id })
+      expect(known.head).toBeDefined()
+      return { session: known.id, ...known.head! }
+    })
     const at = Date.now()
     child.kill('SIGKILL')
     killed(at)

@@ -8,7 +8,7 @@ import { instant } from '@tidegate/core'
 import type { Instant } from '@tidegate/core'
 import type { GatewayOptions } from '@tidegate/gateway'
 import { forgetRecording, recordingFolder, verifyRecording } from '@tidegate/gateway'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { readFromAfar } from '../packages/cli/src/recordings/afar.ts'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
 import { findPrincipals } from '../packages/server/src/identity/principals.ts'
@@ -21,6 +21,7 @@ import { createGatewayWorld, databaseOf, joined, newSession, reportsOf } from '.
 import { entriesOf, inStore } from './support/story.ts'
 import type { World } from './support/tidegate.ts'
 import { defaultFiles } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 const reason = 'Erasure request 12'
 
@@ -41,14 +42,11 @@ async function sessionThatIsOver(wishes: Partial<GatewayOptions> = {}): Promise<
 const deletionOf = async ({ admin }: World, id: string) => (await admin.getSession({ id })).deletion
 
 const untilDeleted = (world: World, id: string): Promise<string> =>
-  vi.waitFor(
-    async () => {
-      const deletion = await deletionOf(world, id)
-      expect(deletion?.digest).toBeDefined()
-      return deletion!.digest!
-    },
-    { timeout: 15_000, interval: 50 },
-  )
+  eventually(async () => {
+    const deletion = await deletionOf(world, id)
+    expect(deletion?.digest).toBeDefined()
+    return deletion!.digest!
+  })
 
 const recordingEntries = async (world: World) =>
   (await entriesOf(world.admin)).filter(({ type }) => type.startsWith('recording.'))
@@ -130,7 +128,7 @@ test('a recording that cannot be deleted is not said to be, and is deleted once 
   const obstacle = join(folder, 'deleted-all.json.partial')
   await mkdir(obstacle)
   await world.as('dora').forgetRecording({ id, reason })
-  await vi.waitFor(() => expect(logged).toContain('recording-not-deleted'), { timeout: 15_000 })
+  await eventually(() => expect(logged).toContain('recording-not-deleted'))
   expect((await deletionOf(world, id))?.digest).toBeUndefined()
   expect(await verifyRecording(folder)).toMatchObject({ ok: true, state: 'ended' })
   await gateway.stop()

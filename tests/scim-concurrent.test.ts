@@ -99,11 +99,11 @@ test('a request that was rolled back for another that waited for it begins again
   await other.query('select from directory_user for update')
   const asked = okta.call('PATCH', `/Users/${id}`, { body: patchOf({ op: 'replace', value: { active: false } }) })
   const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  await expect.poll(async () => (await inStore(world.store, waits)).length, { timeout: 30_000 }).toBe(1)
+  await expect.poll(async () => (await inStore(world.store, waits)).length).toBe(1)
   await other.query('select from scim_user for update')
   await other.query('commit')
   const { status, body } = await asked
   expect([status, body['active']]).toEqual([200, false])
   const deadlocks = `select deadlocks > 0 as seen from pg_stat_database where datname = current_database()`
-  await expect.poll(() => inStore(world.store, deadlocks), { timeout: 30_000 }).toEqual([{ seen: true }])
+  await expect.poll(() => inStore(world.store, deadlocks)).toEqual([{ seen: true }])
 })

@@ -1,11 +1,12 @@
 /** Any number of servers on one store, started and stopped as it comes: the work is done, and done once. */
 
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { logIn, loginsOn, opened, permitted } from './support/access.ts'
 import { withClient } from './support/clients.ts'
 import { edited } from './support/edit.ts'
 import { entryTypesOf, inStore } from './support/story.ts'
 import { createWorldForTest } from './support/tidegate.ts'
+import { eventually } from './support/eventually.ts'
 
 test('a server that is started again goes on where the other left off', async () => {
   const world = await createWorldForTest()
@@ -105,7 +106,7 @@ test('an apply is answered when its targets are tended, also where another serve
   const { grant } = await opened(world.as('alice'))
   const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query ~ $1`
   const waitingFor = (what: string) =>
-    vi.waitFor(async () => expect(await inStore(store, waiting, [what])).not.toEqual([]), 10_000)
+    eventually(async () => expect(await inStore(store, waiting, [what])).not.toEqual([]))
   let answered = false
   const shorter = edited(world.files, 'access.cedar', [
     '@id("engineers-read") @max_duration("8h")',

@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import type { Client } from '@tidegate/api'
 import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegate/gateway'
 import pg from 'pg'
-import { expect, onTestFinished, vi } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Credential } from './access.ts'
 import { createGatewayWorld, throughGateways } from './gateways.ts'
 import type { World, WorldOptions } from './tidegate.ts'
 import { createWorld, defaultFiles } from './tidegate.ts'
+import { eventually } from './eventually.ts'
 
 export type Connected = { readonly world: World; readonly gateway: RunningGateway; readonly options: GatewayOptions }
 
@@ -86,14 +87,11 @@ export async function logIn(credential: Credential, port = credential.port): Pro
 
 /** Those that the server knows, once it knows so many. */
 export async function sessionsOf(client: Client, count: number, open: 'true' | 'false' = 'true') {
-  return vi.waitFor(
-    async () => {
-      const { items } = await client.listSessions({ open })
-      expect(items).toHaveLength(count)
-      return items
-    },
-    { timeout: 10_000, interval: 20 },
-  )
+  return eventually(async () => {
+    const { items } = await client.listSessions({ open })
+    expect(items).toHaveLength(count)
+    return items
+  })
 }
 
 /** Resolves when so many sleep in the target. Looks past the gateway. */

@@ -5,10 +5,11 @@ import { once } from 'node:events'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished, vi } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { freePort } from '../../packages/server/src/embedded/port.ts'
 import { withClient } from './clients.ts'
 import { clusterOf } from './databases.ts'
+import { eventually } from './eventually.ts'
 
 /** Debian keeps servers where only root looks. */
 const program = '/usr/sbin/pgbouncer'
@@ -53,7 +54,7 @@ ${isRoot ? 'user = nobody' : ''}
     await rm(folder, { recursive: true, force: true })
   })
   const here = { host: '127.0.0.1', port, user, password, database: 'postgres' }
-  await vi.waitFor(() => withClient(here, (client) => client.query('select 1')), { timeout: 10_000, interval: 50 })
+  await eventually(() => withClient(here, (client) => client.query('select 1')))
   return { host: '127.0.0.1', port }
 }
 

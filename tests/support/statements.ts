@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Client, Output } from '@tidegate/api'
 import { type GatewayOptions, type RunningGateway, startGateway } from '@tidegate/gateway'
 import type pg from 'pg'
-import { expect, onTestFinished, vi } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { sessionRules } from '../../packages/cli/src/gateway/session-rules.ts'
 import { type Credential, opened } from './access.ts'
 import { edited } from './edit.ts'
@@ -14,6 +14,7 @@ import { throughGateways } from './gateways.ts'
 import { logIn, type Session } from './connected.ts'
 import { entriesOf } from './story.ts'
 import { createWorld, defaultFiles, type Files, type Parts, type World } from './tidegate.ts'
+import { eventually } from './eventually.ts'
 
 export type Statement = Output<'getStatement'>
 
@@ -99,14 +100,11 @@ export async function connect(credential: Credential): Promise<Connection> {
 
 /** What waits for this person, once there is so much. */
 export function awaiting(client: Client, count = 1): Promise<Statement[]> {
-  return vi.waitFor(
-    async () => {
-      const { items } = await client.listStatements({ awaiting: 'me' })
-      expect(items).toHaveLength(count)
-      return items
-    },
-    { timeout: 15_000, interval: 20 },
-  )
+  return eventually(async () => {
+    const { items } = await client.listStatements({ awaiting: 'me' })
+    expect(items).toHaveLength(count)
+    return items
+  })
 }
 
 /** The one that waits for this person, with all that it says. */
@@ -117,14 +115,11 @@ export async function shown(client: Client): Promise<Statement> {
 
 /** Once it has come to this. */
 export function reaching(client: Client, id: string, status: Statement['status']): Promise<Statement> {
-  return vi.waitFor(
-    async () => {
-      const statement = await client.getStatement({ id })
-      expect(statement.status).toBe(status)
-      return statement
-    },
-    { timeout: 15_000, interval: 20 },
-  )
+  return eventually(async () => {
+    const statement = await client.getStatement({ id })
+    expect(statement.status).toBe(status)
+    return statement
+  })
 }
 
 export const statementEntries = async ({ world }: Asking, grant: string): Promise<string[]> =>

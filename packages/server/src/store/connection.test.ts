@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { storeForTest } from '../testing/store.ts'
 import { createNames } from './connection.ts'
 import { transaction } from './transaction.ts'
+import { eventually } from '../../../../tests/support/eventually.ts'
 
 test('a text that comes often gets a name, the same on every connection, and one that comes seldom none', () => {
   const names = createNames()
@@ -44,7 +45,7 @@ test('a plan that a change of its table has outdated fails once, and not for eve
   await sql`alter table shape add b int`.execute(db)
   await expect(look()).rejects.toMatchObject({ code: '0A000' })
   // Its connection is closed; whoever comes before that is done still meets it.
-  expect(await vi.waitFor(look)).toEqual([{ a: 1, b: null }])
+  expect(await eventually(look)).toEqual([{ a: 1, b: null }])
 })
 
 test('statements of a transaction are sent without waiting for one another, and carried out in their order', async () => {

@@ -1,7 +1,7 @@
 import { instant } from '@tidegate/core'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { clusterOf } from '../../../../tests/support/databases.ts'
 import { startProxyForTest } from '../../../../tests/support/proxy.ts'
 import { secretUrlOf } from '../embedded/connection.ts'
@@ -9,6 +9,7 @@ import { toApiError } from '../http/faults.ts'
 import { createLogger } from '../logger.ts'
 import { storeForTest } from '../testing/store.ts'
 import { boundInstant, createDatabase, createPool, instantParam } from './database.ts'
+import { eventually } from '../../../../tests/support/eventually.ts'
 
 test('an instant is stored and read back to the millisecond, in summer and in winter', async () => {
   const { db } = await storeForTest()
@@ -63,7 +64,7 @@ test('a store that does not answer is given up, with the whole change, and the c
   expect(toApiError(await outcome)?.code).toBe('unavailable')
   proxy.mend()
   // Whoever comes before the old one has closed still meets it.
-  const { rows: after } = await vi.waitFor(() => sql`select pg_backend_pid() as pid`.execute(db))
+  const { rows: after } = await eventually(() => sql`select pg_backend_pid() as pid`.execute(db))
   expect(after).not.toEqual(before)
   expect(await db.selectFrom('signal').selectAll().execute()).toEqual([])
 })
