@@ -206,6 +206,7 @@ test('what one server commits wakes the feed of another by its notification alon
   let listening: () => void
   const heard = new Promise<void>((resolve) => void (listening = resolve))
   const hints = listenForHints({
+    keys: [],
     url: world.store.url,
     log: createLogger('silent'),
     heard: (hint) => (hint?.to === 'gateways' ? feed.tell(hint.about) : listening()),

@@ -8,7 +8,7 @@ import { createConfigurations } from '../../packages/server/src/configuration/co
 import { applyConfiguration } from '../../packages/server/src/configuration/apply.ts'
 import { findPrincipals, firstAdministrator } from '../../packages/server/src/identity/principals.ts'
 import { tokenAuthentication } from '../../packages/server/src/identity/tokens.ts'
-import { loadMasterKey } from '../../packages/server/src/secrets/master-key.ts'
+import { createMasterKey, makeKey } from '../../packages/server/src/secrets/keys.ts'
 import { change } from '../../packages/server/src/store/change.ts'
 import type { Runtime } from '../../packages/server/src/runtime.ts'
 import { filesOf, targetNames } from './configuration.ts'
@@ -28,7 +28,7 @@ export async function openBench(url: string): Promise<Bench & { readonly close: 
   const { signer } = await openInstallation({
     db,
     runtime,
-    key: await loadMasterKey({ from: 'value', text: randomBytes(32).toString('base64') }),
+    key: createMasterKey([makeKey(randomBytes(32))]),
   })
   const configurations = createConfigurations(kinds)
   await change({ db, runtime }, (unit) => {

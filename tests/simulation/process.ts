@@ -15,6 +15,7 @@ import { createSequencer } from '../../packages/server/src/log/sequencer.ts'
 import type { Handlers, Services } from '../../packages/server/src/operations/handler.ts'
 import { housekeeping } from '../../packages/server/src/reconciler/housekeeping.ts'
 import { createReconciler } from '../../packages/server/src/reconciler/reconciler.ts'
+import { createMasterKey, makeKey } from '../../packages/server/src/secrets/keys.ts'
 import { tendNow } from '../../packages/server/src/reconciler/tend.ts'
 import type { Runtime } from '../../packages/server/src/runtime.ts'
 import { createTargets } from '../../packages/server/src/targets/targets.ts'
@@ -77,7 +78,8 @@ export function createProcess(config: Config): Process {
   const sequencer = createSequencer({ db: databases.db, runtime, signer: config.signer })
   const log = { verifierKey: config.signer.vkey, integrate: sequencer.integrate }
   const publicUrl = (): string => 'https://simulation.invalid'
-  const known = { configurations, findPrincipals, targets, kinds, publicUrl }
+  const key = createMasterKey([makeKey(Buffer.alloc(32))])
+  const known = { configurations, findPrincipals, targets, kinds, key, publicUrl }
   const services: Services = { ...databases, runtime, ...known, sweepEvery, log }
   const reconciling = { ...services, runtime: runtimeOf(config.reconcilerNow) }
   const reconciler = createReconciler({ ...reconciling, reaskEvery, log: silent })

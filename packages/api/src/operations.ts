@@ -15,6 +15,7 @@ import { factorOperations } from './factors.ts'
 import { gatewayOperations } from './gateway.ts'
 import { grantOperations } from './grants.ts'
 import { recordingOperations } from './recordings.ts'
+import { keyOperations } from './keys.ts'
 import { loginOperations } from './logins.ts'
 import { machineLoginOperations } from './machine-logins.ts'
 import * as s from './schemas.ts'
@@ -379,6 +380,7 @@ export const operations = {
   ...recordingOperations,
   ...loginOperations,
   ...machineLoginOperations,
+  ...keyOperations,
   ...factorOperations,
   ...agentOperations,
   ...serviceOperations,

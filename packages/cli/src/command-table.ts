@@ -35,6 +35,7 @@ import { gatewaysRemove } from './commands/gateways-remove.ts'
 import { gateways } from './commands/gateways.ts'
 import { grants } from './commands/grants.ts'
 import { invite } from './commands/invite.ts'
+import { keys } from './commands/keys.ts'
 import { login } from './commands/login.ts'
 import { loginsEnd } from './commands/logins-end.ts'
 import { loginsLinks } from './commands/logins-links.ts'
@@ -145,6 +146,7 @@ export const commands: readonly CommandEntry[] = [
   invite,
   factorsReset,
   loginsUnlink,
+  keys,
   server,
   gateway,
   gateways,

@@ -3,14 +3,16 @@ import { days } from '@tidegate/core'
 import { expect, test } from 'vitest'
 import { hashToken } from './identity/tokens.ts'
 import { openInstallation } from './installation.ts'
+import type { OneKey } from './secrets/keys.ts'
+import { createMasterKey, makeKey } from './secrets/keys.ts'
 import { StartRefusal } from './settings/start-refusal.ts'
 import { connect, storeForTest } from './testing/store.ts'
 
-const makeKey = () => ({ bytes: randomBytes(32) })
+const newKey = (): OneKey => makeKey(randomBytes(32))
 
 test('the first start makes the log’s key and a token; the second reads the key back and has no token', async () => {
   const store = await storeForTest()
-  const key = makeKey()
+  const key = createMasterKey([newKey()])
   const first = await openInstallation({ ...store, key })
   expect(first.firstToken).toMatch(/^tdg_[A-Za-z0-9_-]{43}$/)
   const second = await openInstallation({ ...store, key })
@@ -21,7 +23,7 @@ test('the first start makes the log’s key and a token; the second reads the ke
 
 test('many first starts at once are one: one key, one token, one entry', async () => {
   const store = await storeForTest()
-  const key = makeKey()
+  const key = createMasterKey([newKey()])
   const others = Array.from({ length: 4 }, () => connect(store.database))
   const started = await Promise.all([store.db, ...others].map((db) => openInstallation({ ...store, db, key })))
   expect(new Set(started.map(({ signer }) => signer.vkey)).size).toBe(1)
@@ -32,17 +34,17 @@ test('many first starts at once are one: one key, one token, one entry', async (
 
 test('another master key is refused, and changes nothing', async () => {
   const store = await storeForTest()
-  const key = makeKey()
+  const key = createMasterKey([newKey()])
   const { signer } = await openInstallation({ ...store, key })
-  const opening = openInstallation({ ...store, key: makeKey() })
+  const opening = openInstallation({ ...store, key: createMasterKey([newKey()]) })
   await expect(opening).rejects.toBeInstanceOf(StartRefusal)
-  await expect(opening).rejects.toThrow('not the one this store was made with')
+  await expect(opening).rejects.toThrow('is not the one that was given')
   expect((await openInstallation({ ...store, key })).signer.vkey).toBe(signer.vkey)
 })
 
 test('the store holds the token as a hash and the log’s key sealed, and neither in clear', async () => {
   const store = await storeForTest()
-  const { firstToken } = await openInstallation({ ...store, key: makeKey() })
+  const { firstToken } = await openInstallation({ ...store, key: createMasterKey([newKey()]) })
   const token = await store.db.selectFrom('apiToken').selectAll().executeTakeFirstOrThrow()
   expect(token.hash.equals(hashToken(firstToken!))).toBe(true)
   expect(token).toMatchObject({ principal: 'user:admin', revokedAt: null, expiresAt: token.createdAt + days(90) })
@@ -55,7 +57,7 @@ test('the store holds the token as a hash and the log’s key sealed, and neithe
 
 test('the two sealed values do not stand in for one another', async () => {
   const store = await storeForTest()
-  const key = makeKey()
+  const key = createMasterKey([newKey()])
   await openInstallation({ ...store, key })
   const { logSigningKey, keyCheck } = await store.db.selectFrom('installation').selectAll().executeTakeFirstOrThrow()
   await store.db.updateTable('installation').set({ keyCheck: logSigningKey, logSigningKey: keyCheck }).execute()

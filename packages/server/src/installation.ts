@@ -1,6 +1,7 @@
 /**
  * What is made once for a store: the key check, the log's signing key, and the first administrator. On every later
- * start the same function reads it back, and refuses a master key that is not the one it was made with.
+ * start the same function reads it back, refuses keys that do not open all that is sealed, and lets a new one take the
+ * place of the one before.
  */
 
 import type { SignerKey } from '@tidegate/audit'
@@ -11,13 +12,16 @@ import { firstAdministrator } from './identity/principals.ts'
 import { hashToken, makeToken } from './identity/tokens.ts'
 import type { Runtime } from './runtime.ts'
 import { newId } from './runtime.ts'
-import type { MasterKey } from './secrets/envelope.ts'
 import { open, seal } from './secrets/envelope.ts'
+import type { KeyId, MasterKey } from './secrets/keys.ts'
+import { countSealed, storeKey } from './secrets/reseal.ts'
+import { installationPurposes as purposes } from './secrets/sealed-values.ts'
 import { StartRefusal } from './settings/start-refusal.ts'
 import type { Unit } from './store/change.ts'
 import { change } from './store/change.ts'
 import type { Database } from './store/database.ts'
 import { instantParam } from './store/database.ts'
+import { keysOfServers } from './store/hints.ts'
 
 export type Installation = {
   readonly signer: SignerKey
@@ -25,7 +29,6 @@ export type Installation = {
   readonly firstToken?: string
 }
 
-const purposes = { check: 'key-check', log: 'log-signing-key' } as const
 const known = Buffer.from('tidegate')
 const installationLock = 7_243_006
 const firstTokenLasts = days(90)
@@ -37,10 +40,47 @@ export async function openInstallation(deps: Deps): Promise<Installation> {
     await sql`select pg_advisory_xact_lock(${installationLock})`.execute(unit.tx)
     const row = await unit.tx.selectFrom('installation').selectAll().executeTakeFirst()
     if (!row) return create(unit, deps.key)
+    await settleKey(unit, deps.key)
     checkKey(row.keyCheck, deps.key)
     const secretPkcs8 = open(row.logSigningKey, { key: deps.key, purpose: purposes.log })
     return { signer: openSignerKey({ name: row.logOrigin, secretPkcs8 }) }
   })
+}
+
+/** The first key that was given seals from here on, if this store has not had it before; else the store's does. */
+async function settleKey(unit: Unit, key: MasterKey): Promise<void> {
+  const { tx } = unit
+  const ours = await storeKey(tx)
+  const used = (await countSealed(tx)).map((sealed) => sealed.key)
+  for (const id of new Set([...(ours === undefined ? [] : [ours]), ...used]))
+    if (!key.keys.some((one) => one.id === id)) throw missing(id)
+  const [first] = key.keys
+  const known = await tx.selectFrom('masterKey').select('id').where('id', '=', first.id).executeTakeFirst()
+  if (known) return void (ours !== undefined && key.follow(ours))
+  const others = (await keysOfServers(tx)).filter((keys) => !keys.includes(first.id))
+  if (others.length > 0) throw unknownToOthers(first.id, others.length)
+  await replaceKey(unit, { from: ours, to: first.id })
+}
+
+const missing = (id: KeyId): StartRefusal =>
+  new StartRefusal(
+    `What the store keeps is sealed with the master key ${id}, which is not the one that was given.`,
+    'Give that key, behind a new one if there is one, in TIDEGATE_KEY or the key file. Without it what is sealed is lost.',
+  )
+
+const unknownToOthers = (id: KeyId, servers: number): StartRefusal =>
+  new StartRefusal(
+    `${servers === 1 ? 'Another server on this store was' : `${servers} other servers on this store were`} not given the master key ${id}, and could not open what it seals.`,
+    'Give it to every server behind the key that they have, and restart them, before it comes first anywhere.',
+  )
+
+type Replacement = { readonly from: KeyId | undefined; readonly to: KeyId }
+
+async function replaceKey({ tx, now, record }: Unit, { from, to }: Replacement): Promise<void> {
+  const at = instantParam(now)
+  await tx.updateTable('masterKey').set({ until: at }).where('until', 'is', null).execute()
+  await tx.insertInto('masterKey').values({ id: to, since: at, until: null, unusedAt: null }).execute()
+  record({ type: 'master-key.changed', at: now, fields: { from, to } })
 }
 
 function checkKey(sealed: Buffer, key: MasterKey): void {
@@ -70,6 +110,8 @@ async function create(unit: Unit, key: MasterKey): Promise<Installation> {
       logVerifierKey: vkey,
     })
     .execute()
+  const at = instantParam(now)
+  await tx.insertInto('masterKey').values({ id: key.sealing().id, since: at, until: null, unusedAt: null }).execute()
   const firstToken = makeToken(runtime.random)
   await tx
     .insertInto('apiToken')

@@ -30,14 +30,17 @@ import type { Installation } from './installation.ts'
 import { createSequencer, sequencerBatch } from './log/sequencer.ts'
 import type { Services } from './operations/handler.ts'
 import { reconcilerLimits } from './reconciler/limits.ts'
-import { createLoop } from './reconciler/loop.ts'
+import { createLoop, everySoOften } from './reconciler/loop.ts'
 import type { Loop } from './reconciler/loop.ts'
 import { createReconciler } from './reconciler/reconciler.ts'
 import type { Reconciler } from './reconciler/reconciler.ts'
 import type { Runtime } from './runtime.ts'
 import { systemRuntime } from './runtime.ts'
-import type { MasterKey } from './secrets/envelope.ts'
-import { loadMasterKey } from './secrets/master-key.ts'
+import type { MasterKey } from './secrets/keys.ts'
+import { createMasterKey } from './secrets/keys.ts'
+import { keyLimits } from './secrets/limits.ts'
+import { loadKeys } from './secrets/master-key.ts'
+import { reseal } from './secrets/reseal.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import type { Database } from './store/database.ts'
 import { createDatabase, createPool } from './store/database.ts'
@@ -97,10 +100,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
   const { settings, logger, env, runtime = systemRuntime, sessionRules } = options
-  const key = await loadMasterKey(settings.key)
+  const key = createMasterKey(await loadKeys(settings.key))
   await migrate(store.secretUrl)
   const { db, workDb, closingDb, gatewayDb } = openDatabases({ url: store.secretUrl, settings, logger })
   const installation = await openInstallation({ db, runtime, key })
+  tellOfOlderKey(key, logger)
   const configurations = createConfigurations(connectorKinds, sessionRules)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
   const sequencer = createSequencer({ db, runtime, signer: installation.signer })
@@ -119,6 +123,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     findPrincipals,
     targets,
     kinds: connectorKinds,
+    key,
     publicUrl: () => settings.publicUrl ?? reached(),
     gateways: { key, feed, views, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
@@ -127,6 +132,8 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   }
   const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
   const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
+  const keepKeys = (): Promise<void> => reseal({ db, runtime, key, log: logger })
+  const keys = keysLoop(keepKeys, runtime, logger)
   let ready = true
   const app = await openApp(options, { services, gatewayDb, key, isReady: () => ready })
   reached = () => urlOf(app, settings)
@@ -135,7 +142,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
   const inBackground = options.background !== false
   if (inBackground) heard = (hint) => hear(hint, hearing)
-  const hints = inBackground ? startBackground({ ...hearing, url: store.secretUrl, logger }) : undefined
+  const hints = inBackground ? startBackground({ ...hearing, keys, key, url: store.secretUrl, logger }) : undefined
   const stopping = (): void => {
     ready = false
     // Who waits for news would keep the server from its end.
@@ -147,6 +154,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     hints,
     reconciler,
     sequencing,
+    keys,
     targets,
     store,
     databases: [db, workDb, closingDb, gatewayDb],
@@ -156,7 +164,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     url: urlOf(app, settings),
     verifierKey: installation.signer.vkey,
     stop,
-    drain: drainer(reconciler, sequencer.integrate),
+    drain: drainer({ reconciler, integrate: sequencer.integrate, keepKeys }),
     lost: store.lost.then(({ message }) => message),
     inviteGateway: (id) => inviteOne(services, id),
     ...(await firstWaysIn(services, installation)),
@@ -193,10 +201,17 @@ async function openApp(
   return app
 }
 
+type Drained = {
+  readonly reconciler: Reconciler
+  readonly integrate: () => Promise<number>
+  readonly keepKeys: () => Promise<void>
+}
+
 const drainer =
-  (reconciler: Reconciler, integrate: () => Promise<number>): RunningServer['drain'] =>
+  ({ reconciler, integrate, keepKeys }: Drained): RunningServer['drain'] =>
   async () => {
     await reconciler.drain()
+    await keepKeys()
     while ((await integrate()) > 0);
   }
 
@@ -226,12 +241,19 @@ function openDatabases({
   }
 }
 
-type Background = Hearing & { readonly url: string; readonly logger: Logger }
+type Background = Hearing & {
+  readonly keys: Loop
+  readonly key: MasterKey
+  readonly url: string
+  readonly logger: Logger
+}
 
-function startBackground({ url, logger, ...hearing }: Background): Hints {
+function startBackground({ url, logger, keys, key, ...hearing }: Background): Hints {
   hearing.reconciler.start()
   hearing.sequencing.start()
-  return listenForHints({ url, log: logger, heard: (hint) => hear(hint, hearing) })
+  keys.start()
+  const ids = key.keys.map(({ id }) => id)
+  return listenForHints({ url, log: logger, keys: ids, heard: (hint) => hear(hint, hearing) })
 }
 
 /** What is printed at the first start. */
@@ -282,6 +304,21 @@ function hear(hint: Hint | undefined, { now, reconciler, sequencing, ...gateways
   if (hint === undefined || hint.to === 'entries') sequencing.expect(after(hint?.at ?? now(), gatherEntries))
 }
 
+const keysLoop = (work: () => Promise<void>, { now }: Runtime, log: Logger): Loop =>
+  everySoOften({
+    every: keyLimits.every,
+    work,
+    now,
+    failed: (error) => log.error({ err: error }, 'what is sealed could not be sealed anew'),
+  })
+
+/** As after a restart with what was there before the change: nothing is wrong, and nothing goes back. */
+function tellOfOlderKey({ keys: [first], sealing }: MasterKey, log: Logger): void {
+  const { id } = sealing()
+  if (id !== first.id)
+    log.warn(`The master key ${first.id}, given first, is older than the store’s: ${id} seals. Put that one first.`)
+}
+
 async function readTls({ certFile, keyFile }: NonNullable<Settings['tls']>): Promise<{ cert: string; key: string }> {
   const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
   return { cert, key }
@@ -298,6 +335,7 @@ type Running = {
   readonly hints: Hints | undefined
   readonly reconciler: Reconciler
   readonly sequencing: Loop
+  readonly keys: Loop
   readonly targets: { readonly end: () => Promise<void> }
   readonly store: OpenStore
   readonly databases: readonly { readonly destroy: () => Promise<void> }[]
@@ -310,6 +348,7 @@ function stopper({
   hints,
   reconciler,
   sequencing,
+  keys,
   targets,
   store,
   databases,
@@ -322,6 +361,7 @@ function stopper({
     await hints?.stop()
     await reconciler.stop()
     await sequencing.stop()
+    await keys.stop()
     await targets.end()
     for (const database of databases) await database.destroy()
     await store.close()

@@ -275,6 +275,28 @@ const rows: Readonly<Record<string, Row>> = {
     sends: { user: 'alice', reason: 'Phone stolen' },
     prints: 'https://tidegate.example.com/join#tdi_x',
   },
+  keys: {
+    argv: ['keys'],
+    handlers: {
+      listKeys: () => ({
+        servers: 2,
+        master: [
+          {
+            id: '0a1b2c3d',
+            seals: false,
+            since: '2026-11-20T12:00:00Z',
+            until: '2026-11-21T11:00:00Z',
+            sealed: [{ what: 'codes of an app', count: 7 }],
+            servers: 2,
+          },
+          { id: '4e5f6a7b', seals: true, since: '2026-11-21T11:00:00Z', sealed: [], servers: 1 },
+        ],
+      }),
+    },
+    sends: {},
+    prints:
+      '0a1b2c3d  opens, being replaced  1d ago  7       2 of 2\n4e5f6a7b  seals                  1h ago  0       1 of 2',
+  },
   'run done': {
     argv: ['run', 'done'],
     handlers: { endRun: () => ({ run: 'github/8/1', loginsEnded: 1, grantsEnded: 2 }) },

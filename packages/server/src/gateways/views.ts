@@ -109,7 +109,7 @@ type Keeping = { readonly row: ViewRow; readonly sender: string; readonly piece:
 
 async function keep(tx: Tx, sealing: Sealing, { row, sender, piece }: Keeping): Promise<void> {
   const number = row.sent + 1
-  const sealed = seal(Buffer.from(JSON.stringify(piece)), { ...sealing, purpose: purposeOf(row.id, number) })
+  const sealed = seal(Buffer.from(JSON.stringify(piece)), { ...sealing, purpose: piecePurpose(row.id, number) })
   await tx.insertInto('recordingPiece').values({ view: row.id, number, sealed }).execute()
   await tx
     .updateTable('recordingView')
@@ -146,9 +146,9 @@ export async function piecesAfter(reader: Reader, key: MasterKey, { id, after }:
     .execute()
   return rows.map(({ number, sealed }) => ({
     number,
-    piece: JSON.parse(open(sealed, { key, purpose: purposeOf(id, number) }).toString('utf8')) as Piece,
+    piece: JSON.parse(open(sealed, { key, purpose: piecePurpose(id, number) }).toString('utf8')) as Piece,
   }))
 }
 
 /** One piece put in another's place does not open. */
-const purposeOf = (view: string, number: number): string => `recording-piece:${view}:${number}`
+export const piecePurpose = (view: string, number: number): string => `recording-piece:${view}:${number}`

@@ -100,7 +100,7 @@ export function leadThrough(
 ): { readonly kept: GatewayLogin; readonly credential: Credential } {
   const { host, port, user, secret, tls, ca } = target
   const login: TargetLogin = { host, port, user, secret, tls, ...(ca !== undefined && { ca }) }
-  const sealed = seal(Buffer.from(JSON.stringify(login)), { key: way.key, purpose: purposeOf(grant), random })
+  const sealed = seal(Buffer.from(JSON.stringify(login)), { key: way.key, purpose: loginPurpose(grant), random })
   return {
     kept: { sealed, verifier: password.verifier, databases: target.databases },
     credential: {
@@ -118,7 +118,7 @@ export function leadThrough(
 }
 
 export const unseal = (key: MasterKey, { grant, sealed }: { grant: string; sealed: Buffer }): TargetLogin =>
-  JSON.parse(open(sealed, { key, purpose: purposeOf(grant) }).toString('utf8')) as TargetLogin
+  JSON.parse(open(sealed, { key, purpose: loginPurpose(grant) }).toString('utf8')) as TargetLogin
 
 /** One grant's login put in another's place does not open. */
-const purposeOf = (grant: string): string => `target-login:${grant}`
+export const loginPurpose = (grant: string): string => `target-login:${grant}`

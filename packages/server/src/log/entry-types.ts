@@ -14,6 +14,16 @@ export type EntryShape = {
 
 export const entryTypes = {
   'installation.created': { about: 'Tidegate was started on an empty store.', open: [], personal: {} },
+  'master-key.changed': {
+    about: 'A server started with a new master key: what is sealed is sealed anew with `to`. Keys go by their ids.',
+    open: ['from', 'to'],
+    personal: {},
+  },
+  'master-key.unused': {
+    about: 'Nothing is left in the store that this master key has sealed.',
+    open: ['key'],
+    personal: {},
+  },
   'configuration.applied': {
     about: 'A configuration came into force.',
     open: ['change', 'version', 'hash', 'items', 'secondPerson'],

@@ -9,12 +9,14 @@ import type { SessionRules } from '../configuration/session-rules.ts'
 import type { Caller, GatewayCaller } from '../identity/identity.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
 import type { TendDeps } from '../reconciler/reconciler.ts'
+import type { MasterKey } from '../secrets/keys.ts'
 import type { Unit } from '../store/change.ts'
 
 /** What operations work with. */
 export type Services = Activation &
   TendDeps & {
     readonly kinds: Kinds
+    readonly key: MasterKey
     /** Where people reach this server. */
     readonly publicUrl: () => string
     /** Absent: a configuration with guards or masks is refused. */

@@ -6,6 +6,7 @@ import { gatewayHandlers } from './gateways.ts'
 import { grantHandlers } from './grants.ts'
 import type { Handlers } from './handler.ts'
 import { recordingHandlers } from './recordings.ts'
+import { keyHandlers } from './keys.ts'
 import { loginHandlers } from './logins.ts'
 import { machineLoginHandlers } from './machine-logins.ts'
 import { requestHandlers } from './requests.ts'
@@ -34,4 +35,5 @@ export const handlers: Handlers = {
   ...serviceHandlers,
   ...statementHandlers,
   ...breakGlassHandlers,
+  ...keyHandlers,
 }

@@ -1,6 +1,7 @@
 /** A loop that looks when it is woken, at the next deadline, and every so often anyway. One pass at a time. */
 
 import type { Instant } from '@tidegate/core'
+import { instant } from '@tidegate/core'
 
 export type Loop = {
   readonly start: () => void
@@ -17,6 +18,23 @@ type LoopConfig = {
   readonly longestWaitMs: number
   readonly now: () => Instant
   readonly failed: (error: unknown) => void
+}
+
+type Regular = { readonly every: number; readonly work: () => Promise<void> } & Pick<LoopConfig, 'now' | 'failed'>
+
+export function everySoOften({ every, work, now, failed }: Regular): Loop {
+  let next = instant(now() + every)
+  return createLoop({
+    async pass() {
+      if (now() < next) return
+      next = instant(now() + every)
+      await work()
+    },
+    nextAt: async () => next,
+    longestWaitMs: every,
+    now,
+    failed,
+  })
 }
 
 /** After a failed pass it waits this long, so that a store that is down is not hammered. */

@@ -4,7 +4,7 @@
  */
 
 import type { GrantId, Instant, Millis } from '@tidegate/core'
-import { instant, requestCommands } from '@tidegate/core'
+import { requestCommands } from '@tidegate/core'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Activation } from '../lifecycle/activate-grant.ts'
@@ -21,7 +21,7 @@ import type { Crew } from './crew.ts'
 import { createCrew, runCrew } from './crew.ts'
 import { housekeeping } from './housekeeping.ts'
 import { reconcilerLimits } from './limits.ts'
-import { createLoop } from './loop.ts'
+import { createLoop, everySoOften } from './loop.ts'
 import type { Loop } from './loop.ts'
 import { tendOne } from './tend.ts'
 
@@ -69,12 +69,19 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
     failed: (error) => log.error({ err: error }, 'a pass over statements that wait failed'),
   })
   const stopping = new AbortController()
-  const reask = everySoOften(deps, deps.reaskEvery, async () => {
+  const regularly = (every: number, work: () => Promise<void>): Loop =>
+    everySoOften({
+      every,
+      work,
+      now: runtime.now,
+      failed: (error) => log.error({ err: error }, 'periodic work failed'),
+    })
+  const reask = regularly(deps.reaskEvery, async () => {
     await reassessGrants(deps, { filter: {}, because: 'fact-changed', leisurely: stopping.signal })
     await reassessRequests(deps)
     await change(deps, findOverdueReviews)
   })
-  const tidy = everySoOften(deps, reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
+  const tidy = regularly(reconcilerLimits.housekeepingEveryMs, () => housekeeping(deps))
   const loops: readonly Loop[] = [grants, targets, statements, reask, tidy]
   return {
     start: () => loops.forEach((loop) => loop.start()),
@@ -91,21 +98,6 @@ export function createReconciler(given: ReconcilerDeps): Reconciler {
       await crew.done()
     },
   }
-}
-
-function everySoOften({ runtime, log }: ReconcilerDeps, every: number, work: () => Promise<void>): Loop {
-  let next = instant(runtime.now() + every)
-  return createLoop({
-    async pass() {
-      if (runtime.now() < next) return
-      next = instant(runtime.now() + every)
-      await work()
-    },
-    nextAt: async () => next,
-    longestWaitMs: every,
-    now: runtime.now,
-    failed: (error) => log.error({ err: error }, 'periodic work failed'),
-  })
 }
 
 async function passGrants(deps: CrewDeps): Promise<void> {

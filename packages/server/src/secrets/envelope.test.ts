@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { MasterKey } from './envelope.ts'
-import { open, seal } from './envelope.ts'
+import { open, rewrap, seal, sealedLayout } from './envelope.ts'
+import { createMasterKey, makeKey } from './keys.ts'
 
-const key: MasterKey = { bytes: randomBytes(32) }
+const newKey = () => createMasterKey([makeKey(randomBytes(32))])
+const key = newKey()
 const purpose = 'log-signing-key'
 const random = (count: number): Uint8Array => randomBytes(count)
 const sealed = seal(Buffer.from('a secret'), { key, purpose, random })
@@ -19,7 +20,7 @@ test('what was sealed opens with the same key for the same purpose, whatever it 
 })
 
 test('another key does not open it', () => {
-  expect(() => open(sealed, { key: { bytes: randomBytes(32) }, purpose })).toThrow()
+  expect(() => open(sealed, { key: newKey(), purpose })).toThrow()
 })
 
 test('another purpose does not open it', () => {
@@ -61,4 +62,35 @@ test('the same secret sealed twice is not the same, and is nowhere in it', () =>
   const [one, two] = [seal(secret, { key, purpose, random }), seal(secret, { key, purpose, random })]
   expect(one.equals(two)).toBe(false)
   expect(one.includes(secret)).toBe(false)
+})
+
+test('under another key it is the same value, and the one before is not needed any more', () => {
+  const [before, after] = [makeKey(randomBytes(32)), makeKey(randomBytes(32))]
+  const both = createMasterKey([after, before])
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 500 }), (plaintext) => {
+      const old = seal(plaintext, { key: createMasterKey([before]), purpose, random })
+      expect(open(old, { key: both, purpose }).equals(plaintext)).toBe(true)
+      const anew = rewrap(old, { key: both, purpose, random })
+      expect(open(anew, { key: createMasterKey([after]), purpose }).equals(plaintext)).toBe(true)
+      expect(() => open(anew, { key: createMasterKey([before]), purpose })).toThrow(after.id)
+      // What the store may see to: that nothing is said anew.
+      const { bodyFrom } = sealedLayout
+      expect(anew.subarray(bodyFrom - 1).equals(old.subarray(bodyFrom - 1))).toBe(true)
+    }),
+  )
+})
+
+test('what is for another purpose, or changed, is not wrapped anew', () => {
+  expect(() => rewrap(sealed, { key, purpose: 'another', random })).toThrow()
+  for (let byte = 0; byte < sealedLayout.bodyFrom - 1; byte++) {
+    const changed = Buffer.from(sealed)
+    changed[byte]! ^= 1
+    expect(() => rewrap(changed, { key, purpose, random }), `byte ${byte}`).toThrow()
+  }
+})
+
+test('where the id of the key stands is where the layout says', () => {
+  const { idFrom, idBytes } = sealedLayout
+  expect(sealed.subarray(idFrom - 1, idFrom - 1 + idBytes).toString('hex')).toBe(key.sealing().id)
 })

@@ -1,10 +1,14 @@
-/** Where the master key comes from: `TIDEGATE_KEY`, a key file, or the data folder's own, which is made on first start. */
+/**
+ * Where master keys come from: `TIDEGATE_KEY`, a key file, or the data folder's own, which is made on first start. One, or
+ * several with space or line breaks between them while one takes the place of another: the first is to seal.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StartRefusal } from '../settings/start-refusal.ts'
-import type { MasterKey } from './envelope.ts'
+import type { Keys, OneKey } from './keys.ts'
+import { makeKey } from './keys.ts'
 
 export type KeySource =
   | { readonly from: 'value'; readonly text: string }
@@ -13,16 +17,36 @@ export type KeySource =
 
 const keyBytes = 32
 
-export async function loadMasterKey(source: KeySource): Promise<MasterKey> {
-  if (source.from === 'value') return decode(source.text, 'TIDEGATE_KEY')
-  const text = await readKeyFile(source)
-  return decode(text.trim(), source.path)
+/** The one that goes, the one that comes, and some that old backups want. */
+const keysMost = 4
+
+export async function loadKeys(source: KeySource): Promise<Keys> {
+  if (source.from === 'value') return decodeAll(source.text, 'TIDEGATE_KEY')
+  return decodeAll(await readKeyFile(source), source.path)
 }
 
-function decode(text: string, where: string): MasterKey {
+function decodeAll(text: string, where: string): Keys {
+  const texts = text.trim().split(/\s+/)
+  const nameOf = (index: number): string => (texts.length === 1 ? where : `Key ${index + 1} of ${where}`)
+  const [first, ...others] = texts.map((one, index) => decode(one, nameOf(index)))
+  if (!first) throw new StartRefusal(`${where} has no key.`, howToMake)
+  const keys: Keys = [first, ...others]
+  if (keys.length > keysMost)
+    throw new StartRefusal(
+      `${where} has more than ${keysMost} keys.`,
+      'Leave out what nothing is sealed with any more.',
+    )
+  const twice = keys.find(({ id }, index) => keys.findIndex((one) => one.id === id) !== index)
+  if (twice) throw new StartRefusal(`${where} has the key ${twice.id} twice.`, 'Write each key once.')
+  return keys
+}
+
+const howToMake = 'Make one with: openssl rand -base64 32'
+
+function decode(text: string, where: string): OneKey {
   const bytes = Buffer.from(text, 'base64')
-  if (bytes.length === keyBytes && bytes.toString('base64') === text) return { bytes }
-  throw new StartRefusal(`${where} is not 32 bytes in base64.`, 'Make one with: openssl rand -base64 32')
+  if (bytes.length === keyBytes && bytes.toString('base64') === text) return makeKey(bytes)
+  throw new StartRefusal(`${where} is not 32 bytes in base64.`, howToMake)
 }
 
 async function readKeyFile({ path, make }: { path: string; make: boolean }): Promise<string> {

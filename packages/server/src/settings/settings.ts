@@ -34,13 +34,14 @@ export const settingRows = {
   },
   key: {
     env: 'TIDEGATE_KEY',
-    about: 'Master key, 32 bytes in base64. Required with DATABASE_URL unless a key file is named.',
+    about:
+      'Master key, 32 bytes in base64. Required with DATABASE_URL unless a key file is named. Several, with spaces between them: the first seals, the others only open, while one takes the place of another.',
   },
   keyFile: {
     env: 'TIDEGATE_KEY_FILE',
     file: 'keyFile',
     about:
-      'File with the master key, mode 0600. Unset, with the embedded store: `key` in the data folder, made on first start.',
+      'File with the master key, mode 0600; several are several lines, as in TIDEGATE_KEY. Unset, with the embedded store: `key` in the data folder, made on first start.',
   },
   publicUrl: {
     env: 'TIDEGATE_PUBLIC_URL',

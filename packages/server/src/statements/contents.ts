@@ -12,8 +12,8 @@ export type Contents = Pick<ParsedInput<'askStatement'>, 'text' | 'parameters'>
 export type Kept = { readonly contents: Buffer; readonly salt: Buffer; readonly commitment: Commitment }
 
 /** One statement's contents put in another's place do not open. */
-const purposeOf = (id: string): string => `statement:${id}`
-const saltPurposeOf = (id: string): string => `statement-salt:${id}`
+export const contentsPurpose = (id: string): string => `statement:${id}`
+export const saltPurpose = (id: string): string => `statement-salt:${id}`
 const saltBytes = 16
 
 type Keeping = { readonly id: string; readonly key: MasterKey; readonly random: Runtime['random'] }
@@ -22,8 +22,8 @@ export function keep({ text, parameters }: Contents, { id, key, random }: Keepin
   const salt = random(saltBytes)
   const said = Buffer.from(JSON.stringify({ text, parameters }))
   return {
-    contents: seal(said, { key, purpose: purposeOf(id), random }),
-    salt: seal(salt, { key, purpose: saltPurposeOf(id), random }),
+    contents: seal(said, { key, purpose: contentsPurpose(id), random }),
+    salt: seal(salt, { key, purpose: saltPurpose(id), random }),
     commitment: commit({ text, parameters }, salt),
   }
 }
@@ -31,8 +31,8 @@ export function keep({ text, parameters }: Contents, { id, key, random }: Keepin
 type Sealed = { readonly id: string; readonly contents: Buffer; readonly key: MasterKey }
 
 export const contentsOf = ({ id, contents, key }: Sealed): Contents =>
-  JSON.parse(open(contents, { key, purpose: purposeOf(id) }).toString('utf8')) as Contents
+  JSON.parse(open(contents, { key, purpose: contentsPurpose(id) }).toString('utf8')) as Contents
 
 /** In unpadded base64url. */
 export const saltOf = ({ id, salt, key }: { id: string; salt: Buffer; key: MasterKey }): string =>
-  open(salt, { key, purpose: saltPurposeOf(id) }).toString('base64url')
+  open(salt, { key, purpose: saltPurpose(id) }).toString('base64url')

@@ -21,6 +21,7 @@ export type Tables = IdentityTables &
       logSigningKey: Buffer
       logVerifierKey: string
     }
+    masterKey: { id: string; since: Time; until: MaybeTime; unusedAt: MaybeTime }
     configurationVersion: {
       version: number
       files: JSONColumnType<{ path: string; text: string }[]>

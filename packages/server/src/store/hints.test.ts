@@ -40,7 +40,7 @@ const listeners = async ({ database }: TestStore): Promise<unknown[]> => {
 async function setUp() {
   const store = await storeForTest()
   const { heard, hear, until } = ear()
-  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), heard: hear })
+  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), keys: [], heard: hear })
   onTestFinished(() => hints.stop())
   await until(1)
   const hint = (...list: Hint[]) => change(store, async (unit: Unit) => list.forEach((one) => unit.hint(one)))
@@ -138,7 +138,7 @@ test('a connection that has fallen silent is made anew, and a stop does not wait
   const proxy = await startProxyForTest(clusterOf('store'))
   const url = secretUrlOf({ ...store.database.connection, host: proxy.host, port: proxy.port })
   const silent = proxy.holdRequest('select 1')
-  const hints = listenForHints({ url, log: createLogger('silent'), heard: hear, beatMs: 100 })
+  const hints = listenForHints({ url, log: createLogger('silent'), keys: [], heard: hear, beatMs: 100 })
   onTestFinished(() => hints.stop())
   await silent
   await until(2)
@@ -163,7 +163,7 @@ test('after a stop nothing is heard and no connection is left, also when it was 
 test('a stop before the first connection is made leaves none', async () => {
   const store = await storeForTest()
   const { heard, hear } = ear()
-  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), heard: hear })
+  const hints = listenForHints({ url: store.database.url, log: createLogger('silent'), keys: [], heard: hear })
   await hints.stop()
   await change(store, async (unit) => unit.hint(due(20)))
   expect(heard).toEqual([])

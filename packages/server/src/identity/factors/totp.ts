@@ -13,7 +13,7 @@ const stepSeconds = 30
 type Key = { readonly key: MasterKey }
 
 /** Bound to the person: the sealed secret of another does not open in this one's place. */
-const purposeFor = (user: string): string => `totp:${user}`
+export const totpPurpose = (user: string): string => `totp:${user}`
 
 export const makeTotpSecret = (random: (count: number) => Uint8Array): string =>
   new Secret({ buffer: Uint8Array.from(random(20)).buffer }).base32
@@ -37,7 +37,7 @@ export type NewTotp = Key & { readonly user: string; readonly secret: string; re
 /** Takes the place of one that was there. The code it was confirmed with is used up. */
 export async function putTotp(unit: Unit, { user, secret, step, key }: NewTotp): Promise<void> {
   const { tx, now, runtime } = unit
-  const sealed = seal(Buffer.from(secret), { key, random: runtime.random, purpose: purposeFor(user) })
+  const sealed = seal(Buffer.from(secret), { key, random: runtime.random, purpose: totpPurpose(user) })
   const at = instantParam(now)
   const values = { secret: sealed, lastStep: step, createdAt: at, lastUsedAt: at }
   await tx
@@ -54,7 +54,7 @@ type Given = Key & { readonly user: string; readonly code: string }
 export async function takeTotp({ tx, now }: Unit, { user, code, key }: Given): Promise<boolean> {
   const row = await tx.selectFrom('totp').selectAll().where('userId', '=', user).forUpdate().executeTakeFirst()
   if (!row) return false
-  const secret = open(row.secret, { key, purpose: purposeFor(user) }).toString('utf8')
+  const secret = open(row.secret, { key, purpose: totpPurpose(user) }).toString('utf8')
   const step = stepOf(secret, code, now)
   if (step === undefined || step <= row.lastStep) return false
   await tx

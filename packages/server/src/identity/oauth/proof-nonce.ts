@@ -3,16 +3,17 @@
  * right, so that they need not have a right one. Nothing is stored: every server of an installation knows its own.
  */
 
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Instant } from '@tidegate/core'
-import type { MasterKey } from '../../secrets/envelope.ts'
+import type { MasterKey, OneKey } from '../../secrets/keys.ts'
+import { derived } from '../../secrets/keys.ts'
 import { identityLimits } from '../limits.ts'
 
 type Now = { readonly key: MasterKey; readonly now: Instant }
 
 export const makeNonce = ({ key, now }: Now): string => {
   const seconds = Math.floor(now / 1_000).toString(36)
-  return `${seconds}.${signed(key, seconds)}`
+  return `${seconds}.${signed(key.sealing(), seconds)}`
 }
 
 /** Made by one of our servers, whose clock may be ahead of this one's, and lately. */
@@ -22,11 +23,9 @@ export function isNonceGood(nonce: string, { key, now }: Now): boolean {
   const isLate = now >= madeAt + identityLimits.proofNonce
   const isEarly = madeAt > now + identityLimits.keyProof
   if (Number.isNaN(madeAt) || isLate || isEarly) return false
-  return timingSafeEqual(Buffer.from(signature), Buffer.from(signed(key, seconds)))
+  return key.keys.some((one) => timingSafeEqual(Buffer.from(signature), Buffer.from(signed(one, seconds))))
 }
 
 /** 128 bits of it. */
-function signed({ bytes }: MasterKey, seconds: string): string {
-  const own = Buffer.from(hkdfSync('sha256', bytes, '', 'proof nonces', 32))
-  return createHmac('sha256', own).update(seconds).digest().subarray(0, 16).toString('base64url')
-}
+const signed = (key: OneKey, seconds: string): string =>
+  createHmac('sha256', derived(key, 'proof nonces')).update(seconds).digest().subarray(0, 16).toString('base64url')

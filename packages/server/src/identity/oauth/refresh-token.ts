@@ -4,9 +4,10 @@
  * comes later than that is in two hands, and ends the login.
  */
 
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { LoginId } from '@tidegate/core'
-import type { MasterKey } from '../../secrets/envelope.ts'
+import type { MasterKey, OneKey } from '../../secrets/keys.ts'
+import { derived } from '../../secrets/keys.ts'
 import type { Unit } from '../../store/change.ts'
 import { change } from '../../store/change.ts'
 import type { Tx } from '../../store/database.ts'
@@ -45,23 +46,32 @@ async function refresh(
   if (held === 'stale') return endReused(unit, row)
   const ref = { kind: 'user', id: row.userId } as const
   if (!(await findPrincipal(findPrincipals, tx, { snapshot, ref, now }))) return undefined
-  const next = successor(key, secret)
-  if (held === 'now' && !(await goOn(tx, { row, secret: next, now }))) return undefined
+  const next = held === 'now' ? await goOn(tx, key, { row, secret, now }) : madeBefore(key, secret, row.secretHash)
+  if (next === undefined) return undefined
   const access = await issueAccessToken(unit, { user: row.userId, login: row.id as LoginId, keyThumbprint })
   return { ...access, refresh_token: next }
 }
 
 /** Of two that ask at once the second finds done what it came for, unless the login has ended. */
-async function goOn(tx: Tx, { row, secret, now }: Parameters<typeof rotate>[1]): Promise<boolean> {
-  if (await rotate(tx, { row, secret, now })) return true
+async function goOn(
+  tx: Tx,
+  key: MasterKey,
+  { row, secret, now }: Parameters<typeof rotate>[1],
+): Promise<string | undefined> {
+  const next = successor(key.sealing(), secret)
+  if (await rotate(tx, { row, secret: next, now })) return next
   const done = await tx
     .selectFrom('login')
-    .select('id')
-    .where('secretHash', '=', hashToken(secret))
+    .select('secretHash')
+    .where('id', '=', row.id)
     .where('endedAt', 'is', null)
     .executeTakeFirst()
-  return done !== undefined
+  return done && madeBefore(key, secret, done.secretHash)
 }
+
+/** What was given for it before, perhaps by a server that sealed with another key of ours. */
+const madeBefore = ({ keys }: MasterKey, secret: string, hash: Buffer): string | undefined =>
+  keys.map((key) => successor(key, secret)).find((next) => hashToken(next).equals(hash))
 
 async function endReused(unit: Unit, { id }: LoginRow): Promise<undefined> {
   await endLogins(unit, { ids: [id] }, { reason: 'reused' })
@@ -69,7 +79,5 @@ async function endReused(unit: Unit, { id }: LoginRow): Promise<undefined> {
 }
 
 /** Nobody computes it who has not the server's key. */
-function successor({ bytes }: MasterKey, secret: string): string {
-  const own = Buffer.from(hkdfSync('sha256', bytes, '', 'refresh tokens', 32))
-  return `tdr_${createHmac('sha256', own).update(secret).digest('base64url')}`
-}
+const successor = (key: OneKey, secret: string): string =>
+  `tdr_${createHmac('sha256', derived(key, 'refresh tokens')).update(secret).digest('base64url')}`

@@ -11,6 +11,18 @@ create table installation (
   log_verifier_key text not null
 );
 
+-- Every master key that has ever sealed in this store, by its id, which says nothing else about it. One that another took
+-- the place of never seals again.
+create table master_key (
+  id        text primary key check (id ~ '^[0-9a-f]{8}$'),
+  since     timestamptz not null,
+  until     timestamptz,
+  -- From here on nothing was left that it had sealed.
+  unused_at timestamptz,
+  check (unused_at is null or until is not null)
+);
+create unique index master_key_sealing on master_key ((true)) where until is null;
+
 -- Declared configuration: one row a version, whole. What a version leaves out does not exist in it.
 create table configuration_version (
   version    integer primary key check (version >= 1),
@@ -412,7 +424,8 @@ begin
   end if;
   if (old.session, old.grant_id, old.principal, old.number, old.digest) is distinct from
      (new.session, new.grant_id, new.principal, new.number, new.digest)
-     or (new.contents is not null and new.contents is distinct from old.contents) then
+     -- Behind the 65 bytes in which another master key wraps its key anew.
+     or (new.contents is not null and substr(new.contents, 66) is distinct from substr(old.contents, 66)) then
     raise exception 'whose a statement is and what it says never change' using errcode = 'check_violation';
   end if;
   return new;
