@@ -77,7 +77,12 @@ const isHeld = (path: string): Promise<boolean> =>
   new Promise((done, fail) => {
     const socket = connect({ path })
     socket.once('connect', () => done(true)).once('connect', () => socket.destroy())
-    socket.once('error', (error) => (nobody.includes(codeOf(error)) ? done(false) : fail(error)))
+    socket.once('error', (error) => {
+      // Whoever listened went away while we knocked; another may have come.
+      if (codeOf(error) === 'ECONNRESET') done(isHeld(path))
+      else if (nobody.includes(codeOf(error))) done(false)
+      else fail(error)
+    })
   })
 
 /** Nobody listens; there is nothing; it is an ordinary file, such as a copy is. */
