@@ -8,6 +8,7 @@ import { after, type GrantId, instant, type Millis } from '@tidegate/core'
 import {
   type Admission,
   type Authority,
+  type Foreseen,
   createMask,
   createGuards,
   createPostgresGateway,
@@ -41,6 +42,8 @@ const readOnly: GuardRules = { readOnly: true }
 const oneColumn: MaskRules = { columns: [{ names: ['filler', 'c1'], by: 'partial' }] }
 const users: Readonly<Record<string, User>> = {
   reader: { rules: readOnly },
+  // Comes again and again with one grant, as pools and tools do.
+  again: { rules: readOnly },
   writer: { rules: { requireWhere: true, denyStatements: ['DROP', 'TRUNCATE'] } },
   masked: { rules: readOnly, mask: oneColumn },
   searched: { rules: readOnly, mask: { ...oneColumn, detect: [{ kinds: ['email', 'card'], by: 'partial' }] } },
@@ -92,16 +95,23 @@ async function start(setup: GatewaySetup): Promise<Standing> {
   }
 }
 
-/** A grant and a principal for each session, as if each were somebody else's. */
+/** A grant and a principal for each session, as if each were somebody else's; but for who comes again and again. */
 function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
   let count = 0
   const key = randomBytes(32)
+  const over = new AbortController().signal
+  const leadOf = (user: string, number: number): Omit<Foreseen, 'over'> => ({
+    grant: `grt_${String(number).padStart(26, '0')}` satisfies GrantId,
+    principal: `user:${user}-${number}`,
+    target: { ...target, parameters: startupParameters(users[user]?.rules ?? {}) },
+    deadline: after(systemClock.now(), hour),
+  })
   const admit = (user: string): Admission => {
     const number = String(++count).padStart(26, '0')
-    const grant: GrantId = `grt_${number}`
-    const principal = `user:${user}-${count}`
     const started = systemClock.now()
     const { rules, mask } = users[user] ?? { rules: {} }
+    const lead = leadOf(user, user === 'again' ? 0 : count)
+    const { grant, principal } = lead
     const recorder = recorders.open({
       session: {
         session: `ses_${number}`,
@@ -118,10 +128,7 @@ function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, g
     return {
       outcome: 'admitted',
       session: `ses_${number}`,
-      grant,
-      principal,
-      target: { ...target, parameters: startupParameters(rules) },
-      deadline: after(started, hour),
+      ...lead,
       warnBeforeMs: 120_000,
       guard: guards.guardFor(rules),
       ...(mask && { mask: createMask(mask, { key }) }),
@@ -131,6 +138,7 @@ function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, g
   }
   return {
     lookup: async ({ user }) => (Object.hasOwn(users, user) ? verifier : undefined),
+    foresee: ({ user }) => (user === 'again' ? { ...leadOf(user, 0), over } : undefined),
     admit: async ({ user }) => admit(user),
   }
 }

@@ -28,7 +28,7 @@ export type GatewayStand = {
   readonly gateway: Middle
   readonly sides: readonly Side[]
   /** At the gateway, by the names that it knows. */
-  readonly asUser: (user: 'reader' | 'masked' | 'searched') => Login
+  readonly asUser: (user: 'reader' | 'again' | 'masked' | 'searched') => Login
   /** Absent: not on this machine. */
   readonly pgbench: Program | undefined
   readonly psql: Program | undefined

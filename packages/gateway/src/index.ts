@@ -53,6 +53,7 @@ export type {
   Approve,
   Authority,
   ClientFacts,
+  Foreseen,
   GatewayPorts,
   GatewaySettings,
   Login,

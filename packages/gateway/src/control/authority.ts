@@ -2,7 +2,15 @@
 
 import { formatInstant, type GrantId, type Instant, isId, makeId } from '@tidegate/core'
 import type { Guards } from '../guard/guard.ts'
-import type { Admission, Authority, ClientFacts, Login, Turned } from '../postgres/shell/ports.ts'
+import type {
+  Admission,
+  Authority,
+  ClientFacts,
+  Foreseen,
+  Login,
+  TargetLogin,
+  Turned,
+} from '../postgres/shell/ports.ts'
 import type { Recorder, Recorders } from '../recording/write/recorder.ts'
 import type { Opened, Release } from './contract.ts'
 import { codeOf } from './control-plane.ts'
@@ -27,7 +35,7 @@ export type AuthorityDeps = {
   readonly random: (count: number) => Uint8Array
   readonly register: Pick<Register, 'get'>
   readonly questions: Pick<Questions, 'ask'>
-  readonly logins: Pick<Logins, 'of' | 'forget'>
+  readonly logins: Pick<Logins, 'of' | 'known' | 'forget'>
   readonly sessions: Pick<Sessions, 'admit'>
   readonly reports: Pick<Reports, 'isFull'>
   readonly statements: Pick<Statements, 'approveIn'>
@@ -55,6 +63,7 @@ export function createAuthority(deps: AuthorityDeps): Authority {
       return (register.get(user) ?? (await askAbout(user)))?.facts.verifier
     },
     renewed: async ({ user }) => (await askAbout(user))?.facts.verifier,
+    foresee: (login) => (isFresh() ? foresee(deps, login) : undefined),
     async admit(login, client) {
       checkFresh()
       const grant = register.get(login.user)
@@ -86,6 +95,22 @@ function problemOf({ now, reports }: AuthorityDeps, { facts, expiresAt }: LiveGr
   }
   if (reports.isFull()) return 'this gateway has too much to report to the control plane; try again later'
   return undefined
+}
+
+/** What is known of a grant that someone was let in with before, while nothing but its end has changed. */
+function foresee(deps: AuthorityDeps, login: Login): Foreseen | undefined {
+  const grant = deps.register.get(login.user)
+  if (grant === undefined || problemOf(deps, grant, login) !== undefined) return undefined
+  const known = deps.logins.known(grant)
+  if (known === undefined || known.release.rules !== grant.facts.rules) return undefined
+  const restrained = restrain(deps, known.release)
+  if (restrained.outcome === 'unusable') return undefined
+  return {
+    ...ownerOf(grant),
+    target: targetOf(login, known.release, restrained.restraint),
+    deadline: grant.expiresAt,
+    over: known.over,
+  }
 }
 
 /** The recording is found by this time too, so it is when the session was admitted, and not when it opened. */
@@ -163,24 +188,32 @@ type Letting = Coming & Entering & { readonly release: Release; readonly restrai
 
 function admissionOf(deps: AuthorityDeps, letting: Letting): Admission {
   const { grant, opened, admitted, release, restraint, login } = letting
-  const { host, port, user, secret, tls, ca, recording } = release
-  const { guard, caps, mask, parameters } = restraint
+  const { guard, caps, mask } = restraint
   const tally = createTally()
   return {
     outcome: 'admitted',
     session: opened.session,
-    grant: grant.facts.grant as GrantId,
-    principal: grant.facts.principal,
-    target: { host, port, database: login.database, user, secret, tls, parameters, ...(ca !== undefined && { ca }) },
+    ...ownerOf(grant),
+    target: targetOf(login, release, restraint),
     deadline: deps.register.get(grant.facts.grant)?.expiresAt ?? grant.expiresAt,
     warnBeforeMs: grant.facts.warnBeforeSeconds * 1_000,
     ...(guard && { guard: tally.watching(guard) }),
     ...(caps && { caps }),
     ...(mask && { mask }),
     recorder: admitted.recordedBy({ recorder: recorderFor(deps, letting), tally }),
-    whenRecorderFails: recording.whenItFails,
+    whenRecorderFails: release.recording.whenItFails,
     approve: deps.statements.approveIn(opened.session),
   }
+}
+
+const ownerOf = ({ facts }: LiveGrant): Pick<Admission, 'grant' | 'principal'> => ({
+  grant: facts.grant as GrantId,
+  principal: facts.principal,
+})
+
+function targetOf({ database }: Login, release: Release, { parameters }: Restraint): TargetLogin {
+  const { host, port, user, secret, tls, ca } = release
+  return { host, port, database, user, secret, tls, parameters, ...(ca !== undefined && { ca }) }
 }
 
 function recorderFor({ recorders, gateway }: AuthorityDeps, { grant, opened, admitted, release }: Letting): Recorder {

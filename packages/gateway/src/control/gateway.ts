@@ -106,6 +106,7 @@ async function listen(options: GatewayOptions, { clock, identity, inside }: Hous
     authority: {
       lookup: async (...asked: Parameters<Authority['lookup']>) => authority().lookup(...asked),
       renewed: async (login: Login) => authority().renewed?.(login),
+      foresee: (login: Login) => inside()?.authority.foresee?.(login),
       admit: async (...asked: Parameters<Authority['admit']>) => authority().admit(...asked),
     },
     clock,

@@ -173,7 +173,11 @@ function obey(answer: SyncAnswer, obeying: Obeying): void {
     sessions.endGrant(grant, reason)
   }
   for (const { facts, expiresAt } of moved) sessions.moveGrant(facts.grant, expiresAt)
-  for (const told of answer.grants) sessions.endOthers(told, otherRules)
+  for (const told of answer.grants) {
+    sessions.endOthers(told, otherRules)
+    const grant = register.get(told.grant)
+    if (grant !== undefined) logins.forgetOthers(grant)
+  }
   views.take(answer.views ?? [])
   forgetting.take(answer.forget ?? [])
   for (const { session, reason } of answer.kill) {

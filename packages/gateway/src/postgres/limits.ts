@@ -23,6 +23,13 @@ export const postgresLimits = {
   scramIterations: 1_000_000,
   /** Logins at targets whose keys are remembered, in each of two generations. */
   rememberedKeys: 512,
+  /** How long a connection to a target that was opened ahead waits for the proof of its client. */
+  aheadMs: 2_000,
+  /** How long a proof is good for one connection that is opened ahead. */
+  creditMs: 60_000,
+  /** Such proofs of one login from one address, and the logins and addresses that they are remembered of. */
+  creditsEach: 16,
+  creditOwners: 1_000,
   /** How long a client may take to read why it is sent away, and a target to let go. */
   farewellMs: 1_000,
   /** A message that is half sent when the session ends may be finished for so long, so that the reason can follow. */

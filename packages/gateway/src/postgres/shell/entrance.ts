@@ -7,6 +7,7 @@ import type { MakeKeys } from '../scram/keys.ts'
 import type { Budget } from '../wire/framer.ts'
 import { protocol } from '../wire/startup.ts'
 import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../wire/write.ts'
+import type { Ahead, Early } from './ahead.ts'
 import { askTarget } from './ask-target.ts'
 import type { Departures } from './departures.ts'
 import { turnAway } from './greeting.ts'
@@ -22,11 +23,14 @@ export type Entrance = {
   readonly login: Login
   readonly facts: ClientFacts
   readonly admission: Admission
+  /** Absent: nothing was opened ahead. */
+  readonly early: Early | undefined
   /** Aborted when the client leaves. */
   readonly signal: AbortSignal
 }
 
 type House = {
+  readonly ahead: Ahead
   readonly ports: GatewayPorts
   readonly registry: Registry
   readonly budget: Budget
@@ -36,15 +40,16 @@ type House = {
 
 /** @throws HandshakeError when it does not come to a session; the client has been told, and nothing is left open */
 export async function enter(entrance: Entrance, house: House): Promise<void> {
-  const { client, admission } = entrance
+  const { client, admission, early } = entrance
   const { ports, registry } = house
-  const full = registry.reserve(admission)
+  const opening = early?.take(admission)
+  const full = opening === undefined ? registry.reserve(admission) : undefined
   if (full !== undefined) {
     await admission.recorder.end()
     return turnAway(client, '53300', full)
   }
   try {
-    const target = await reachTarget(entrance, house)
+    const target = await reachTarget(entrance, house, opening)
     open(entrance, house, { target, mask: await openMask(entrance, ports, target) })
   } catch (error) {
     registry.release(admission)
@@ -53,9 +58,16 @@ export async function enter(entrance: Entrance, house: House): Promise<void> {
   }
 }
 
+/** `undefined`: nothing was opened ahead, or nothing that is of use. */
+type Opening = ReturnType<Early['take']>
+
 type Reached = { readonly target: OpenTarget; readonly mask: SessionMask | undefined }
 
-function open(entrance: Entrance, { ports, registry, budget, departures }: House, { target, mask }: Reached): void {
+function open(
+  entrance: Entrance,
+  { ports, registry, budget, departures, ahead }: House,
+  { target, mask }: Reached,
+): void {
   const { client, chosen, login, facts, admission } = entrance
   const { clock, random } = ports
   const processId = registry.freeProcessId(random)
@@ -63,11 +75,13 @@ function open(entrance: Entrance, { ports, registry, budget, departures }: House
   client.write(welcome(target, { processId, key }))
   const session = openSession({ admission, login, facts, client, target, clock, budget, departures, mask })
   registry.add(session, { processId, key })
+  ahead.opened({ login, address: facts.address })
   ports.opened?.(session)
 }
 
-async function reachTarget({ client, chosen, admission, signal }: Entrance, house: House): Promise<OpenTarget> {
-  const target = await loggedIn({ client, chosen, admission, signal }, house)
+async function reachTarget(entrance: Entrance, house: House, opening: Opening): Promise<OpenTarget> {
+  const { client, signal } = entrance
+  const target = (await opening) ?? (await loggedIn(entrance, house))
   const problem = target.parameters.map(({ name, value }) => readingProblem(name, value)).find(Boolean)
   if (problem === undefined && !client.destroyed && !signal.aborted) return target
   target.socket.destroy()

@@ -6,6 +6,7 @@ import type { GrantId } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
 import { createKeyRing } from '../scram/keys.ts'
 import { createBudget } from '../wire/framer.ts'
+import { createAhead } from './ahead.ts'
 import { createDepartures } from './departures.ts'
 import { createVisits } from './visit.ts'
 import { type GatewayPorts, type GatewaySettings, type PostgresSession, type Reason, sessionLimits } from './ports.ts'
@@ -33,6 +34,7 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
   const room = createWaitingRoom(limits)
   const tls = settings.tls && createServerTls(settings.tls)
   const departures = createDepartures()
+  const keysOf = createKeyRing(postgresLimits.rememberedKeys)
   const visits = createVisits({
     ports,
     settings,
@@ -41,7 +43,8 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     room,
     tls,
     budget: createBudget(postgresLimits.gatheredSizeBytes),
-    keysOf: createKeyRing(postgresLimits.rememberedKeys),
+    keysOf,
+    ahead: createAhead({ ports, places: registry, keysOf }),
     departures,
   })
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, visits.receive)

@@ -19,6 +19,8 @@ import type { Authority, Login } from './ports.ts'
 export type LoggedIn = Extract<StartupChoice, { outcome: 'taken' }>
 
 type LoginConfig = {
+  /** Told what the client wants before it has proved anything. */
+  readonly coming: (choice: LoggedIn) => void
   readonly lookup: Authority['lookup']
   readonly renewed: NonNullable<Authority['renewed']>
   readonly random: (count: number) => Uint8Array
@@ -40,6 +42,7 @@ export async function logClientIn(greeting: Greeting, config: LoginConfig): Prom
     ...(overTls && config.binding !== undefined && { binding: config.binding }),
   })
   const { user, database } = choice
+  config.coming(choice)
   await exchange({ socket, packets, scram, user, renewed: () => config.renewed({ user, database }) })
   return choice
 }

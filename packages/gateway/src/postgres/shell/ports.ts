@@ -19,6 +19,11 @@ export type Authority = {
    * is tried. Absent: there are never newer ones.
    */
   readonly renewed?: (login: Login) => Promise<string | undefined>
+  /**
+   * Where this login would lead, by what is known here and without telling anyone: a guess that admits nobody. Absent, or
+   * `undefined`: nothing is opened before the password was right.
+   */
+  readonly foresee?: (login: Login) => Foreseen | undefined
   /** Asked once the password was right. */
   readonly admit: (login: Login, client: ClientFacts) => Promise<Admission | Turned>
 }
@@ -58,6 +63,11 @@ export type Admission = {
   readonly whenRecorderFails: 'end' | 'go-on'
   /** Absent: what needs an approver is refused. */
   readonly approve?: Approve
+}
+
+export type Foreseen = Pick<Admission, 'grant' | 'principal' | 'target' | 'deadline'> & {
+  /** Aborted when it holds no longer. */
+  readonly over: AbortSignal
 }
 
 export type TargetLogin = {

@@ -5,11 +5,12 @@ import { after, type Millis } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
 import type { MakeKeys } from '../scram/keys.ts'
 import type { Budget } from '../wire/framer.ts'
+import type { Ahead, Early } from './ahead.ts'
 import type { Departures } from './departures.ts'
 import { type Entrance, enter } from './entrance.ts'
 import { type Greeting, greet, TurnedAway, turnAway } from './greeting.ts'
-import { logClientIn } from './login.ts'
-import type { Authority, ClientFacts, GatewayPorts, GatewaySettings, SessionLimits } from './ports.ts'
+import { logClientIn, type LoggedIn } from './login.ts'
+import type { Admission, Authority, ClientFacts, GatewayPorts, GatewaySettings, SessionLimits } from './ports.ts'
 import type { Registry } from './registry.ts'
 import type { ServerTls } from './tls.ts'
 import type { Visitor, WaitingRoom } from './waiting-room.ts'
@@ -19,6 +20,7 @@ type VisitConfig = {
   readonly settings: GatewaySettings
   readonly limits: SessionLimits
   readonly registry: Registry
+  readonly ahead: Ahead
   readonly room: WaitingRoom
   readonly tls: ServerTls | undefined
   readonly budget: Budget
@@ -70,8 +72,7 @@ export function createVisits(config: VisitConfig): Visits {
 }
 
 async function receive(config: VisitConfig, visitor: Visitor, signal: AbortSignal): Promise<void> {
-  const { ports, settings, registry, tls } = config
-  const { authority, random } = ports
+  const { settings, registry, tls } = config
   const { socket: plain, address } = visitor
   const greeting = await greet(plain, { tls, mustEncrypt: !mayBePlain(settings.plain, address) })
   const { packet, socket } = greeting
@@ -82,17 +83,37 @@ async function receive(config: VisitConfig, visitor: Visitor, signal: AbortSigna
     return
   }
   visitor.progress = 1
+  let early: Early | undefined
+  const beginEarly = ({ user, database, forTarget: parameters }: LoggedIn): void => {
+    early = config.ahead.begin({ login: { user, database }, address, parameters, signal })
+  }
+  try {
+    const chosen = await logIn(config, greeting, beginEarly)
+    visitor.progress = 2
+    const { user, database } = chosen
+    const proved = { client: socket, chosen, login: { user, database }, facts: factsOf(greeting, visitor, chosen) }
+    await enter({ ...proved, admission: await admit(config, proved), early, signal }, config)
+  } finally {
+    early?.drop()
+  }
+}
+
+type Coming = (choice: LoggedIn) => void
+
+function logIn({ ports, settings, tls }: VisitConfig, greeting: Greeting, coming: Coming): Promise<LoggedIn> {
+  const { authority, random } = ports
+  const { socket } = greeting
   const { mockSecret } = settings
   const lookup: Authority['lookup'] = (login) => asked(socket, () => authority.lookup(login))
   const renewed: Authority['renewed'] = (login) => asked(socket, async () => authority.renewed?.(login))
-  const chosen = await logClientIn(greeting, { lookup, renewed, random, mockSecret, binding: tls?.binding })
-  visitor.progress = 2
-  const login = { user: chosen.user, database: chosen.database }
-  const facts = factsOf(greeting, visitor, chosen.forTarget)
-  const admission = await asked(socket, () => authority.admit(login, facts))
-  if (admission.outcome === 'turned-away') return turnAway(socket, '28000', admission.reason)
-  const entrance: Entrance = { client: socket, chosen, login, facts, admission, signal }
-  await enter(entrance, config)
+  return logClientIn(greeting, { lookup, renewed, coming, random, mockSecret, binding: tls?.binding })
+}
+
+type Proved = Pick<Entrance, 'client' | 'login' | 'facts'>
+
+async function admit({ ports }: VisitConfig, { client, login, facts }: Proved): Promise<Admission> {
+  const admission = await asked(client, () => ports.authority.admit(login, facts))
+  return admission.outcome === 'admitted' ? admission : turnAway(client, '28000', admission.reason)
 }
 
 /** When nobody can say who may come in, nobody does. */
@@ -104,12 +125,8 @@ async function asked<T>(socket: Socket, question: () => Promise<T>): Promise<T> 
   }
 }
 
-function factsOf(
-  greeting: Greeting,
-  { address, socket }: Visitor,
-  parameters: ReadonlyMap<string, string>,
-): ClientFacts {
-  const applicationName = parameters.get('application_name') ?? ''
+function factsOf(greeting: Greeting, { address, socket }: Visitor, { forTarget }: LoggedIn): ClientFacts {
+  const applicationName = forTarget.get('application_name') ?? ''
   return { address, port: socket.remotePort ?? 0, tls: greeting.overTls, applicationName }
 }
 

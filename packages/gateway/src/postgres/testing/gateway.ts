@@ -7,7 +7,7 @@ import { withClient } from '../../../../../tests/support/clients.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../../tests/support/databases.ts'
 import { createPostgresGateway, type PostgresGateway } from '../shell/gateway.ts'
 import { systemClock } from '../shell/clock.ts'
-import type { Admission, GatewayPorts, GatewaySettings, PostgresSession } from '../shell/ports.ts'
+import type { Admission, Foreseen, GatewayPorts, GatewaySettings, PostgresSession } from '../shell/ports.ts'
 import { createMemoryRecorder, type MemoryRecorder } from './recorder.ts'
 
 export const testGrant = 'grt_00000000000000000000000001' as GrantId
@@ -39,6 +39,8 @@ export type TestGateway = {
 export type Wishes = {
   readonly admission?: Partial<Admission>
   readonly target?: Partial<Admission['target']>
+  /** Where it differs from what the admission then says. Absent: nothing is foreseen. */
+  readonly foreseen?: Partial<Foreseen>
   readonly settings?: Partial<GatewaySettings>
   readonly ports?: Partial<GatewayPorts>
 }
@@ -53,17 +55,22 @@ export async function startGatewayForTest(wishes: Wishes = {}): Promise<TestGate
   const logged: string[] = []
   const clock = wishes.ports?.clock ?? systemClock
 
-  const admit = (): Admission => {
-    const recorder = createMemoryRecorder()
-    recorders.push(recorder)
+  const lead = (): Omit<Foreseen, 'over'> => {
     const { host, port, user, password, database: name } = database.connection
     return {
-      outcome: 'admitted',
-      session: `ses_${recorders.length}`,
       grant: testGrant,
       principal: 'user:alice',
       target: { host, port, database: name, user, secret: password, tls: 'disable', ...wishes.target },
       deadline: after(clock.now(), 3_600_000 as Millis),
+    }
+  }
+  const admit = (): Admission => {
+    const recorder = createMemoryRecorder()
+    recorders.push(recorder)
+    return {
+      outcome: 'admitted',
+      session: `ses_${recorders.length}`,
+      ...lead(),
       warnBeforeMs: 120_000,
       recorder,
       whenRecorderFails: 'end',
@@ -75,6 +82,9 @@ export async function startGatewayForTest(wishes: Wishes = {}): Promise<TestGate
       authority: {
         lookup: async ({ user, database: wanted }) =>
           user === testUser.user && wanted === testUser.database ? verifier : undefined,
+        ...(wishes.foreseen && {
+          foresee: () => ({ ...lead(), over: new AbortController().signal, ...wishes.foreseen }),
+        }),
         admit: async () => admit(),
       },
       clock,

@@ -5,10 +5,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Client } from 'pg'
 import { onTestFinished } from 'vitest'
+import { createScramClient } from '../scram/client.ts'
 import { packetsOf, type TypedFrame } from '../shell/packets.ts'
 import { openTarget } from '../shell/target.ts'
-import { type BackendKey, readError, type ServerError } from '../wire/server-messages.ts'
-import { cancelRequest } from '../wire/write.ts'
+import { type BackendKey, readAuthentication, readError, type ServerError } from '../wire/server-messages.ts'
+import { cancelRequest, saslInitialResponse, saslResponse, startupMessage } from '../wire/write.ts'
 
 /** A message of a client, from its type and the parts of its body: numbers are 32 bits, strings end with a zero byte. */
 export function say(type: string, ...parts: readonly (number | string | Buffer)[]): Buffer {
@@ -109,6 +110,41 @@ export async function dial(to: Connection, parameters: Readonly<Record<string, s
   return lineOn(socket, { reset, ...(key && { key }) })
 }
 
+export type Knock = {
+  readonly line: Line
+  /** Gives the type of what comes of it: `R`, or `E`. */
+  readonly prove: (password?: string) => Promise<string>
+}
+
+/** Someone who has said who they are, as the application `knocking`, and has proved nothing. */
+export async function knock(socket: Socket, { user, database, password }: Connection): Promise<Knock> {
+  const line = lineOn(socket)
+  socket.write(startupMessage(new Map(Object.entries({ user, database, application_name: 'knocking' }))))
+  const asked = readAuthentication(await line.next())
+  const offered = asked?.step === 'sasl' ? asked.mechanisms : []
+  const prove = async (secret = password): Promise<string> => {
+    const scram = createScramClient({ secret, nonce: randomBytes(18).toString('base64'), offered, overTls: false })!
+    socket.write(saslInitialResponse(scram.mechanism, scram.first))
+    const challenge = readAuthentication(await line.next())
+    const step = await scram.final(challenge?.step === 'sasl-continue' ? challenge.data : '')
+    socket.write(saslResponse('message' in step ? step.message : ''))
+    return (await line.next()).type
+  }
+  return { line, prove }
+}
+
+/** Whose backend at the target a session has, once its client has proved itself. */
+export async function backendOf({ line }: Knock): Promise<number> {
+  await line.untilReady()
+  line.send(words.query('select pg_backend_pid()'))
+  const row = (await line.untilReady()).find(({ type }) => type === 'D')
+  return Number(row?.buffer.subarray(11).toString())
+}
+
+/** However it closes. */
+export const isClosed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => (socket.closed ? resolve() : socket.once('close', () => resolve())))
+
 /** A connection on which nothing has been said. */
 export async function ring({ host, port }: Pick<Connection, 'host' | 'port'>): Promise<Socket> {
   const socket = connect(port, host)
@@ -134,7 +170,7 @@ export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume()
   // However it closes: what is reset has said what it said.
-  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await isClosed(socket)
   return Buffer.concat(chunks)
 }
 
