@@ -36,16 +36,29 @@ const why = (message) =>
     .map((line) => `    ${line}`)
     .join('\n')
 
+const told = (file, { fullName, failureMessages }) =>
+  `${relative('.', file)}: ${fullName}\n${why(failureMessages.join('\n'))}`
+
 function failuresOf({ name, status, message, assertionResults }) {
-  const failures = assertionResults
-    .filter((assertion) => assertion.status === 'failed')
-    .map(({ fullName, failureMessages }) => `${relative('.', name)}: ${fullName}\n${why(failureMessages.join('\n'))}`)
-  if (failures.length > 0 || status !== 'failed') return failures
+  const failed = assertionResults.filter((assertion) => assertion.status === 'failed')
+  if (failed.length > 0 || status !== 'failed') return failed.map((assertion) => told(name, assertion))
   return [`${relative('.', name)} did not load\n${why(message)}`]
 }
 
+/** What passed when it was tried again says why it had not. */
+const passedLater = ({ name, assertionResults }) =>
+  assertionResults
+    .filter(({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0)
+    .map((assertion) => told(name, assertion))
+
+function list(heading, items) {
+  if (items.length > 0) console.log([heading, ...items].join('\n'))
+}
+
 const reports = reportPaths.map(read)
-for (const failure of reports.flatMap(({ testResults }) => testResults.flatMap(failuresOf))) console.log(failure)
+const files = reports.flatMap(({ testResults }) => testResults)
+list('Passed only when tried again:', files.flatMap(passedLater))
+list('Failed:', files.flatMap(failuresOf))
 
 const sum = (countOf) => reports.reduce((total, report) => total + countOf(report), 0)
 const counted = sum((report) => report.numFailedTests + unloadedOf(report))

@@ -89,7 +89,7 @@ test('an open for a role whose group is not there yet says how to make it', asyn
 })
 
 test('an open that waits for a lock on the target gives up in time', async () => {
-  const target = await openTarget({ harness, limits: { operationTimeoutMs: 400, maxConnections: 1 } })
+  const target = await openTarget({ harness, limits: { operationTimeoutMs: 3_000, maxConnections: 1 } })
   await target.connector.align()
   const blocker = new pg.Client({ connectionString: harness.superuserUrl })
   await blocker.connect()

@@ -107,7 +107,7 @@ export function targetOf(harness: Harness, wanted: Wanted): Target<PostgresConfi
     roles: wanted.roles ?? narrowAndWide,
     secret: wanted.secret ?? (async () => harness.admin.password),
     random: (count) => randomBytes(count),
-    limits: { connectTimeoutMs: 5_000, operationTimeoutMs: 20_000, maxConnections: 4, ...wanted.limits },
+    limits: { connectTimeoutMs: 20_000, operationTimeoutMs: 60_000, maxConnections: 4, ...wanted.limits },
   }
 }
 

@@ -49,7 +49,7 @@ test('a store that does not answer is given up, with the whole change, and the c
   const { database } = await storeForTest()
   const proxy = await startProxyForTest(clusterOf('store'))
   const url = secretUrlOf({ ...database.connection, host: proxy.host, port: proxy.port })
-  const limits = { maxConnections: 1, connectTimeoutMs: 5_000, statementTimeoutMs: 200 }
+  const limits = { maxConnections: 1, connectTimeoutMs: 20_000, statementTimeoutMs: 2_000 }
   const db = createDatabase(createPool({ url, ...limits, log: createLogger('silent') }))
   onTestFinished(() => db.destroy())
   const { rows: before } = await sql`select pg_backend_pid() as pid`.execute(db)

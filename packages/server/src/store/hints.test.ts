@@ -138,7 +138,7 @@ test('a connection that has fallen silent is made anew, and a stop does not wait
   const proxy = await startProxyForTest(clusterOf('store'))
   const url = secretUrlOf({ ...store.database.connection, host: proxy.host, port: proxy.port })
   const silent = proxy.holdRequest('select 1')
-  const hints = listenForHints({ url, log: createLogger('silent'), keys: [], heard: hear, beatMs: 100 })
+  const hints = listenForHints({ url, log: createLogger('silent'), keys: [], heard: hear, beatMs: 1_000 })
   onTestFinished(() => hints.stop())
   await silent
   await until(2)
