@@ -1,7 +1,10 @@
 /** The store goes away in the middle of things: callers are told, nothing is done by halves, and it goes on afterwards. */
 
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createLogger, loadSettings, startServer } from '@tidegate/server'
@@ -175,3 +178,23 @@ test.each([1, 2, 3])(
     await again.stop()
   },
 )
+
+test('a first start whose address is in use gives no way in away: the next one shows them', async () => {
+  const dataDir = join(scratchFolder(), 'data')
+  const settingsAt = (listen: string) => loadSettings({ TIDEGATE_DATA: dataDir, TIDEGATE_LISTEN: listen }, undefined)
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const start = { env: {}, logger: createLogger('silent') }
+  const inVain = startServer({ ...start, settings: await settingsAt(`127.0.0.1:${port}`) })
+  await expect(inVain).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  taken.close()
+  const server = await startServer({ ...start, settings: await settingsAt('127.0.0.1:0') })
+  const { url, firstToken: token = '', firstLink } = server
+  expect((await send(url, { path: '/v1/me', token })).status).toBe(200)
+  expect(firstLink).toMatch(/#tdi_/)
+  await server.stop()
+  const again = await startServer({ ...start, settings: await settingsAt('127.0.0.1:0') })
+  await again.stop()
+  expect([again.firstToken, again.firstLink]).toEqual([undefined, undefined])
+})

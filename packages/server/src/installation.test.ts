@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { days } from '@tidegate/core'
 import { expect, test } from 'vitest'
-import { hashToken } from './identity/tokens.ts'
 import { openInstallation } from './installation.ts'
 import type { OneKey } from './secrets/keys.ts'
 import { createMasterKey, makeKey } from './secrets/keys.ts'
@@ -10,24 +8,21 @@ import { connect, storeForTest } from './testing/store.ts'
 
 const newKey = (): OneKey => makeKey(randomBytes(32))
 
-test('the first start makes the log’s key and a token; the second reads the key back and has no token', async () => {
+test('the first start makes the log’s key; the second reads it back', async () => {
   const store = await storeForTest()
   const key = createMasterKey([newKey()])
   const first = await openInstallation({ ...store, key })
-  expect(first.firstToken).toMatch(/^tdg_[A-Za-z0-9_-]{43}$/)
   const second = await openInstallation({ ...store, key })
-  expect(second.firstToken).toBeUndefined()
   expect(second.signer.vkey).toBe(first.signer.vkey)
   expect(first.signer.vkey).toMatch(/^tidegate\/[0-9a-f]{16}\+/)
 })
 
-test('many first starts at once are one: one key, one token, one entry', async () => {
+test('many first starts at once are one: one key, one entry', async () => {
   const store = await storeForTest()
   const key = createMasterKey([newKey()])
   const others = Array.from({ length: 4 }, () => connect(store.database))
   const started = await Promise.all([store.db, ...others].map((db) => openInstallation({ ...store, db, key })))
   expect(new Set(started.map(({ signer }) => signer.vkey)).size).toBe(1)
-  expect(started.filter(({ firstToken }) => firstToken !== undefined)).toHaveLength(1)
   expect(await store.db.selectFrom('auditEntry').select('type').execute()).toEqual([{ type: 'installation.created' }])
   await Promise.all(others.map((db) => db.destroy()))
 })
@@ -42,14 +37,10 @@ test('another master key is refused, and changes nothing', async () => {
   expect((await openInstallation({ ...store, key })).signer.vkey).toBe(signer.vkey)
 })
 
-test('the store holds the token as a hash and the log’s key sealed, and neither in clear', async () => {
+test('the store holds the log’s key sealed, and not in clear', async () => {
   const store = await storeForTest()
-  const { firstToken } = await openInstallation({ ...store, key: createMasterKey([newKey()]) })
-  const token = await store.db.selectFrom('apiToken').selectAll().executeTakeFirstOrThrow()
-  expect(token.hash.equals(hashToken(firstToken!))).toBe(true)
-  expect(token).toMatchObject({ principal: 'user:admin', revokedAt: null, expiresAt: token.createdAt + days(90) })
+  await openInstallation({ ...store, key: createMasterKey([newKey()]) })
   const row = await store.db.selectFrom('installation').selectAll().executeTakeFirstOrThrow()
-  expect(JSON.stringify({ token, row })).not.toContain(firstToken)
   // An Ed25519 key in PKCS #8 begins with these bytes.
   const pkcs8 = Buffer.from('302e020100300506032b657004220420', 'hex')
   expect(row.logSigningKey.includes(pkcs8)).toBe(false)

@@ -1,17 +1,12 @@
 /**
- * What is made once for a store: the key check, the log's signing key, and the first administrator. On every later
- * start the same function reads it back, refuses keys that do not open all that is sealed, and lets a new one take the
- * place of the one before.
+ * What is made once for a store: the key check and the log's signing key. On every later start the same function reads
+ * it back, refuses keys that do not open all that is sealed, and lets a new one take the place of the one before.
  */
 
 import type { SignerKey } from '@tidegate/audit'
 import { generateSignerKey, openSignerKey } from '@tidegate/audit'
-import { after, days, principalKey } from '@tidegate/core'
 import { sql } from 'kysely'
-import { firstAdministrator } from './identity/principals.ts'
-import { hashToken, makeToken } from './identity/tokens.ts'
 import type { Runtime } from './runtime.ts'
-import { newId } from './runtime.ts'
 import { open, seal } from './secrets/envelope.ts'
 import type { KeyId, MasterKey } from './secrets/keys.ts'
 import { countSealed, storeKey } from './secrets/reseal.ts'
@@ -23,15 +18,10 @@ import type { Database } from './store/database.ts'
 import { instantParam } from './store/database.ts'
 import { keysOfServers } from './store/hints.ts'
 
-export type Installation = {
-  readonly signer: SignerKey
-  /** Shown once, at the first start. Absent on every later one. */
-  readonly firstToken?: string
-}
+export type Installation = { readonly signer: SignerKey }
 
 const known = Buffer.from('tidegate')
 const installationLock = 7_243_006
-const firstTokenLasts = days(90)
 
 type Deps = { readonly db: Database; readonly runtime: Runtime; readonly key: MasterKey }
 
@@ -112,18 +102,6 @@ async function create(unit: Unit, key: MasterKey): Promise<Installation> {
     .execute()
   const at = instantParam(now)
   await tx.insertInto('masterKey').values({ id: key.sealing().id, since: at, until: null, unusedAt: null }).execute()
-  const firstToken = makeToken(runtime.random)
-  await tx
-    .insertInto('apiToken')
-    .values({
-      id: newId(runtime, 'token'),
-      principal: principalKey(firstAdministrator),
-      hash: hashToken(firstToken),
-      createdAt: instantParam(now),
-      expiresAt: instantParam(after(now, firstTokenLasts)),
-      revokedAt: null,
-    })
-    .execute()
   unit.record({ type: 'installation.created', at: now, fields: {} })
-  return { signer: openSignerKey({ name: origin, secretPkcs8 }), firstToken }
+  return { signer: openSignerKey({ name: origin, secretPkcs8 }) }
 }

@@ -20,13 +20,13 @@ import { createApp } from './http/app.ts'
 import { closingOf } from './http/closing.ts'
 import { createIdentity } from './identity/create-identity.ts'
 import { createHashing } from './identity/local/hashing.ts'
-import { invitationUrl, inviteFirstAdministrator } from './identity/local/invitations.ts'
+import { areToBeGiven, takeFirstWaysIn } from './identity/first-ways-in.ts'
+import { invitationUrl } from './identity/local/invitations.ts'
 import { localLimits } from './identity/local/limits.ts'
 import { createProviders } from './identity/people/provider.ts'
 import { createIssuerKeys } from './identity/services/issuer-keys.ts'
 import { findPrincipals } from './identity/principals.ts'
 import { openInstallation } from './installation.ts'
-import type { Installation } from './installation.ts'
 import { createSequencer, sequencerBatch } from './log/sequencer.ts'
 import type { Services } from './operations/handler.ts'
 import { reconcilerLimits } from './reconciler/limits.ts'
@@ -74,7 +74,7 @@ export type RunningServer = {
   readonly url: string
   /** Of the audit log: what verifiers need. */
   readonly verifierKey: string
-  /** Only at the first start on a store. */
+  /** Only at the first start on a store that came to listen. */
   readonly firstToken?: string
   /** By which the first administrator makes an account, once. */
   readonly firstLink?: string
@@ -138,6 +138,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   const app = await openApp(options, { services, gatewayDb, key, isReady: () => ready })
   reached = () => urlOf(app, settings)
   const closeApp = closingOf(app)
+  const isFirst = await areToBeGiven(services)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
   const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
   const inBackground = options.background !== false
@@ -167,7 +168,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
     drain: drainer({ reconciler, integrate: sequencer.integrate, keepKeys }),
     lost: store.lost.then(({ message }) => message),
     inviteGateway: (id) => inviteOne(services, id),
-    ...(await firstWaysIn(services, installation)),
+    ...(isFirst && (await firstWaysIn(services))),
   }
 }
 
@@ -257,13 +258,10 @@ function startBackground({ url, logger, keys, key, ...hearing }: Background): Hi
 }
 
 /** What is printed at the first start. */
-async function firstWaysIn(
-  services: Services,
-  { firstToken }: Installation,
-): Promise<Pick<RunningServer, 'firstToken' | 'firstLink'>> {
-  const invited = await inviteFirstAdministrator(services, { isFirst: firstToken !== undefined })
-  if (firstToken === undefined || !invited) return {}
-  return { firstToken, firstLink: invitationUrl(services.publicUrl(), invited.secret) }
+async function firstWaysIn(services: Services): Promise<Pick<RunningServer, 'firstToken' | 'firstLink'>> {
+  const given = await takeFirstWaysIn(services)
+  if (!given) return {}
+  return { firstToken: given.token, firstLink: invitationUrl(services.publicUrl(), given.invitation) }
 }
 
 function sequencingLoop(integrate: () => Promise<number>, { now }: Runtime, log: Logger): Loop {

@@ -20,6 +20,7 @@ export type Tables = IdentityTables &
       logOrigin: string
       logSigningKey: Buffer
       logVerifierKey: string
+      waysInGivenAt: Time | null
     }
     masterKey: { id: string; since: Time; until: MaybeTime; unusedAt: MaybeTime }
     configurationVersion: {

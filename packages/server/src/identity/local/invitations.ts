@@ -2,12 +2,9 @@
 
 import type { Instant, Millis } from '@tidegate/core'
 import { after, formatInstant, instant } from '@tidegate/core'
-import type { Runtime } from '../../runtime.ts'
 import type { Unit } from '../../store/change.ts'
-import { change } from '../../store/change.ts'
-import type { Database, Reader } from '../../store/database.ts'
+import type { Reader } from '../../store/database.ts'
 import { boundInstant, instantParam } from '../../store/database.ts'
-import { firstAdministrator } from '../principals.ts'
 import { hashToken } from '../tokens.ts'
 import { localLimits } from './limits.ts'
 
@@ -66,20 +63,11 @@ export async function lockInvitation({ tx, now }: Unit, secret: string): Promise
 export const useInvitation = async ({ tx }: Unit, secret: string): Promise<void> =>
   void (await tx.deleteFrom('invitation').where('hash', '=', hashToken(secret)).execute())
 
-type Deps = { readonly db: Database; readonly runtime: Runtime }
-
-/**
- * At each start: what was printed at an earlier one and lies around in a terminal is good no longer. Servers that start
- * together on a new store are one start: one of them prints the link, and the others leave it alone.
- */
-export const inviteFirstAdministrator = (deps: Deps, { isFirst }: { isFirst: boolean }): Promise<Invited | undefined> =>
-  change(deps, async (unit) => {
-    const together = instant(unit.now - localLimits.startTogether)
-    await unit.tx
-      .deleteFrom('invitation')
-      .where('printed', '=', true)
-      .where('createdAt', '<', boundInstant(together))
-      .execute()
-    if (!isFirst) return undefined
-    return invite(unit, { user: firstAdministrator.id, lasts: localLimits.firstInvitation })
-  })
+export async function forgetPrinted({ tx, now }: Unit): Promise<void> {
+  const together = instant(now - localLimits.startTogether)
+  await tx
+    .deleteFrom('invitation')
+    .where('printed', '=', true)
+    .where('createdAt', '<', boundInstant(together))
+    .execute()
+}

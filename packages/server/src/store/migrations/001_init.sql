@@ -8,7 +8,9 @@ create table installation (
   key_check      bytea not null,
   log_origin     text not null,
   log_signing_key bytea not null, -- Ed25519 seed, sealed
-  log_verifier_key text not null
+  log_verifier_key text not null,
+  -- To the first administrator, by the first server that listened.
+  ways_in_given_at timestamptz
 );
 
 -- Every master key that has ever sealed in this store, by its id, which says nothing else about it. One that another took
