@@ -1,6 +1,6 @@
 /**
- * What a target says, read into memory that is used again. A stream makes memory for each chunk, and the collector takes
- * it away: for a short answer that is more work than the answer.
+ * What either side says, read into memory that is used again. A stream makes memory for each chunk, and the collector
+ * takes it away: for a short message that is more work than the message.
  */
 
 import type { OnReadOpts, Socket } from 'node:net'
@@ -12,8 +12,8 @@ export type Listener = {
   readonly hear: (chunk: Buffer) => void
   /** Somebody still has the bytes of the last chunk, and will write them. */
   readonly needsThem: () => boolean
-  /** Nothing is expected of the target: as little memory as may be is held for it. */
-  readonly isIdle: () => boolean
+  /** After a chunk of so many bytes, no more than a little is expected: as little memory as may be is held for it. */
+  readonly isIdle: (sizeBytes: number) => boolean
 }
 
 export type Reads = {
@@ -39,7 +39,7 @@ export function createReads(stream: () => Socket): Reads {
           return socket.push(Buffer.from(chunk))
         }
         listener.hear(chunk)
-        const wanted = listener.isIdle() ? limits.readSizeBytes : roomAfter(sizeBytes, length)
+        const wanted = listener.isIdle(sizeBytes) ? limits.readSizeBytes : roomAfter(sizeBytes, length)
         if (wanted !== length || listener.needsThem()) memory = Buffer.allocUnsafeSlow(wanted)
         return true
       },

@@ -11,7 +11,9 @@ import type { Dialogue } from '../session/dialogue.ts'
 import { clientViolation, type Question, targetViolation, type Verdict } from '../session/state.ts'
 import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.ts'
 import { type Report, terminate } from '../wire/write.ts'
+import { readAccepted } from './accepted-reads.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
+import { createReads } from './reads.ts'
 import type { OpenTarget } from './target.ts'
 
 type RelayConfig = {
@@ -50,6 +52,8 @@ const readServerRules = rulesOf(readServerMessages)
 
 type Step = 'go-on' | 'stop'
 
+const nothing: Buffer = Buffer.alloc(0)
+
 type State = RelayConfig & {
   readonly fromClient: Framer
   readonly fromServer: Framer
@@ -86,19 +90,7 @@ export function startRelay(config: RelayConfig): Relay {
     closed: false,
     boundary: undefined,
   }
-  const ease = (): void => goOn(state)
-  const hear = (chunk: Buffer): void => orEnd(state, () => hearTarget(state, chunk))
-  config.listen({
-    hear,
-    // Whoever reads rows may keep a part of one.
-    needsThem: () => readsRows || client.writableLength > 0 || state.fromServer.aheadBytes() > 0,
-    isIdle: () => !state.dialogue.isBusy(),
-  })
-  client
-    .on('data', (chunk: Buffer) => orEnd(state, () => hearClient(state, chunk)))
-    .on('drain', ease)
-    .resume()
-  target.on('data', hear).on('drain', ease).resume()
+  listen(state)
   return {
     tell: (message) => atBoundary(state, () => void client.write(message)),
     settle: (verdict) => settle(state, verdict),
@@ -114,10 +106,36 @@ export function startRelay(config: RelayConfig): Relay {
   }
 }
 
+function listen(state: State): void {
+  const { client, target, readsRows } = state
+  const ease = (): void => goOn(state)
+  const fromTarget = (chunk: Buffer): void => orEnd(state, hearTarget, chunk)
+  state.listen({
+    hear: fromTarget,
+    // Whoever reads rows may keep a part of one.
+    needsThem: () => readsRows || client.writableLength > 0 || state.fromServer.aheadBytes() > 0,
+    isIdle: () => !state.dialogue.isBusy(),
+  })
+  const fromClient = (chunk: Buffer): void => orEnd(state, hearClient, chunk)
+  const reads = createReads(() => client)
+  if (readAccepted(client, reads.onread)) {
+    reads.listen({
+      hear: fromClient,
+      needsThem: () => isHolding(state) || target.writableLength > 0 || state.fromClient.aheadBytes() > 0,
+      isIdle: (sizeBytes) => sizeBytes < limits.readSizeBytes,
+    })
+  }
+  client.on('data', fromClient).on('drain', ease).resume()
+  target.on('data', fromTarget).on('drain', ease).resume()
+}
+
+/** The client's message that the framer is at is still to be dealt with. */
+const isHolding = ({ held, asking }: State): boolean => held !== undefined || asking
+
 /** A fault of ours is the end of its session, and of no other. */
-function orEnd(state: State, work: () => void): void {
+function orEnd(state: State, work: (state: State, chunk: Buffer) => void, chunk = nothing): void {
   try {
-    work()
+    work(state, chunk)
   } catch {
     state.onEnd({ severity: 'FATAL', sqlstate: 'XX000', message: 'the gateway failed in this session' })
   }
@@ -136,12 +154,14 @@ const mayTake = ({ asking, pressed, target }: State): boolean => !asking && !pre
 
 /** Something that kept the client's messages back is over. */
 function goOn(state: State): void {
-  orEnd(state, () => {
-    state.dialogue.moveOn()
-    const isWaiting = state.held !== undefined || state.fromClient.aheadBytes() > 0
-    if (!state.deaf && isWaiting && mayTake(state)) pumpClient(state)
-    balance(state)
-  })
+  orEnd(state, carryOn)
+}
+
+function carryOn(state: State): void {
+  state.dialogue.moveOn()
+  const isWaiting = state.held !== undefined || state.fromClient.aheadBytes() > 0
+  if (!state.deaf && isWaiting && mayTake(state)) pumpClient(state)
+  balance(state)
 }
 
 const goodbye = terminate()
