@@ -99,6 +99,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
+  const made = await make(options, store)
+  const { app, present, services, feed, views, reconciler, sequencing, keys } = made
+  const { settings, logger } = options
+  present.url = () => urlOf(app, settings)
+  const closeApp = closingOf(app)
+  const isFirst = await areToBeGiven(services)
+  await app.listen({ host: settings.listen.host, port: settings.listen.port })
+  const hearing = { now: services.runtime.now, reconciler, sequencing, feed, views }
+  const inBackground = options.background !== false
+  if (inBackground) present.heard = (hint) => hear(hint, hearing)
+  const background = { ...hearing, keys, key: services.key, url: store.secretUrl, logger }
+  const hints = inBackground ? startBackground(background) : undefined
+  const stopping = (): void => {
+    present.isReady = false
+    // Who waits for news would keep the server from its end.
+    feed.stop()
+    views.stop()
+  }
+  return {
+    url: present.url(),
+    verifierKey: services.log.verifierKey,
+    stop: stopper({ ...made, closeApp, hints, store, stopping }),
+    drain: drainer(made),
+    lost: store.lost.then(({ message }) => message),
+    inviteGateway: (id) => inviteOne(services, id),
+    ...(isFirst && (await firstWaysIn(services))),
+  }
+}
+
+/** What changes of a server between its making and its end. */
+type Present = { isReady: boolean; heard: Wake; url: () => string }
+
+/** Everything that a server consists of. Nothing of it has begun to work by itself. */
+async function make(options: ServerOptions, store: OpenStore) {
   const { settings, logger, env, runtime = systemRuntime, sessionRules } = options
   const key = createMasterKey(await loadKeys(settings.key))
   await migrate(store.secretUrl)
@@ -107,69 +141,36 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   tellOfOlderKey(key, logger)
   const configurations = createConfigurations(connectorKinds, sessionRules)
   const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
-  const sequencer = createSequencer({ db, runtime, signer: installation.signer })
+  const { integrate } = createSequencer({ db, runtime, signer: installation.signer })
   const name = Buffer.from(runtime.random(8)).toString('hex')
   const feed = createFeed({ db: gatewayDb, configurations, name, now: runtime.now })
   const views = createViewWaiting()
   // Gateways that wait are told whatever this process does, in the background or not.
-  let heard: Wake = (hint) => hearOfGateways(hint, { feed, views })
-  let reached = (): string => ''
+  const heard: Wake = (hint) => hearOfGateways(hint, { feed, views })
+  const present: Present = { isReady: true, heard, url: () => '' }
   const services: Services = {
     db,
     workDb,
     runtime,
-    wake: (hint) => heard(hint),
+    wake: (hint) => present.heard(hint),
     configurations,
     findPrincipals,
     targets,
     kinds: connectorKinds,
     key,
-    publicUrl: () => settings.publicUrl ?? reached(),
+    publicUrl: () => settings.publicUrl ?? present.url(),
     gateways: { key, feed, views, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
-    log: { verifierKey: installation.signer.vkey, integrate: sequencer.integrate },
+    log: { verifierKey: installation.signer.vkey, integrate },
   }
   const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
-  const sequencing = sequencingLoop(sequencer.integrate, runtime, logger)
+  const sequencing = sequencingLoop(integrate, runtime, logger)
   const keepKeys = (): Promise<void> => reseal({ db, runtime, key, log: logger })
   const keys = keysLoop(keepKeys, runtime, logger)
-  let ready = true
-  const app = await openApp(options, { services, gatewayDb, key, isReady: () => ready })
-  reached = () => urlOf(app, settings)
-  const closeApp = closingOf(app)
-  const isFirst = await areToBeGiven(services)
-  await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const hearing = { now: runtime.now, reconciler, sequencing, feed, views }
-  const inBackground = options.background !== false
-  if (inBackground) heard = (hint) => hear(hint, hearing)
-  const hints = inBackground ? startBackground({ ...hearing, keys, key, url: store.secretUrl, logger }) : undefined
-  const stopping = (): void => {
-    ready = false
-    // Who waits for news would keep the server from its end.
-    feed.stop()
-    views.stop()
-  }
-  const stop = stopper({
-    closeApp,
-    hints,
-    reconciler,
-    sequencing,
-    keys,
-    targets,
-    store,
-    databases: [db, workDb, closingDb, gatewayDb],
-    stopping,
-  })
-  return {
-    url: urlOf(app, settings),
-    verifierKey: installation.signer.vkey,
-    stop,
-    drain: drainer({ reconciler, integrate: sequencer.integrate, keepKeys }),
-    lost: store.lost.then(({ message }) => message),
-    inviteGateway: (id) => inviteOne(services, id),
-    ...(isFirst && (await firstWaysIn(services))),
-  }
+  const app = await openApp(options, { services, gatewayDb, key, isReady: () => present.isReady })
+  const databases = [db, workDb, closingDb, gatewayDb]
+  return { app, present, services, databases, targets, feed, views, reconciler, integrate, sequencing, keepKeys, keys }
 }
 
 type Serving = {
