@@ -82,7 +82,7 @@ test(
     })
     await server.kill()
     await server.start()
-    await eventually({ what: 'the first token is printed', withinMs: 20_000 }, () => /tdg_\w/.test(server.written()))
+    await eventually({ what: 'the first token is printed', withinMs: 60_000 }, () => /tdg_\w/.test(server.written()))
     expect((await readdir(dataDir)).filter((name) => name.includes('tmp'))).toEqual([])
   },
 )

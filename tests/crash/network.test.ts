@@ -44,7 +44,7 @@ async function troubleInTurn(linkOf: () => Link | undefined): Promise<void> {
   for (const trouble of troubles) {
     const link = linkOf()
     if (!link) throw new Error('This fleet was started with links.')
-    await eventually({ what: 'something passes here', withinMs: 20_000 }, () => link.connections() > 0)
+    await eventually({ what: 'something passes here', withinMs: 60_000 }, () => link.connections() > 0)
     await trouble(link)
     await delay(betweenMs)
   }
