@@ -12,6 +12,7 @@ import { findPrincipals } from '../../packages/server/src/identity/principals.ts
 import { createTokenIdentity } from '../../packages/server/src/identity/tokens.ts'
 import { reassessGrants, reassessRequests } from '../../packages/server/src/lifecycle/reassess.ts'
 import { createSequencer } from '../../packages/server/src/log/sequencer.ts'
+import { createCourier } from '../../packages/server/src/notify/deliver.ts'
 import type { Handlers, Services } from '../../packages/server/src/operations/handler.ts'
 import { housekeeping } from '../../packages/server/src/reconciler/housekeeping.ts'
 import { createReconciler } from '../../packages/server/src/reconciler/reconciler.ts'
@@ -74,13 +75,15 @@ export function createProcess(config: Config): Process {
   const kinds = new Map([[config.targets.kind.kind, config.targets.kind]])
   const configurations = createConfigurations(kinds)
   const databases = config.store.openProcess(config.number)
-  const targets = createTargets({ runtime, secrets: { env: {}, secretsDir: '/nonexistent' } })
+  const secrets = { env: {}, secretsDir: '/nonexistent' }
+  const targets = createTargets({ runtime, secrets })
+  const courier = createCourier({ runtime, secrets })
   const sequencer = createSequencer({ db: databases.db, runtime, signer: config.signer })
   const log = { verifierKey: config.signer.vkey, integrate: sequencer.integrate }
   const publicUrl = (): string => 'https://simulation.invalid'
   const key = createMasterKey([makeKey(Buffer.alloc(32))])
   const known = { configurations, findPrincipals, targets, kinds, key, publicUrl }
-  const services: Services = { ...databases, runtime, ...known, sweepEvery, log }
+  const services: Services = { ...databases, runtime, ...known, sweepEvery, courier, log }
   const reconciling = { ...services, runtime: runtimeOf(config.reconcilerNow) }
   const reconciler = createReconciler({ ...reconciling, reaskEvery, log: silent })
   return {

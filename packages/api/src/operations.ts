@@ -21,6 +21,7 @@ import { machineLoginOperations } from './machine-logins.ts'
 import * as s from './schemas.ts'
 import { serviceOperations } from './services.ts'
 import { statementOperations } from './statements.ts'
+import { webhookOperations } from './webhooks.ts'
 
 /**
  * Who may call. What one of these sees or may touch is narrowed further by the operation itself.
@@ -386,6 +387,7 @@ export const operations = {
   ...serviceOperations,
   ...statementOperations,
   ...breakGlassOperations,
+  ...webhookOperations,
 } as const satisfies Record<string, Operation>
 
 export type OperationId = keyof typeof operations

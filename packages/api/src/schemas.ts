@@ -302,6 +302,7 @@ export const planItem = z.object({
   kind: z.enum([
     'settings',
     'break-glass',
+    'webhook',
     'provider',
     'scim',
     'issuer',

@@ -74,6 +74,8 @@ import { stepUp } from './commands/step-up.ts'
 import { survey } from './commands/survey.ts'
 import { tokenNew } from './commands/token-new.ts'
 import { usage } from './commands/usage.ts'
+import { webhooksTest } from './commands/webhooks-test.ts'
+import { webhooks } from './commands/webhooks.ts'
 import { whoHadAccess } from './commands/who-had-access.ts'
 import { whoami } from './commands/whoami.ts'
 
@@ -121,6 +123,8 @@ export const commands: readonly CommandEntry[] = [
   survey,
   findings,
   findingsClose,
+  webhooks,
+  webhooksTest,
   signal,
   runDone,
   servicesSecrets,

@@ -22,6 +22,7 @@ export const idPrefixes = {
   machineLogin: 'mlg',
   serviceSecret: 'svs',
   review: 'rev',
+  message: 'msg',
 } as const
 
 export type IdKind = keyof typeof idPrefixes

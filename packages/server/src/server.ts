@@ -27,7 +27,11 @@ import { createProviders } from './identity/people/provider.ts'
 import { createIssuerKeys } from './identity/services/issuer-keys.ts'
 import { findPrincipals } from './identity/principals.ts'
 import { openInstallation } from './installation.ts'
+import { placingBy } from './log/placing.ts'
 import { createSequencer, sequencerBatch } from './log/sequencer.ts'
+import { createCourier } from './notify/deliver.ts'
+import type { Notifier } from './notify/notifier.ts'
+import { createNotifier } from './notify/notifier.ts'
 import type { Services } from './operations/handler.ts'
 import { reconcilerLimits } from './reconciler/limits.ts'
 import { createLoop, everySoOften } from './reconciler/loop.ts'
@@ -100,13 +104,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function startOnStore(options: ServerOptions, store: OpenStore): Promise<RunningServer> {
   const made = await make(options, store)
-  const { app, present, services, feed, views, reconciler, sequencing, keys } = made
+  const { app, present, services, feed, views, reconciler, sequencing, notifier, keys } = made
   const { settings, logger } = options
   present.url = () => urlOf(app, settings)
   const closeApp = closingOf(app)
   const isFirst = await areToBeGiven(services)
   await app.listen({ host: settings.listen.host, port: settings.listen.port })
-  const hearing = { now: services.runtime.now, reconciler, sequencing, feed, views }
+  const hearing = { now: services.runtime.now, reconciler, sequencing, notifier, feed, views }
   const inBackground = options.background !== false
   if (inBackground) present.heard = (hint) => hear(hint, hearing)
   const background = { ...hearing, keys, key: services.key, url: store.secretUrl, logger }
@@ -140,8 +144,11 @@ async function make(options: ServerOptions, store: OpenStore) {
   const installation = await openInstallation({ db, runtime, key })
   tellOfOlderKey(key, logger)
   const configurations = createConfigurations(connectorKinds, sessionRules)
-  const targets = createTargets({ runtime, secrets: { env, secretsDir: settings.secretsDir } })
-  const { integrate } = createSequencer({ db, runtime, signer: installation.signer })
+  const secrets = { env, secretsDir: settings.secretsDir }
+  const targets = createTargets({ runtime, secrets })
+  const courier = createCourier({ runtime, secrets })
+  const placing = placingBy(createSequencer({ db, runtime, signer: installation.signer }))
+  const { integrate } = placing
   const name = Buffer.from(runtime.random(8)).toString('hex')
   const feed = createFeed({ db: gatewayDb, configurations, name, now: runtime.now })
   const views = createViewWaiting()
@@ -162,15 +169,19 @@ async function make(options: ServerOptions, store: OpenStore) {
     gateways: { key, feed, views, db: gatewayDb },
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
+    courier,
     log: { verifierKey: installation.signer.vkey, integrate },
   }
   const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
   const sequencing = sequencingLoop(integrate, runtime, logger)
+  const notifier = createNotifier({ ...services, name, log: logger })
+  placing.whenDone(() => notifier.expect(runtime.now()))
   const keepKeys = (): Promise<void> => reseal({ db, runtime, key, log: logger })
   const keys = keysLoop(keepKeys, runtime, logger)
   const app = await openApp(options, { services, gatewayDb, key, isReady: () => present.isReady })
   const databases = [db, workDb, closingDb, gatewayDb]
-  return { app, present, services, databases, targets, feed, views, reconciler, integrate, sequencing, keepKeys, keys }
+  const loops = { reconciler, sequencing, notifier, keys }
+  return { app, present, services, databases, targets, feed, views, integrate, keepKeys, ...loops }
 }
 
 type Serving = {
@@ -205,15 +216,18 @@ async function openApp(
 
 type Drained = {
   readonly reconciler: Reconciler
+  readonly notifier: Notifier
   readonly integrate: () => Promise<number>
   readonly keepKeys: () => Promise<void>
 }
 
 const drainer =
-  ({ reconciler, integrate, keepKeys }: Drained): RunningServer['drain'] =>
+  ({ reconciler, notifier, integrate, keepKeys }: Drained): RunningServer['drain'] =>
   async () => {
     await reconciler.drain()
     await keepKeys()
+    while ((await integrate()) > 0);
+    await notifier.drain()
     while ((await integrate()) > 0);
   }
 
@@ -253,6 +267,7 @@ type Background = Hearing & {
 function startBackground({ url, logger, keys, key, ...hearing }: Background): Hints {
   hearing.reconciler.start()
   hearing.sequencing.start()
+  hearing.notifier.start()
   keys.start()
   const ids = key.keys.map(({ id }) => id)
   return listenForHints({ url, log: logger, keys: ids, heard: (hint) => hear(hint, hearing) })
@@ -281,6 +296,7 @@ type Hearing = {
   readonly now: Runtime['now']
   readonly reconciler: Reconciler
   readonly sequencing: Loop
+  readonly notifier: Notifier
 } & HearingOfGateways
 
 type HearingOfGateways = { readonly feed: Feed; readonly views: ViewWaiting }
@@ -334,6 +350,7 @@ type Running = {
   readonly hints: Hints | undefined
   readonly reconciler: Reconciler
   readonly sequencing: Loop
+  readonly notifier: Notifier
   readonly keys: Loop
   readonly targets: { readonly end: () => Promise<void> }
   readonly store: OpenStore
@@ -347,6 +364,7 @@ function stopper({
   hints,
   reconciler,
   sequencing,
+  notifier,
   keys,
   targets,
   store,
@@ -360,6 +378,7 @@ function stopper({
     await hints?.stop()
     await reconciler.stop()
     await sequencing.stop()
+    await notifier.stop()
     await keys.stop()
     await targets.end()
     for (const database of databases) await database.destroy()

@@ -15,10 +15,16 @@ import { boundInstant, instantParam } from '../store/database.ts'
 
 export type ReviewRow = Selectable<Tables['breakGlassReview']>
 
-type Used = { readonly grant: Grant; readonly reason: string; readonly breakGlass: DeclaredBreakGlass }
+type Used = {
+  readonly grant: Grant
+  readonly reason: string
+  readonly breakGlass: DeclaredBreakGlass
+  /** Ids of those that it is sent to. */
+  readonly webhooks: readonly string[]
+}
 
 /** In the transaction of the grant: there is no use without its review. Tells everyone configured by a finding. */
-export async function openReview(unit: Unit, { grant, reason, breakGlass }: Used): Promise<ReviewRow> {
+export async function openReview(unit: Unit, { grant, reason, breakGlass, webhooks }: Used): Promise<ReviewRow> {
   const { review, notify } = breakGlass
   const dueAt = after(unit.now, review.within)
   const { id: person } = grant.principal
@@ -41,7 +47,8 @@ export async function openReview(unit: Unit, { grant, reason, breakGlass }: Used
     .returningAll()
     .executeTakeFirstOrThrow()
   const principal = `user:${person}`
-  const open = { review: row.id, role, dueAt: formatInstant(dueAt), reviewers: review.by, notified: notify }
+  const told = { reviewers: review.by, notified: notify, webhooks }
+  const open = { review: row.id, role, dueAt: formatInstant(dueAt), ...told }
   const fields = { ...open, durationSeconds: grant.duration / 1_000, principal, reason }
   unit.record({ type: 'break-glass.used', at: unit.now, request: grant.request, grant: grant.id, fields })
   await openFinding(unit, {

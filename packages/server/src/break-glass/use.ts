@@ -7,6 +7,7 @@ import { ApiError } from '@tidegate/api'
 import type { Decision, Millis } from '@tidegate/core'
 import { formatInstant, principalKey } from '@tidegate/core'
 import type { Snapshot } from '../configuration/snapshot.ts'
+import { isToldOfUse } from '../configuration/webhook-rules.ts'
 import type { Caller } from '../identity/identity.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
 import { partiesOf } from '../lifecycle/file-request.ts'
@@ -57,7 +58,9 @@ async function beginBreaking(
   const { grant, decision } = begun.filed
   // A fact came between the two.
   if (!grant) return { refused: recordRefusal(unit, breaking, policyCause(decision)) }
-  return { begun, review: await openReview(unit, { grant, reason: breaking.reason, breakGlass: declared }) }
+  const webhooks = snapshot.declared.webhooks.filter((webhook) => isToldOfUse(webhook, grant.resource))
+  const told = { breakGlass: declared, webhooks: webhooks.map(({ id }) => id) }
+  return { begun, review: await openReview(unit, { grant, reason: breaking.reason, ...told }) }
 }
 
 type Refused = Refusal & { readonly decision?: Decision }

@@ -8,8 +8,15 @@ import { namesAdministration } from '@tidegate/core'
 import type { PlanItem } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** Who people are, which groups they are in, how they sign in, and who may do what in an emergency. */
-const aboutPeople: ReadonlySet<PlanItem['kind']> = new Set(['settings', 'break-glass', 'provider', 'user', 'group'])
+/** Who people are, which groups they are in, how they sign in, who may do what in an emergency, and who is told of it. */
+const aboutPeople: ReadonlySet<PlanItem['kind']> = new Set([
+  'settings',
+  'break-glass',
+  'webhook',
+  'provider',
+  'user',
+  'group',
+])
 
 type Change = { readonly before: Snapshot; readonly after: Snapshot; readonly items: readonly PlanItem[] }
 

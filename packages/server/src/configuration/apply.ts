@@ -17,6 +17,7 @@ import type { FindPrincipals } from '../identity/principals.ts'
 import type { Lifecycle } from '../lifecycle/context.ts'
 import { isPastGateway } from '../lifecycle/obliged.ts'
 import { entryLimits } from '../log/limits.ts'
+import { declareWebhooks } from '../notify/declared.ts'
 import { scheduleTending } from '../targets/schedule-tending.ts'
 import { newId } from '../runtime.ts'
 import type { Unit } from '../store/change.ts'
@@ -30,6 +31,7 @@ import { needsSecondPerson, planItems, touchedResources } from './plan.ts'
 import type { SessionRules } from './session-rules.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
 import { unkeptEffects } from './obliging.ts'
+import { untoldEffects } from './webhook-rules.ts'
 
 export type Kinds = ReadonlyMap<string, ConnectorKind>
 export type ConfigChange = Output<'getChange'>
@@ -60,7 +62,7 @@ export async function planConfiguration(deps: Deps, reader: Reader, { files, by 
   const locked = await lockoutProblem(reader, under)
   if (locked) throw invalid([locked])
   const items = planItems(before, after)
-  const effects = [...(await effectsOf(reader, before, under)), ...unkeptEffects(after)]
+  const effects = [...(await effectsOf(reader, before, under)), ...unkeptEffects(after), ...untoldEffects(after)]
   const takesOwner = concernsAdministration({ before, after, items })
   // Who writes policy is not who says who administers.
   const second = needsSecondPerson(before, items) || (takesOwner && !by.administrator)
@@ -196,11 +198,12 @@ async function install(unit: Unit, after: Snapshot, by: string): Promise<void> {
 }
 
 /**
- * Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question, and
- * what sessions are held to by the feed of gateways.
+ * Everything that rests on the configuration is looked at again: targets by the reconciler, grants by the question,
+ * what sessions are held to by the feed of gateways. Webhooks have a row from here on, or none.
  */
 async function afterInstall(unit: Unit, { before, after }: Planned): Promise<void> {
   unit.hint({ to: 'gateways', about: configurationChanged })
+  await declareWebhooks(unit, { before: before.declared, after: after.declared })
   await scheduleTending(unit, touchedResources(before.declared, after.declared))
 }
 

@@ -20,6 +20,7 @@ import { bootstrapIdentity, bootstrapSettings, noIdentity } from './schema.ts'
 import type { DeclaredAgent } from './schema.ts'
 import { actsForRef, serviceProblems } from './service-rules.ts'
 import type { SessionRules } from './session-rules.ts'
+import { webhookProblems } from './webhook-rules.ts'
 import type { Declared, ResourceEntry, RuleSets, Snapshot, SourceFile, TokenEntry } from './snapshot.ts'
 
 export type ParseResult =
@@ -113,6 +114,7 @@ function merge(files: readonly ReadFile[]): Declared {
     settings: all.find(({ settings }) => settings)?.settings ?? bootstrapSettings,
     identity: all.find(({ identity }) => identity)?.identity ?? (files.length === 0 ? bootstrapIdentity : noIdentity),
     ...(breakGlass && { breakGlass }),
+    webhooks: all.flatMap(({ webhooks }) => webhooks),
     users: all.flatMap(({ users }) => users),
     services: all.flatMap(({ services }) => services),
     agents: all.flatMap(({ agents }) => agents),
@@ -196,10 +198,21 @@ function checkReferences(files: readonly ReadFile[], declared: Declared): FieldP
     ...identityProblems(files),
     ...serviceProblems(files),
     ...breakGlassProblems(files, declared),
+    ...webhookProblems(files, declared),
   ]
 }
 
-const kinds: readonly Kind[] = ['users', 'services', 'agents', 'groups', 'guards', 'masks', 'recordings', 'resources']
+const kinds: readonly Kind[] = [
+  'webhooks',
+  'users',
+  'services',
+  'agents',
+  'groups',
+  'guards',
+  'masks',
+  'recordings',
+  'resources',
+]
 
 function checkUnique(files: readonly ReadFile[]): FieldProblem[] {
   const problems: FieldProblem[] = []

@@ -1,7 +1,9 @@
 /** What a configuration would change, in words: the plan is what a second person sees. */
 
+import { createHash } from 'node:crypto'
 import type { Output } from '@tidegate/api'
 import { formatDuration, formatInstant } from '@tidegate/core'
+import { originOf } from '../notify/destination.ts'
 import type { DeclaredToken } from './schema.ts'
 import type { Declared, Snapshot } from './snapshot.ts'
 
@@ -76,8 +78,20 @@ function thingsOf(snapshot: Snapshot): Things {
   const things = new Map<string, { kind: Kind; id: string; fields: Fields }>()
   const add = (kind: Kind, id: string, value: object): void =>
     void things.set(`${kind}:${id}`, { kind, id, fields: flatten(value) })
-  const { settings, identity, breakGlass, users, services, agents, groups, guards, masks, recordings, resources } =
-    snapshot.declared
+  const {
+    settings,
+    identity,
+    breakGlass,
+    webhooks,
+    users,
+    services,
+    agents,
+    groups,
+    guards,
+    masks,
+    recordings,
+    resources,
+  } = snapshot.declared
   if (snapshot.version > 0 || snapshot.files.length > 0) {
     const { requestTimeout, activationWindow, warnBefore } = settings
     const lengths = {
@@ -97,6 +111,7 @@ function thingsOf(snapshot: Snapshot): Things {
     const within = formatDuration(review.within)
     add('break-glass', 'break-glass', { ...rest, longest: formatDuration(longest), review: { ...review, within } })
   }
+  for (const { id, url, ...rest } of webhooks) add('webhook', id, { ...rest, url: destinationWords(url) })
   for (const { id, ...rest } of identity.providers) add('provider', id, rest)
   for (const { id, ...rest } of identity.scim) add('scim', id, rest)
   for (const { id, ...rest } of identity.issuers) add('issuer', id, rest)
@@ -114,6 +129,10 @@ function thingsOf(snapshot: Snapshot): Things {
   for (const { id, text } of snapshot.policies.policies) add('policy', id, { text })
   return things
 }
+
+/** Whoever has the whole of it may be able to write to its receiver: it is shown by where it leads, and told apart by a hash. */
+const destinationWords = (url: string): string =>
+  `${originOf(url)} (sha256:${createHash('sha256').update(url).digest('hex').slice(0, 16)}…)`
 
 const inWords = (path: string, value: unknown): string => {
   if (typeof value === 'string') return value

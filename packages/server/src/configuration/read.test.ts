@@ -36,6 +36,7 @@ test('a file that says nothing declares nothing', () => {
     const { files, problems } = readOne(empty)
     expect(problems).toEqual([])
     expect(files[0]?.declared).toEqual({
+      webhooks: [],
       users: [],
       services: [],
       agents: [],

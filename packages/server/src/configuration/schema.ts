@@ -5,6 +5,8 @@ import type { Instant, Millis, SignalName } from '@tidegate/core'
 import { z } from 'zod'
 import { identityLimits } from '../identity/limits.ts'
 import { platformNames } from '../identity/services/platforms.ts'
+import { destinationProblem } from '../notify/destination.ts'
+import { urgentWord } from '../notify/selection.ts'
 
 const id = z
   .string()
@@ -261,6 +263,35 @@ const breakGlass = z.strictObject({
   notify: z.array(anyGroup).max(50).default([]),
 })
 
+const destination = z
+  .string()
+  .max(2_000)
+  .superRefine((text, context) => {
+    const message = destinationProblem(text)
+    if (message !== undefined) context.addIssue({ code: 'custom', message })
+  })
+
+/** Who is told of what happens, by a message for each entry of the log that they get. */
+const webhook = z.strictObject({
+  id: lowerId,
+  url: destination,
+  /** What messages are signed with. Two, while one takes the place of the other. */
+  secrets: z
+    .array(reference)
+    .min(1, { error: 'Without a secret nobody could tell that a message is ours: name one.' })
+    .max(2, { error: 'At most two: the new secret, and the one before while the receiver learns of it.' }),
+  /** Types of entries, groups of them such as `break-glass.*`, or `urgent`. */
+  entries: z
+    .array(z.string().min(1).max(100))
+    .min(1, { error: 'Name what it gets, or leave entries out.' })
+    .max(100)
+    .default([urgentWord]),
+  /** Of entries about a resource, only those about one of these. Absent: about any. */
+  resources: z.array(lowerId).min(1, { error: 'Name a resource, or leave resources out.' }).max(500).optional(),
+  /** PEM of the certificate authority; absent: those that Node.js trusts. */
+  ca: reference.optional(),
+})
+
 const service = z.strictObject({
   id,
   owner: id.optional(),
@@ -360,6 +391,7 @@ export const configurationFile = z.strictObject({
   settings: settings.optional(),
   identity: identity.optional(),
   breakGlass: breakGlass.optional(),
+  webhooks: z.array(webhook).max(20).default([]),
   users: z.array(user).default([]),
   services: z.array(service).default([]),
   agents: z.array(agent).default([]),
@@ -375,6 +407,7 @@ export type DeclaredFile = z.output<typeof configurationFile>
 export type DeclaredSettings = z.output<typeof settings>
 export type DeclaredIdentity = z.output<typeof identity>
 export type DeclaredBreakGlass = z.output<typeof breakGlass>
+export type DeclaredWebhook = z.output<typeof webhook>
 export type DeclaredProvider = z.output<typeof provider>
 export type DeclaredScim = z.output<typeof scimSource>
 export type DeclaredUser = z.output<typeof user>

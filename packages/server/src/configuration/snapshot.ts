@@ -14,6 +14,7 @@ import type {
   DeclaredSet,
   DeclaredSettings,
   DeclaredUser,
+  DeclaredWebhook,
   RecordingPolicy,
 } from './schema.ts'
 
@@ -25,6 +26,7 @@ export type Declared = {
   readonly identity: DeclaredIdentity
   /** Absent: nobody breaks glass. */
   readonly breakGlass?: DeclaredBreakGlass
+  readonly webhooks: readonly DeclaredWebhook[]
   readonly users: readonly DeclaredUser[]
   readonly services: readonly DeclaredService[]
   readonly agents: readonly DeclaredAgent[]

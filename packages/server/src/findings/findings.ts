@@ -15,6 +15,7 @@ export const findingKinds = {
   'standing-power-used': 'Someone administered by standing power, and not by a grant.',
   'standing-owners': 'More people have the standing power of an owner than a company needs for emergencies.',
   'refusals-many': 'Someone keeps trying to be let in, and is refused.',
+  'webhook-failing': 'What a webhook should get does not arrive, or could not be sent.',
   'administrators-expiring': 'Fewer administrators than are needed have a token that lasts two more weeks.',
 } as const
 

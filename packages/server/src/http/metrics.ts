@@ -65,6 +65,12 @@ const storeGauges = (registry: Registry) => ({
     labelNames: ['severity'],
     registers: [registry],
   }),
+  webhooks: new Gauge({
+    name: 'tidegate_webhook_failures',
+    help: 'Attempts of a webhook since the last message that was taken.',
+    labelNames: ['webhook'],
+    registers: [registry],
+  }),
   unsequenced: new Gauge({
     name: 'tidegate_audit_entries_waiting',
     help: 'Entries that are not in the tree yet.',
@@ -81,6 +87,9 @@ async function readStore(db: Database, runtime: Runtime, gauges: Gauges): Promis
     select severity, count(*) from finding where closed_at is null group by severity`.execute(db)
   gauges.findings.reset()
   for (const { severity, count } of severities) gauges.findings.set({ severity }, count)
+  gauges.webhooks.reset()
+  for (const { id, failures } of await db.selectFrom('webhook').select(['id', 'failures']).execute())
+    gauges.webhooks.set({ webhook: id }, failures)
   const now = boundInstant(runtime.now())
   const { rows } = await sql<{ pending: number; lag: string | null; waiting: number }>`
     select (select count(*) from access_request where status = 'pending') as pending,

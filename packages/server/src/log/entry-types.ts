@@ -45,8 +45,9 @@ export const entryTypes = {
     personal: { by: 'by' },
   },
   'break-glass.used': {
-    about: 'Someone opened a role at once and alone, in an emergency. `reviewers` look at it by `dueAt`.',
-    open: ['review', 'role', 'dueAt', 'reviewers', 'notified', 'durationSeconds'],
+    about:
+      'Someone opened a role at once and alone, in an emergency. `reviewers` look at it by `dueAt`; groups in `notified` see it, and it is sent to `webhooks`.',
+    open: ['review', 'role', 'dueAt', 'reviewers', 'notified', 'webhooks', 'durationSeconds'],
     personal: { principal: 'principal', reason: 'principal' },
   },
   'break-glass.refused': {
@@ -271,6 +272,21 @@ export const entryTypes = {
     about: 'It is no longer so.',
     open: ['finding', 'kind', 'subject'],
     personal: { by: 'by', note: 'by' },
+  },
+  'webhook.gave-up': {
+    about: 'What a webhook should have got is too old, and is not sent any more: `count` entries, by index in the log.',
+    open: ['webhook', 'count', 'first', 'last'],
+    personal: {},
+  },
+  'webhook.switched-off': {
+    about: 'The receiver of a webhook said that it is none any more. Nothing is sent until configuration changes it.',
+    open: ['webhook'],
+    personal: {},
+  },
+  'webhook.tested': {
+    about: 'Someone had a message sent to a webhook that tells of nothing.',
+    open: ['webhook', 'message'],
+    personal: { by: 'by' },
   },
   'survey.taken': {
     about: 'The standing privileges on a target were read.',

@@ -7,6 +7,7 @@ import type { OperationId, operations, Output, ParsedInput } from '@tidegate/api
 import type { Kinds } from '../configuration/apply.ts'
 import type { SessionRules } from '../configuration/session-rules.ts'
 import type { Caller, GatewayCaller } from '../identity/identity.ts'
+import type { Courier } from '../notify/deliver.ts'
 import type { Activation } from '../lifecycle/activate-grant.ts'
 import type { TendDeps } from '../reconciler/reconciler.ts'
 import type { MasterKey } from '../secrets/keys.ts'
@@ -21,6 +22,7 @@ export type Services = Activation &
     readonly publicUrl: () => string
     /** Absent: a configuration with guards or masks is refused. */
     readonly sessionRules?: SessionRules
+    readonly courier: Courier
     readonly log: { readonly verifierKey: string; readonly integrate: () => Promise<unknown> }
   }
 

@@ -16,6 +16,7 @@ import { sessionHandlers } from './sessions.ts'
 import { statementHandlers } from './statements.ts'
 import { usageHandlers } from './usage.ts'
 import { watchingHandlers } from './watching.ts'
+import { webhookHandlers } from './webhooks.ts'
 
 /** One for each operation of the API's table; the compiler says which is missing. */
 export const handlers: Handlers = {
@@ -35,5 +36,6 @@ export const handlers: Handlers = {
   ...serviceHandlers,
   ...statementHandlers,
   ...breakGlassHandlers,
+  ...webhookHandlers,
   ...keyHandlers,
 }

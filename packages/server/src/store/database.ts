@@ -312,6 +312,19 @@ export type Tables = IdentityTables &
       value: Json
       subject: string | null
     }
+    webhook: {
+      id: string
+      declared: string
+      nextIndex: number
+      succeededAt: MaybeTime
+      failures: Generated<number>
+      failedAt: MaybeTime
+      error: string | null
+      dueAt: MaybeTime
+      offAt: MaybeTime
+      sender: string | null
+      senderUntil: MaybeTime
+    }
     auditTile: { level: number; number: number; hashes: Buffer }
     auditCheckpoint: { size: number; note: string; at: Time }
   }
