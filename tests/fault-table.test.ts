@@ -38,7 +38,7 @@ test('every test that the table names is there', () => {
 
 test('only what nobody can test has none', () => {
   expect(rows.filter(({ tests }) => testsOf(tests).length === 0).map(({ write }) => write)).toEqual([
-    'the first token, printed',
+    'the first token and link, printed',
   ])
 })
 
