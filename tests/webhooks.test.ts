@@ -229,6 +229,18 @@ test('a receiver that hangs holds up no other, nobody who asks, and not the end 
   expect(await rowOf(world, 'slow')).toMatchObject({ failures: 0, sender: null })
 })
 
+test('what is nothing to a webhook is looked through once, and then there is quiet', async () => {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const receiver = await startReceiverForTest()
+  const files = filesWith([asking(receiver).replace('request.filed', 'gateway.removed')])
+  const world = await createWorldForTest({ files, env, storeAt: proxy, background: true, time: 'system' })
+  await world.admin.getReceipt({ id: await ask(world) })
+  const before = proxy.trips()
+  // Meanwhile someone else asks the store this often: whoever never rests has been there more often by then.
+  for (let count = 0; count < 60; count++) await inStore(world.store, 'select 1')
+  expect(proxy.trips() - before).toBeLessThan(60)
+})
+
 test('a receiver that says that it is none any more is left alone until configuration changes', async () => {
   const { world, receiver } = await newScene()
   receiver.answer({ status: 410 })

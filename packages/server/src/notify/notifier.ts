@@ -49,6 +49,8 @@ export function createNotifier(deps: NotifyDeps): Notifier {
   const { runtime, log } = deps
   const stopping = new AbortController()
   const atWork = new Map<string, Promise<void>>()
+  /** Those for which there was something while they were at work. What is nothing to them stays due, and is none. */
+  const again = new Set<string>()
   let next: Instant | undefined
   let checkAt = instant(0)
 
@@ -56,8 +58,7 @@ export function createNotifier(deps: NotifyDeps): Notifier {
   const begin = (webhook: DeclaredWebhook): void => {
     const work = lead(deps, { webhook, stopping: stopping.signal }).finally(() => {
       atWork.delete(webhook.id)
-      // Whatever came meanwhile was passed over because of this one.
-      loop.expect(runtime.now())
+      if (again.delete(webhook.id)) loop.expect(runtime.now())
     })
     atWork.set(webhook.id, work)
     work.catch(failed)
@@ -72,7 +73,10 @@ export function createNotifier(deps: NotifyDeps): Notifier {
     }
     const found = await whatIsDue(deps, webhooks)
     next = found.next
-    for (const webhook of found.due) if (!atWork.has(webhook.id)) begin(webhook)
+    for (const webhook of found.due) {
+      if (atWork.has(webhook.id)) again.add(webhook.id)
+      else begin(webhook)
+    }
   }
   const loop = createLoop({
     pass,
