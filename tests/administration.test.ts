@@ -244,6 +244,16 @@ test.each([
     (files: World['files']) =>
       files.map((file) => ({ ...file, text: file.text.replace('has device &&', 'has risk && context has device &&') })),
   ],
+  [
+    'who is told of emergencies',
+    (files: World['files']) => [
+      ...files,
+      {
+        path: 'webhooks.yaml',
+        text: `webhooks: [{ id: mine, url: 'https://hooks.example.com', secrets: ['env:ANY'] }]`,
+      },
+    ],
+  ],
 ])('a policy author who changes %s waits for an owner, and no other author is enough', async (_, changed) => {
   const { as, files } = await newWorld()
   const [alice, carol, dora] = [as('alice'), as('carol'), as('dora')]

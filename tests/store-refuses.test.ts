@@ -31,6 +31,12 @@ test.each([
   expect(await stateOf(world.store)).toEqual(before)
 })
 
+test('a webhook goes on in the log and never back', async () => {
+  await inStore(world.store, `insert into webhook (id, declared, next_index) values ('pager', 'x', 5)`)
+  await inStore(world.store, 'update webhook set next_index = 6')
+  await expect(inStore(world.store, 'update webhook set next_index = 5')).rejects.toThrow(/and never back/)
+})
+
 /** `done`, or why not. Runs in a transaction that is rolled back, with a row that was put into a state past all rules. */
 async function attempt(put: string, statement: string): Promise<string> {
   const client = new pg.Client({ connectionString: world.store.url, options: '-c search_path=tidegate' })
