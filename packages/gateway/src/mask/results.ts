@@ -51,9 +51,14 @@ type State = Deps & {
   headerIsDue: boolean
 }
 
-export function createResults(deps: Deps): Results {
+export function createResults({ plans, catalog, maskers, detecting, hasNames }: Deps): Results {
+  // Named one by one: what is spread and added to gets a shape of its own each time, and V8 finds its fields by searching.
   const state: State = {
-    ...deps,
+    plans,
+    catalog,
+    maskers,
+    detecting,
+    hasNames,
     at: 0,
     described: undefined,
     cells: undefined,

@@ -74,9 +74,20 @@ type State = RelayConfig & {
 }
 
 export function startRelay(config: RelayConfig): Relay {
-  const { client, target, budget, readsRows } = config
+  const { client, target, listen: listenToTarget, dialogue, recorder, budget, readsRows } = config
+  const { onEnd, onTerminate, onQuestion } = config
+  // Named one by one: what is spread and added to gets a shape of its own each time, and V8 finds its fields by searching.
   const state: State = {
-    ...config,
+    client,
+    target,
+    listen: listenToTarget,
+    dialogue,
+    recorder,
+    budget,
+    readsRows,
+    onEnd,
+    onTerminate,
+    onQuestion,
     fromClient: createFramer(clientRules, budget),
     fromServer: createFramer(readsRows ? readServerRules : serverRules, budget),
     toTarget: createOutlet(target),
