@@ -73,7 +73,11 @@ async function measure({ url, bareUrl }: Urls, { atOnce, changes, chunks }: Size
   const sequencerDb = createDatabase(createPool({ ...connections, maxConnections: 2 }))
   const bare = new pg.Pool({ connectionString: bareUrl, options: '-c search_path=tidegate', max: atOnce })
   const signer = openSignerKey({ name: 'tidegate/bench', secretPkcs8: generateSignerKey('tidegate/bench').secretPkcs8 })
-  const { integrate } = createSequencer({ db: sequencerDb, runtime: systemRuntime, signer })
+  const { integrate } = createSequencer({
+    db: sequencerDb,
+    runtime: systemRuntime,
+    signing: async () => ({ current: signer }),
+  })
   /** As the server does it: what came meanwhile waits for the next time. */
   const pass = async (): Promise<void> => {
     while ((await integrate()) === sequencerBatch);

@@ -86,7 +86,7 @@ test('a key that another running server was not given comes first nowhere', asyn
   const world = await createWorldForTest({ background: true, time: 'system' })
   const [before, after] = [keyOf(world), newKey()]
   await eventually(async () => expect((await keysAt(world, world.server)).servers).toBe(1))
-  const sealedNow = () => inStore(world.store, 'select key_check, log_signing_key from installation')
+  const sealedNow = () => inStore(world.store, 'select key_check, signing_key from installation, log_key')
   const was = await sealedNow()
   await expect(startWith(world, [after, before])).rejects.toMatchObject({
     name: 'StartRefusal',

@@ -8,6 +8,7 @@ import { createConfigurations } from '../../packages/server/src/configuration/co
 import { applyConfiguration } from '../../packages/server/src/configuration/apply.ts'
 import { findPrincipals, firstAdministrator } from '../../packages/server/src/identity/principals.ts'
 import { tokenAuthentication } from '../../packages/server/src/identity/tokens.ts'
+import { createSigning } from '../../packages/server/src/log/signing.ts'
 import { createMasterKey, makeKey } from '../../packages/server/src/secrets/keys.ts'
 import { change } from '../../packages/server/src/store/change.ts'
 import type { Runtime } from '../../packages/server/src/runtime.ts'
@@ -25,11 +26,9 @@ export async function openBench(url: string): Promise<Bench & { readonly close: 
   const runtime: Runtime = { now: () => instant(Date.UTC(2026, 0, 1)), random: (count) => randomBytes(count) }
   const kinds = new Map([[targets.kind.kind, targets.kind]])
   const db = store.adminDb
-  const { signer } = await openInstallation({
-    db,
-    runtime,
-    key: createMasterKey([makeKey(randomBytes(32))]),
-  })
+  const key = createMasterKey([makeKey(randomBytes(32))])
+  await openInstallation({ db, runtime, key })
+  const { current: signer } = await createSigning(key)(db)
   const configurations = createConfigurations(kinds)
   await change({ db, runtime }, (unit) => {
     const principal = { ...firstAdministrator, kind: 'user', groups: [] } as const

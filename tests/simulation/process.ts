@@ -78,8 +78,8 @@ export function createProcess(config: Config): Process {
   const secrets = { env: {}, secretsDir: '/nonexistent' }
   const targets = createTargets({ runtime, secrets })
   const courier = createCourier({ runtime, secrets })
-  const sequencer = createSequencer({ db: databases.db, runtime, signer: config.signer })
-  const log = { verifierKey: config.signer.vkey, integrate: sequencer.integrate }
+  const sequencer = createSequencer({ db: databases.db, runtime, signing: async () => ({ current: config.signer }) })
+  const log = { integrate: sequencer.integrate }
   const publicUrl = (): string => 'https://simulation.invalid'
   const key = createMasterKey([makeKey(Buffer.alloc(32))])
   const known = { configurations, findPrincipals, targets, kinds, key, publicUrl }

@@ -136,6 +136,11 @@ export const errors = {
     title: 'The statement does not wait any more.',
     remedy: 'The answer had no effect; `detail` says what became of the statement.',
   },
+  'key-change-under-way': {
+    status: 409,
+    title: 'The log is changing its key already.',
+    remedy: 'The change is done with the next checkpoint, within a second or so. Look with `tidegate keys`.',
+  },
   'secret-limit': {
     status: 409,
     title: 'The service has two secrets that are good.',

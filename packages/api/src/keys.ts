@@ -20,6 +20,13 @@ const masterKey = z.object({
   servers: z.number(),
 })
 
+const logKey = z.object({
+  verifierKey: z.string(),
+  since: s.instant,
+  /** The last tree that it signed, in which the next key is named. Absent: it may sign. */
+  lastSize: z.number().optional(),
+})
+
 export const keyOperations = {
   listKeys: {
     method: 'GET',
@@ -31,7 +38,18 @@ export const keyOperations = {
       /** Servers that run now. */
       servers: z.number(),
       master: z.array(masterKey),
+      /** Of the audit log, the earliest first. */
+      log: z.array(logKey),
     }),
     errors: [],
+  },
+  changeLogKey: {
+    method: 'POST',
+    path: '/v1/keys/log',
+    auth: 'administrator',
+    summary: 'Have the audit log signed with a new key, which the present one vouches for',
+    input: z.strictObject({ reason: s.reasonText }),
+    output: z.object({ from: z.string(), to: z.string() }),
+    errors: ['key-change-under-way'],
   },
 } as const satisfies Record<string, Operation>

@@ -3,7 +3,7 @@
 import { decodeBase64, encodeBase64, parseDecimal } from './bytes.ts'
 import { hashBytes } from './merkle.ts'
 import type { TreeHead } from './merkle.ts'
-import { signNote, verifyNote } from './note.ts'
+import { formatNote, parseNote, signNote, verifyNote } from './note.ts'
 import type { NoteProblem, SignerKey, VerifierKey } from './note.ts'
 import { failure } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
@@ -43,6 +43,14 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
  */
 export function signCheckpoint({ size, root }: TreeHead, signer: SignerKey): string {
   return signNote(formatCheckpoint({ origin: signer.name, size, root, extensions: [] }), signer)
+}
+
+/** The checkpoint with the signature of another key of the same log as well, as where one key hands over to the next. */
+export function alsoSigned(note: string, signer: SignerKey): string {
+  const first = parseNote(note)
+  if (first === undefined) throw new RangeError('the text is not a signed note')
+  const second = parseNote(signNote(first.text, signer))
+  return formatNote({ text: first.text, signatures: [...first.signatures, ...(second?.signatures ?? [])] })
 }
 
 /**

@@ -4,14 +4,15 @@ import { encodeBundle } from './bundle.ts'
 import { encodeUtf8 } from './bytes.ts'
 import type { CheckpointProblem } from './checkpoint.ts'
 import { limits } from './limits.ts'
+import { formatHandovers } from './handover.ts'
 import { parseVerifierKey } from './note.ts'
 import { failure } from './outcome.ts'
 import type { Failure, Outcome } from './outcome.ts'
-import { readCheckpoint, readPublishedBundle, readPublishedTile } from './published.ts'
+import { readCheckpoint, readHandovers, readPublishedBundle, readPublishedTile } from './published.ts'
 import type { ReadProblem } from './published.ts'
 import { readAhead } from './read-ahead.ts'
 import type { LogSource, LogWriter } from './source.ts'
-import { bundlePath, changedBundles, changedTiles, checkpointPath, tilePath } from './tile-path.ts'
+import { bundlePath, changedBundles, changedTiles, checkpointPath, handoversPath, tilePath } from './tile-path.ts'
 import type { BundleRef, TileRef } from './tile-path.ts'
 
 export type ExportLogOptions = { readonly source: LogSource; readonly writer: LogWriter; readonly vkey: string }
@@ -37,6 +38,9 @@ export async function exportLog({
     (await copyAll(changedTiles({ from: 0, to: size }), (tile) => copyTile(source, writer, tile))) ??
     (await copyAll(changedBundles({ from: 0, to: size }), (bundle) => copyBundle(source, writer, bundle)))
   if (failed !== undefined) return failed
+  const handovers = await readHandovers(source)
+  if (handovers.ok) await writer.write(handoversPath, encodeUtf8(formatHandovers(handovers.receipts)))
+  else if (handovers.reason !== 'missing') return handovers
   await writer.write(checkpointPath, encodeUtf8(published.note))
   return { ok: true, size }
 }

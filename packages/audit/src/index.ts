@@ -6,7 +6,8 @@
  * log; an auditor uses it alone, with nothing but files or a URL, to verify logs and receipts.
  *
  * What it trusts:
- * - The verifier key it is given. It must come from elsewhere than the log: a log can always vouch for itself.
+ * - The verifier key it is given. It must come from elsewhere than the log: a log can always vouch for itself. A log may
+ *   change its key; the one that is given then leads to the one that signs now, by handovers that each key signed.
  * - The earlier checkpoint, where one is given. Without one, a log rewritten as a whole by the key's holder verifies:
  *   keep checkpoints, or have witnesses sign them.
  * - SHA-256, Ed25519 and `node:crypto`.
@@ -20,7 +21,7 @@
 export { decodeBundle, encodeBundle } from './bundle.ts'
 export { canonicalBytes, canonicalJson, parseCanonicalJson } from './canonical-json.ts'
 export type { JsonObject, JsonValue } from './canonical-json.ts'
-export { formatCheckpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from './checkpoint.ts'
+export { alsoSigned, formatCheckpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from './checkpoint.ts'
 export type { Checkpoint, CheckpointProblem } from './checkpoint.ts'
 export { checkDisclosures, commit, opens } from './commitment.ts'
 export type { CheckedDisclosure, Commitment, Disclosure, Opening } from './commitment.ts'
@@ -28,6 +29,7 @@ export { decodeEntry, encodeEntry } from './entry.ts'
 export type { LogEntry } from './entry.ts'
 export { exportLog } from './export-log.ts'
 export type { ExportLogOptions, ExportProblem } from './export-log.ts'
+export { formatHandovers, keyChangeType } from './handover.ts'
 export { formatPointer, resolvePointer } from './json-pointer.ts'
 export { limits } from './limits.ts'
 export {
@@ -60,7 +62,7 @@ export type { LogProof } from './proof.ts'
 export type { ReadProblem } from './published.ts'
 export { readEntries } from './read-entries.ts'
 export type { ReadEntriesOptions, ReadEntry } from './read-entries.ts'
-export { formatReceipt, verifyReceipt } from './receipt.ts'
+export { formatReceipt } from './receipt.ts'
 export type { ReceiptFacts, ReceiptParts, ReceiptProblem } from './receipt.ts'
 export { directorySource, directoryWriter, httpSource } from './source.ts'
 export type { HttpSourceOptions, LogSource, LogWriter } from './source.ts'
@@ -69,6 +71,7 @@ export {
   changedBundles,
   changedTiles,
   checkpointPath,
+  handoversPath,
   parseResourcePath,
   partialTiles,
   tileIn,
@@ -78,4 +81,5 @@ export type { BundleRef, ResourceRef, TileRef } from './tile-path.ts'
 export { consistencyProof, edgeRoot, emptyEdge, growTree, inclusionProof, treeRoot } from './tiles.ts'
 export type { Growth, Tile, TileReader, TreeEdge } from './tiles.ts'
 export { verifyLog } from './verify-log.ts'
+export { verifyReceipt } from './verify-receipt.ts'
 export type { LogProblem, LogVerdict, VerifyLogOptions } from './verify-log.ts'

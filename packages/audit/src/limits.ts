@@ -17,6 +17,9 @@ export const limits = {
   /** A receipt: an entry and its disclosures in base64, a proof, a checkpoint. */
   receiptBytes: 1_048_576,
   disclosures: 256,
+  /** Changes of a log's key, each with a receipt of a few kilobytes. */
+  handovers: 64,
+  handoversBytes: 262_144,
   /** Nesting of arrays and objects. Deeper input could exhaust the stack of whoever walks it. */
   jsonDepth: 64,
   /** A receipt wraps a disclosed value three deep, and must hold whatever could be committed to. */

@@ -4,6 +4,8 @@ import { decodeUtf8 } from './bytes.ts'
 import { readBundle } from './bundle.ts'
 import { openCheckpoint } from './checkpoint.ts'
 import type { Checkpoint, CheckpointProblem } from './checkpoint.ts'
+import { followHandovers, parseHandovers } from './handover.ts'
+import type { Handover } from './handover.ts'
 import { limits } from './limits.ts'
 import { hashBytes } from './merkle.ts'
 import type { Hash } from './merkle.ts'
@@ -11,24 +13,46 @@ import type { VerifierKey } from './note.ts'
 import { failure } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import type { LogSource } from './source.ts'
-import { bundlePath, checkpointPath, tilePath } from './tile-path.ts'
+import { bundlePath, checkpointPath, handoversPath, tilePath } from './tile-path.ts'
 import type { BundleRef, TileRef } from './tile-path.ts'
 import { splitHashes } from './tiles.ts'
 
 /** `missing`: the source has no such resource. `unreadable`: it failed, was too slow, or sent too much. */
 export type ReadProblem = 'missing' | 'unreadable'
 
-/** The checkpoint that the log publishes, verified, and its note. */
+export type PublishedCheckpoint = {
+  readonly checkpoint: Checkpoint
+  readonly note: string
+  /** The way from the key to those after it. Empty: the key signs still. */
+  readonly handovers: readonly Handover[]
+}
+
+/** The checkpoint that the log publishes, verified with the key or with one that it leads to, and its note. */
 export async function readCheckpoint(
   source: LogSource,
   key: VerifierKey,
-): Promise<Outcome<{ readonly checkpoint: Checkpoint; readonly note: string }, ReadProblem | CheckpointProblem>> {
+): Promise<Outcome<PublishedCheckpoint, ReadProblem | CheckpointProblem>> {
   const found = await readResource(source, checkpointPath)
   if (!found.ok) return found
   const note = decodeUtf8(found.bytes)
   if (note === undefined) return failure('malformed-note', 'the checkpoint is not UTF-8')
   const opened = openCheckpoint(note, key)
-  return opened.ok ? { ...opened, note } : opened
+  if (opened.ok) return { ...opened, note, handovers: [] }
+  if (opened.reason !== 'not-signed') return opened
+  const published = await readHandovers(source)
+  if (!published.ok) return published.reason === 'missing' ? opened : published
+  const handovers = followHandovers(key, published.receipts)
+  const tried = handovers.map(({ to }) => openCheckpoint(note, to))
+  const byLater = tried.findLast((one) => one.ok || one.reason !== 'not-signed')
+  return byLater?.ok ? { ...byLater, note, handovers } : (byLater ?? opened)
+}
+
+/** As they are published: whose they are is for {@link followHandovers}. What has another form proves nothing. */
+export async function readHandovers(
+  source: LogSource,
+): Promise<Outcome<{ readonly receipts: readonly string[] }, ReadProblem>> {
+  const found = await readResource(source, handoversPath)
+  return found.ok ? { ok: true, receipts: parseHandovers(found.bytes) ?? [] } : found
 }
 
 /** A tile's hashes, exactly as many as its width. */

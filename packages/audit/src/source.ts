@@ -20,6 +20,7 @@ export type LogWriter = { readonly write: (path: string, bytes: Uint8Array) => P
 /** The most bytes that each kind of resource can have. */
 const sizeLimits: Readonly<Record<ResourceRef['kind'], number>> = {
   checkpoint: limits.noteBytes,
+  handovers: limits.handoversBytes,
   tile: limits.tileBytes,
   bundle: limits.bundleBytes,
 }

@@ -14,8 +14,12 @@ export type ResourceRef =
   | ({ readonly kind: 'tile' } & TileRef)
   | ({ readonly kind: 'bundle' } & BundleRef)
   | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'handovers' }
 
 export const checkpointPath = 'checkpoint'
+
+/** How the log's key came to be what it is. Ours alone: tlog-tiles knows one key for ever. */
+export const handoversPath = 'key-handovers'
 
 /** `tile/<L>/<N>[.p/<W>]` (tlog-tiles, section "Merkle Tree"). */
 export function tilePath({ level, index, width }: TileRef): string {
@@ -35,6 +39,7 @@ const tilePattern = /^tile\/(entries|[0-9]{1,2})\/((?:x[0-9]{3}\/){0,5}[0-9]{3})
  */
 export function parseResourcePath(path: string): ResourceRef | undefined {
   if (path === checkpointPath) return { kind: 'checkpoint' }
+  if (path === handoversPath) return { kind: 'handovers' }
   const [, level, digits, suffix] = tilePattern.exec(path) ?? []
   const index = Number(digits?.replaceAll(/[x/]/g, ''))
   const width = suffix === undefined ? limits.tileWidth : Number(suffix)

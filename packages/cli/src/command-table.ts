@@ -10,6 +10,7 @@ import { approve } from './commands/approve.ts'
 import { assume } from './commands/assume.ts'
 import { auditExport } from './commands/audit-export.ts'
 import { auditReceipt } from './commands/audit-receipt.ts'
+import { auditRotateKey } from './commands/audit-rotate-key.ts'
 import { auditTail } from './commands/audit-tail.ts'
 import { auditVerify } from './commands/audit-verify.ts'
 import { auditVerifyReceipt } from './commands/audit-verify-receipt.ts'
@@ -146,6 +147,7 @@ export const commands: readonly CommandEntry[] = [
   auditExport,
   auditReceipt,
   auditVerifyReceipt,
+  auditRotateKey,
   tokenNew,
   invite,
   factorsReset,

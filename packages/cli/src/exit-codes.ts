@@ -58,6 +58,7 @@ export const exitOfError = {
   'too-many-views': 'unavailable',
   'session-open': 'refused',
   'statement-settled': 'refused',
+  'key-change-under-way': 'waiting',
   'secret-limit': 'refused',
   'statement-limit': 'waiting',
   'break-glass-refused': 'refused',

@@ -3,14 +3,13 @@
  * it back, refuses keys that do not open all that is sealed, and lets a new one take the place of the one before.
  */
 
-import type { SignerKey } from '@tidegate/audit'
-import { generateSignerKey, openSignerKey } from '@tidegate/audit'
 import { sql } from 'kysely'
+import { createSigning, makeLogKey } from './log/signing.ts'
 import type { Runtime } from './runtime.ts'
 import { open, seal } from './secrets/envelope.ts'
 import type { KeyId, MasterKey } from './secrets/keys.ts'
 import { countSealed, storeKey } from './secrets/reseal.ts'
-import { installationPurposes as purposes } from './secrets/sealed-values.ts'
+import { checkPurpose } from './secrets/sealed-values.ts'
 import { StartRefusal } from './settings/start-refusal.ts'
 import type { Unit } from './store/change.ts'
 import { change } from './store/change.ts'
@@ -18,7 +17,8 @@ import type { Database } from './store/database.ts'
 import { instantParam } from './store/database.ts'
 import { keysOfServers } from './store/hints.ts'
 
-export type Installation = { readonly signer: SignerKey }
+/** What verifiers of the log need. */
+export type Installation = { readonly verifierKey: string }
 
 const known = Buffer.from('tidegate')
 const installationLock = 7_243_006
@@ -32,8 +32,8 @@ export async function openInstallation(deps: Deps): Promise<Installation> {
     if (!row) return create(unit, deps.key)
     await settleKey(unit, deps.key)
     checkKey(row.keyCheck, deps.key)
-    const secretPkcs8 = open(row.logSigningKey, { key: deps.key, purpose: purposes.log })
-    return { signer: openSignerKey({ name: row.logOrigin, secretPkcs8 }) }
+    const { current } = await createSigning(deps.key)(unit.tx)
+    return { verifierKey: current.vkey }
   })
 }
 
@@ -75,7 +75,7 @@ async function replaceKey({ tx, now, record }: Unit, { from, to }: Replacement):
 
 function checkKey(sealed: Buffer, key: MasterKey): void {
   try {
-    if (open(sealed, { key, purpose: purposes.check }).equals(known)) return
+    if (open(sealed, { key, purpose: checkPurpose }).equals(known)) return
   } catch {
     // Falls through to the refusal: which of key and bytes is wrong cannot be told.
   }
@@ -88,20 +88,14 @@ function checkKey(sealed: Buffer, key: MasterKey): void {
 async function create(unit: Unit, key: MasterKey): Promise<Installation> {
   const { tx, now, runtime } = unit
   const origin = `tidegate/${Buffer.from(runtime.random(8)).toString('hex')}`
-  const { secretPkcs8, vkey } = generateSignerKey(origin)
-  const sealing = { key, random: runtime.random }
+  const keyCheck = seal(known, { key, random: runtime.random, purpose: checkPurpose })
   await tx
     .insertInto('installation')
-    .values({
-      createdAt: instantParam(now),
-      keyCheck: seal(known, { ...sealing, purpose: purposes.check }),
-      logOrigin: origin,
-      logSigningKey: seal(secretPkcs8, { ...sealing, purpose: purposes.log }),
-      logVerifierKey: vkey,
-    })
+    .values({ createdAt: instantParam(now), keyCheck, logOrigin: origin })
     .execute()
+  const verifierKey = await makeLogKey(unit, { number: 1, origin, key })
   const at = instantParam(now)
   await tx.insertInto('masterKey').values({ id: key.sealing().id, since: at, until: null, unusedAt: null }).execute()
   unit.record({ type: 'installation.created', at: now, fields: {} })
-  return { signer: openSignerKey({ name: origin, secretPkcs8 }) }
+  return { verifierKey }
 }

@@ -29,6 +29,7 @@ import { findPrincipals } from './identity/principals.ts'
 import { openInstallation } from './installation.ts'
 import { placingBy } from './log/placing.ts'
 import { createSequencer, sequencerBatch } from './log/sequencer.ts'
+import { createSigning } from './log/signing.ts'
 import { createCourier } from './notify/deliver.ts'
 import type { Notifier } from './notify/notifier.ts'
 import { createNotifier } from './notify/notifier.ts'
@@ -76,7 +77,7 @@ export type ServerOptions = {
 
 export type RunningServer = {
   readonly url: string
-  /** Of the audit log: what verifiers need. */
+  /** Of the audit log, as it was at the start: what verifiers need. */
   readonly verifierKey: string
   /** Only at the first start on a store that came to listen. */
   readonly firstToken?: string
@@ -123,7 +124,7 @@ async function startOnStore(options: ServerOptions, store: OpenStore): Promise<R
   }
   return {
     url: present.url(),
-    verifierKey: services.log.verifierKey,
+    verifierKey: made.verifierKey,
     stop: stopper({ ...made, closeApp, hints, store, stopping }),
     drain: drainer(made),
     lost: store.lost.then(({ message }) => message),
@@ -141,13 +142,13 @@ async function make(options: ServerOptions, store: OpenStore) {
   const key = createMasterKey(await loadKeys(settings.key))
   await migrate(store.secretUrl)
   const { db, workDb, closingDb, gatewayDb } = openDatabases({ url: store.secretUrl, settings, logger })
-  const installation = await openInstallation({ db, runtime, key })
+  const { verifierKey } = await openInstallation({ db, runtime, key })
   tellOfOlderKey(key, logger)
   const configurations = createConfigurations(connectorKinds, sessionRules)
   const secrets = { env, secretsDir: settings.secretsDir }
   const targets = createTargets({ runtime, secrets })
   const courier = createCourier({ runtime, secrets })
-  const placing = placingBy(createSequencer({ db, runtime, signer: installation.signer }))
+  const placing = placingBy(createSequencer({ db, runtime, signing: createSigning(key) }))
   const { integrate } = placing
   const name = Buffer.from(runtime.random(8)).toString('hex')
   const feed = createFeed({ db: gatewayDb, configurations, name, now: runtime.now })
@@ -170,7 +171,7 @@ async function make(options: ServerOptions, store: OpenStore) {
     ...(sessionRules && { sessionRules }),
     sweepEvery: settings.sweepEvery,
     courier,
-    log: { verifierKey: installation.signer.vkey, integrate },
+    log: { integrate },
   }
   const reconciler = createReconciler({ ...services, workDb: closingDb, reaskEvery: settings.reaskEvery, log: logger })
   const sequencing = sequencingLoop(integrate, runtime, logger)
@@ -181,7 +182,7 @@ async function make(options: ServerOptions, store: OpenStore) {
   const app = await openApp(options, { services, gatewayDb, key, isReady: () => present.isReady })
   const databases = [db, workDb, closingDb, gatewayDb]
   const loops = { reconciler, sequencing, notifier, keys }
-  return { app, present, services, databases, targets, feed, views, integrate, keepKeys, ...loops }
+  return { app, verifierKey, present, services, databases, targets, feed, views, integrate, keepKeys, ...loops }
 }
 
 type Serving = {

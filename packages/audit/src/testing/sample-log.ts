@@ -2,16 +2,18 @@
 
 import { encodeBundle } from '../bundle.ts'
 import { encodeUtf8 } from '../bytes.ts'
-import { signCheckpoint } from '../checkpoint.ts'
+import { alsoSigned, signCheckpoint } from '../checkpoint.ts'
 import { encodeEntry } from '../entry.ts'
 import type { LogEntry } from '../entry.ts'
+import { formatHandovers, keyChangeType } from '../handover.ts'
 import { leafHash } from '../merkle.ts'
 import type { Hash, TreeHead } from '../merkle.ts'
 import { generateSignerKey, openSignerKey } from '../note.ts'
 import type { SignerKey } from '../note.ts'
 import type { LogSource } from '../source.ts'
-import { bundlePath, changedBundles, checkpointPath, tilePath } from '../tile-path.ts'
-import { emptyEdge, growTree } from '../tiles.ts'
+import { formatReceipt } from '../receipt.ts'
+import { bundlePath, changedBundles, checkpointPath, handoversPath, tilePath } from '../tile-path.ts'
+import { emptyEdge, growTree, inclusionProof } from '../tiles.ts'
 import type { TileReader } from '../tiles.ts'
 
 export type Files = Map<string, Uint8Array>
@@ -69,3 +71,30 @@ export function flipBit(bytes: Uint8Array, bit: number): Uint8Array {
 
 export const hex = (hash: Hash): string => Buffer.from(hash).toString('hex')
 export const unhex = (text: string): Uint8Array => Buffer.from(text, 'hex')
+
+export function keyChange(from: string, to: string): LogEntry {
+  return { v: 1, id: 'ent_key', type: keyChangeType, at: '2026-03-01T09:30:00.000Z', from, to }
+}
+
+/** The tree of the first `size` entries, as one of these keys and perhaps another signed it. */
+export function signedBy(
+  entries: readonly LogEntry[],
+  size: number,
+  ...keys: readonly [SignerKey, ...SignerKey[]]
+): string {
+  const [first, ...others] = keys
+  return others.reduce(alsoSigned, publishEntries(entries.slice(0, size), first).checkpoint)
+}
+
+type Handing = { readonly entries: readonly LogEntry[]; readonly index: number; readonly checkpoint: string }
+
+/** The receipt of the entry that changes the key, under that checkpoint. */
+export async function handover({ entries, index, checkpoint }: Handing): Promise<string> {
+  const size = Number(checkpoint.split('\n')[1])
+  const { readTile } = publishEntries(entries.slice(0, size), sampleKey())
+  const hashes = await inclusionProof({ index, size }, readTile)
+  return formatReceipt({ entry: entries[index] as LogEntry, disclosures: [], index, hashes, checkpoint })
+}
+
+export const withHandovers = (files: Files, receipts: readonly string[]): Files =>
+  withFile(files, handoversPath, encodeUtf8(formatHandovers(receipts)))

@@ -2,8 +2,7 @@
 
 import { directorySource, directoryWriter, exportLog, verifyLog } from '@tidegate/audit'
 import { defineCommand } from '../command.ts'
-import { remember } from '../log/remembered.ts'
-import { logSource, logUrl, trustFor } from '../log/trust.ts'
+import { logSource, logUrl, rememberVerified, trustFor } from '../log/trust.ts'
 import { printVerdict } from '../log/verdict.ts'
 import { command } from '../output.ts'
 import { text } from '../values.ts'
@@ -27,7 +26,7 @@ export const auditExport = defineCommand({
     const copied = await exportLog({ source: logSource(invocation, url), writer: directoryWriter(dir), vkey })
     if (!copied.ok) return printVerdict(invocation, { verdict: copied, trust, where: url })
     const verdict = await verifyLog({ source: directorySource(dir), ...trust })
-    if (verdict.ok) await remember(invocation, { url, key: vkey, checkpoint: verdict.checkpoint })
+    if (verdict.ok) await rememberVerified(invocation, { url, trust, verdict })
     const exit = printVerdict(invocation, { verdict, trust, where: dir })
     invocation.out.note(['Verify it anywhere: ', command(`tidegate audit verify --dir ${dir} --key '${vkey}'`)])
     return exit

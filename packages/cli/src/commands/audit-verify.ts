@@ -5,9 +5,9 @@ import { defineCommand } from '../command.ts'
 import type { Invocation } from '../context.ts'
 import type { Exit } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
-import { readRemembered, remember } from '../log/remembered.ts'
+import { readRemembered } from '../log/remembered.ts'
 import type { Trust } from '../log/trust.ts'
-import { checkKey, logSource, logUrl, trustFor } from '../log/trust.ts'
+import { checkKey, logSource, logUrl, rememberVerified, trustFor } from '../log/trust.ts'
 import { printVerdict } from '../log/verdict.ts'
 import { text } from '../values.ts'
 
@@ -16,7 +16,7 @@ export const auditVerify = defineCommand({
   summary: 'Read a whole audit log and recompute it: every entry, every tile, the root and its signature',
   details: [
     'Believes nothing but the verifier key. Where none is given, it is the one remembered for this log, or the first time, the one that the log publishes.',
-    'What was verified is remembered by the address of the log, in ~/.local/state/tidegate/log: a log that was cut, rewritten or re-keyed since is refused.',
+    'What was verified is remembered by the address of the log, in ~/.local/state/tidegate/log: a log that was cut, rewritten or signed by someone else since is refused. Where it changed its key by itself (`tidegate audit rotate-key`), it is shown through which keys it went.',
     'A copy in a directory is held against the key alone: it may be older than what was verified last.',
   ],
   options: {
@@ -42,7 +42,7 @@ async function verifyPublished(invocation: Invocation, { log, key }: Published):
   const url = await logUrl(invocation, log)
   const trust = await trustFor(invocation, { url, given: key })
   const verdict = await verifyLog({ source: logSource(invocation, url), ...trust })
-  if (verdict.ok) await remember(invocation, { url, key: trust.vkey, checkpoint: verdict.checkpoint })
+  if (verdict.ok) await rememberVerified(invocation, { url, trust, verdict })
   return printVerdict(invocation, { verdict, trust, where: url })
 }
 
@@ -57,11 +57,11 @@ async function verifyCopy(invocation: Invocation, { dir, key }: Copy): Promise<E
   return printVerdict(invocation, { verdict, trust, where: dir })
 }
 
-/** A copy does not vouch for itself: its key comes from elsewhere. */
+/** A copy does not vouch for itself: its key comes from elsewhere. The first one, since it may be older than the others. */
 async function rememberedKey(invocation: Invocation): Promise<string> {
   const url = await logUrl(invocation, undefined)
   const known = await readRemembered(invocation, url)
-  if (known !== undefined) return known.key
+  if (known !== undefined) return known.earlierKeys?.[0] ?? known.key
   throw new Failure('usage', 'There is no key to verify the copy with.', {
     remedy: `Give it with --key, or verify ${url} first: its key is remembered then.`,
   })

@@ -7,7 +7,7 @@ import { connectionLost, startApiServer } from '../testing/api-server.ts'
 import type { Setup } from '../testing/context.ts'
 import { harness, harnessWithServer } from '../testing/context.ts'
 import type { PublishedLog } from '../testing/published-log.ts'
-import { entriesOf, newSigner, publishLog } from '../testing/published-log.ts'
+import { entriesOf, newSigner, publishLog, rotatedLog } from '../testing/published-log.ts'
 import { token } from '../testing/things.ts'
 
 async function logHarness(first: PublishedLog, { handlers = {}, ...setup }: Setup & { handlers?: Handlers } = {}) {
@@ -65,8 +65,8 @@ describe('verifying the log of a server', () => {
   it.each([
     ['cut', publishLog(signer, entriesOf(5)), /The log was cut/],
     ['rewritten', publishLog(signer, entriesOf(20, 'other')), /The log was rewritten/],
-    ['re-keyed', publishLog(newSigner(), entriesOf(20)), /re-keyed/],
-    ['replaced by one of another name', publishLog(newSigner('else.example'), entriesOf(20)), /re-keyed/],
+    ['re-keyed', publishLog(newSigner(), entriesOf(20)), /it was replaced/],
+    ['replaced by one of another name', publishLog(newSigner('else.example'), entriesOf(20)), /it was replaced/],
   ])('refuses a log that was %s, and goes on remembering the one before', async (_what, next, message) => {
     const first = publishLog(signer, entriesOf(10))
     const { run, publish, stdout } = await logHarness(first)
@@ -94,6 +94,41 @@ describe('verifying the log of a server', () => {
     await run('audit', 'verify')
     expect(await run('audit', 'verify', '--key', newSigner().vkey)).toBe(8)
     expect(stderr()).toContain('remembered with another key')
+  })
+
+  it('goes on where the log has changed its key by itself, says so, and knows both keys from then on', async () => {
+    const next = newSigner()
+    const { run, publish, stdout } = await logHarness(publishLog(signer, entriesOf(10)))
+    await run('audit', 'verify')
+    publish(await rotatedLog(signer, next))
+    expect(await run('audit', 'verify')).toBe(0)
+    expect(stdout()).toContain(`Signed by ${next.vkey}`)
+    expect(stdout()).toContain(`handed over, after ${signer.vkey}`)
+    for (const { vkey } of [signer, next]) expect(await run('audit', 'verify', '--key', vkey)).toBe(0)
+    publish(publishLog(signer, entriesOf(30)))
+    expect(await run('audit', 'verify')).toBe(8)
+  })
+
+  it('takes the next key from who gives it, where the one that is remembered leads there', async () => {
+    const next = newSigner()
+    const { run, publish, stderr } = await logHarness(publishLog(signer, entriesOf(10)))
+    await run('audit', 'verify')
+    publish(await rotatedLog(signer, next))
+    expect(await run('audit', 'verify', '--key', newSigner().vkey)).toBe(8)
+    expect(stderr()).toContain('does not lead from there')
+    expect(await run('audit', 'verify', '--key', next.vkey)).toBe(0)
+  })
+
+  it('copies a log that has changed its key, and verifies the copy with any of them', async () => {
+    const next = newSigner()
+    const { run, home, publish } = await logHarness(publishLog(signer, entriesOf(10)))
+    const [early, late] = [join(home, 'early'), join(home, 'late')]
+    expect(await run('audit', 'export', early)).toBe(0)
+    publish(await rotatedLog(signer, next))
+    expect(await run('audit', 'export', late)).toBe(0)
+    for (const { vkey } of [signer, next]) expect(await run('audit', 'verify', '--dir', late, '--key', vkey)).toBe(0)
+    // With what is remembered: one of them is from before the change.
+    for (const dir of [early, late]) expect(await run('audit', 'verify', '--dir', dir)).toBe(0)
   })
 
   it('does not forget because the file of it was damaged', async () => {

@@ -291,11 +291,21 @@ const rows: Readonly<Record<string, Row>> = {
           },
           { id: '4e5f6a7b', seals: true, since: '2026-11-21T11:00:00Z', sealed: [], servers: 1 },
         ],
+        log: [
+          { verifierKey: 'tidegate/1+a', since: '2026-11-20T12:00:00Z', lastSize: 77 },
+          { verifierKey: 'tidegate/1+b', since: '2026-11-21T11:00:00Z' },
+        ],
       }),
     },
     sends: {},
     prints:
-      '0a1b2c3d  opens, being replaced  1d ago  7       2 of 2\n4e5f6a7b  seals                  1h ago  0       1 of 2',
+      '0a1b2c3d  opens, being replaced  1d ago  7       2 of 2\n4e5f6a7b  seals                  1h ago  0       1 of 2\n\nLOG KEY       SINCE   SIGNED UP TO\ntidegate/1+a  1d ago  77\ntidegate/1+b  1h ago  signs',
+  },
+  'audit rotate-key': {
+    argv: ['audit', 'rotate-key', '--reason', 'Once a year'],
+    handlers: { changeLogKey: () => ({ from: 'tidegate/1+a', to: 'tidegate/1+b' }) },
+    sends: { reason: 'Once a year' },
+    prints: 'tidegate/1+b',
   },
   'run done': {
     argv: ['run', 'done'],

@@ -13,7 +13,8 @@ type MasterKey = Keys['master'][number]
 
 export const keys = defineCommand({
   name: ['keys'],
-  summary: 'The master keys by their ids, and which can be taken away (administrators and auditors)',
+  summary:
+    'The master keys by their ids, which can be taken away, and the keys of the log (administrators and auditors)',
   details: [
     'One key seals; others that servers were given only open, while it takes their place. `SERVERS` says how many of those that run have the key. A key that is `not needed` can be taken out of TIDEGATE_KEY or the key file; keep it for as long as backups from its time.',
   ],
@@ -28,7 +29,7 @@ export const keys = defineCommand({
   },
 })
 
-function linesOf(invocation: Invocation, { master, servers }: Keys): readonly Line[] {
+function linesOf(invocation: Invocation, { master, servers, log }: Keys): readonly Line[] {
   const rows = master.map((key) => [
     key.id,
     stateOf(key),
@@ -36,7 +37,16 @@ function linesOf(invocation: Invocation, { master, servers }: Keys): readonly Li
     String(key.sealed.reduce((sum, { count }) => sum + count, 0)),
     `${key.servers} of ${servers}`,
   ])
-  return table(['KEY', 'STATE', 'SINCE', 'SEALED', 'SERVERS'], rows)
+  const ofLog = log.map(({ verifierKey, since, lastSize }) => [
+    verifierKey,
+    relative(invocation, since),
+    lastSize === undefined ? 'signs' : String(lastSize),
+  ])
+  return [
+    ...table(['KEY', 'STATE', 'SINCE', 'SEALED', 'SERVERS'], rows),
+    '',
+    ...table(['LOG KEY', 'SINCE', 'SIGNED UP TO'], ofLog),
+  ]
 }
 
 function stateOf({ seals, until, unusedSince }: MasterKey): string {

@@ -18,6 +18,8 @@ const shape = z.strictObject({
   url: z.string(),
   /** The verifier key. */
   key: z.string(),
+  /** Those that led to it, the first one that was trusted first. Absent: the log has not changed its key since. */
+  earlierKeys: z.array(z.string()).optional(),
   /** The signed note of the largest tree that was verified. */
   checkpoint: z.string(),
 })

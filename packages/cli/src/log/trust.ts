@@ -1,16 +1,20 @@
 /** Which key a log is verified with, and what it must go on from. */
 
-import type { LogSource } from '@tidegate/audit'
+import type { LogSource, LogVerdict } from '@tidegate/audit'
 import { httpSource, parseVerifierKey } from '@tidegate/audit'
 import type { Invocation } from '../context.ts'
 import { Failure } from '../failure.ts'
 import { limits, patience } from '../limits.ts'
 import { readBounded } from '../server.ts'
 import { parseUrl, serverUrl } from '../settings.ts'
-import { readRemembered, rememberedPath } from './remembered.ts'
+import { readRemembered, remember, rememberedPath } from './remembered.ts'
 
 export type Trust = {
   readonly vkey: string
+  /** Those before it that were verified. */
+  readonly earlierKeys?: readonly string[]
+  /** A key that was given besides: the log has to lead there. */
+  readonly reaches?: string
   /** The checkpoint that was verified last. Absent: it is verified here for the first time. */
   readonly earlier?: string
   /** `first-use`: the log vouches for itself, this once. */
@@ -24,7 +28,7 @@ export const logUrl = async (invocation: Invocation, given: string | undefined):
 /** A log is public: no token goes with what is read of it. */
 export const logSource = ({ fetch }: Invocation, url: string): LogSource => httpSource(url, { fetch })
 
-/** @throws {Failure} where the key given is not the one remembered, or there is none to be had */
+/** @throws {Failure} where there is no key to be had */
 export async function trustFor(
   invocation: Invocation,
   { url, given }: { readonly url: string; readonly given: string | undefined },
@@ -34,12 +38,32 @@ export async function trustFor(
     if (given !== undefined) return { vkey: checkKey(given), from: 'given' }
     return { vkey: checkKey(await publishedKey(invocation, url)), from: 'first-use' }
   }
-  if (given !== undefined && given !== known.key) {
-    throw new Failure('verification-failed', `${url} is remembered with another key: ${known.key}`, {
-      remedy: `If its operators say that the key has changed, remove ${rememberedPath(invocation, url)} and verify again.`,
+  const { key, earlierKeys = [], checkpoint } = known
+  const isKnown = given === undefined || [key, ...earlierKeys].includes(given)
+  return {
+    vkey: key,
+    earlierKeys,
+    earlier: checkpoint,
+    from: 'remembered',
+    ...(!isKnown && { reaches: checkKey(given) }),
+  }
+}
+
+type Verified = Extract<LogVerdict, { readonly ok: true }>
+type Good = { readonly url: string; readonly trust: Trust; readonly verdict: Verified }
+
+/** @throws {Failure} where the log leads from the key that is remembered to others than the one that was given */
+export async function rememberVerified(invocation: Invocation, { url, trust, verdict }: Good): Promise<void> {
+  const { keys, checkpoint } = verdict
+  const { vkey, earlierKeys = [], reaches } = trust
+  if (reaches !== undefined && !keys.includes(reaches)) {
+    throw new Failure('verification-failed', `${url} is remembered with another key: ${vkey}`, {
+      remedy: `The log does not lead from there to the one that was given. If its operators say that it is another log now, remove ${rememberedPath(invocation, url)} and verify again.`,
     })
   }
-  return { vkey: known.key, earlier: known.checkpoint, from: 'remembered' }
+  const before = [...earlierKeys, ...keys.slice(0, -1)]
+  const key = keys.at(-1) ?? vkey
+  await remember(invocation, { url, key, checkpoint, ...(before.length > 0 && { earlierKeys: before }) })
 }
 
 export function checkKey(vkey: string): string {

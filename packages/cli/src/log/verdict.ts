@@ -16,11 +16,13 @@ export function printVerdict({ out }: Invocation, { verdict, trust, where }: Ver
     out.result({ ...verdict, where, key: trust.vkey }, () => badLines(verdict, trust, where))
     return verdict.reason === 'unreadable' ? 'unavailable' : 'verification-failed'
   }
-  const { size, root, checkpoint } = verdict
+  const { size, root, checkpoint, keys } = verdict
+  const key = keys.at(-1) ?? trust.vkey
   const rootText = Buffer.from(root).toString('base64')
-  out.result({ ok: true, size, root: rootText, checkpoint, where, key: trust.vkey }, () => [
+  out.result({ ok: true, size, root: rootText, checkpoint, where, key, keys }, () => [
     [styled('green', 'Verified'), `: ${where}, ${counted(size, 'entry', 'entries')}, root ${rootText}.`],
-    `  Signed by ${trust.vkey}`,
+    `  Signed by ${key}`,
+    ...keys.slice(0, -1).map((earlier) => `  to which it was handed over, after ${earlier}`),
     trust.earlier === undefined
       ? '  Held against itself; there was no earlier checkpoint to hold it against.'
       : '  It goes on from the checkpoint that was verified last.',
@@ -50,8 +52,15 @@ function meaning({ reason }: Bad, { from }: Trust): readonly string[] {
     case 'bad-signature':
     case 'wrong-origin':
       return from === 'remembered'
-        ? ['The log is not signed by the key that is remembered for it: it was re-keyed, or replaced by another.']
+        ? [
+            'The log is not signed by the key that is remembered for it, and that one let no other sign: it was replaced.',
+          ]
         : ['The log is not signed by this key.']
+    case 'bad-key-change':
+    case 'not-handed-over':
+      return ['Somebody signs this log whom the one before did not let.']
+    case 'replaced-key':
+      return ['The key was taken back. Whoever signs with it still is not this log.']
     case 'unreadable':
       return ['Nothing is said about what could not be read. Try again.']
     default:

@@ -8,11 +8,14 @@ import {
   checkpointPath,
   encodeBundle,
   encodeEntry,
+  formatHandovers,
   emptyEdge,
   formatReceipt,
   generateSignerKey,
   growTree,
+  handoversPath,
   inclusionProof,
+  keyChangeType,
   leafHash,
   openSignerKey,
   signCheckpoint,
@@ -62,4 +65,14 @@ export function publishLog(signer: SignerKey, entries: readonly LogEntry[]): Pub
       return formatReceipt({ entry, disclosures: [], index, hashes, checkpoint })
     },
   }
+}
+
+/** One that begins as another by the first key, and goes on with the second, which the first has let. */
+export async function rotatedLog(first: SignerKey, second: SignerKey): Promise<PublishedLog> {
+  const change = { v: 1, id: 'ent_key', type: keyChangeType, at: '2026-11-21T12:00:00Z', from: first.vkey } as const
+  const entries = entriesOf(20).with(12, { ...change, to: second.vkey })
+  const handover = await publishLog(first, entries.slice(0, 15)).receipt(12)
+  const log = publishLog(second, entries)
+  log.files.set(handoversPath, Buffer.from(formatHandovers([handover])))
+  return log
 }

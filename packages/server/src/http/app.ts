@@ -72,7 +72,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
   registerStepUp(app, deps.people)
   registerFactors(app, deps.people)
   registerScim(app, deps.people)
-  registerLog(app, { db: services.db, verifierKey: services.log.verifierKey })
+  registerLog(app, services.db)
   registerHealth(app, services.db, deps.isReady)
   const document = openApiDocument(deps.version)
   app.get('/v1/openapi.json', () => document)

@@ -14,6 +14,12 @@ export type EntryShape = {
 
 export const entryTypes = {
   'installation.created': { about: 'Tidegate was started on an empty store.', open: [], personal: {} },
+  'log.key-changed': {
+    about:
+      'The log is to be signed with another key, `to`. The next checkpoint is signed by both, those after it by this one alone.',
+    open: ['from', 'to'],
+    personal: { by: 'by', reason: 'by' },
+  },
   'master-key.changed': {
     about: 'A server started with a new master key: what is sealed is sealed anew with `to`. Keys go by their ids.',
     open: ['from', 'to'],

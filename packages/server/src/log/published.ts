@@ -1,11 +1,12 @@
 /** The log as it is published: a `LogSource` over the store, in the layout of C2SP tlog-tiles. Reads only. */
 
-import type { LogSource, TileReader } from '@tidegate/audit'
-import { checkpointPath, encodeBundle, parseResourcePath } from '@tidegate/audit'
+import type { LogSource } from '@tidegate/audit'
+import { checkpointPath, encodeBundle, formatHandovers, handoversPath, parseResourcePath } from '@tidegate/audit'
 import type { Reader } from '../store/database.ts'
+import { handoversOf } from './log-keys.ts'
+import { tileReader } from './tiles.ts'
 
 const tileWidth = 256
-const hashBytes = 32
 
 export type LatestCheckpoint = { readonly size: number; readonly note: string }
 
@@ -18,20 +19,6 @@ export async function latestCheckpoint(reader: Reader): Promise<LatestCheckpoint
     .executeTakeFirst()
 }
 
-/** A narrower tile than the stored one is its prefix; a wider one is not there yet. */
-export const tileReader =
-  (reader: Reader): TileReader =>
-  async ({ level, index, width }) => {
-    const row = await reader
-      .selectFrom('auditTile')
-      .select('hashes')
-      .where('level', '=', level)
-      .where('number', '=', index)
-      .executeTakeFirst()
-    const bytes = width * hashBytes
-    return row && row.hashes.length >= bytes ? row.hashes.subarray(0, bytes) : undefined
-  }
-
 export function publishedLog(reader: Reader): LogSource {
   const readTile = tileReader(reader)
   return {
@@ -40,11 +27,18 @@ export function publishedLog(reader: Reader): LogSource {
         const checkpoint = await latestCheckpoint(reader)
         return checkpoint && Buffer.from(checkpoint.note)
       }
+      if (path === handoversPath) return readHandovers(reader)
       const resource = parseResourcePath(path)
       if (resource?.kind === 'tile') return readTile(resource)
       return resource?.kind === 'bundle' ? readBundle(reader, resource) : undefined
     },
   }
+}
+
+/** None, where the log has the key that it began with. */
+async function readHandovers(reader: Reader): Promise<Uint8Array | undefined> {
+  const handovers = await handoversOf(reader)
+  return handovers.length === 0 ? undefined : Buffer.from(formatHandovers(handovers))
 }
 
 async function readBundle(

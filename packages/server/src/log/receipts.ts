@@ -3,7 +3,9 @@
 import type { Disclosure, JsonValue, LogEntry } from '@tidegate/audit'
 import { decodeEntry, formatReceipt, inclusionProof } from '@tidegate/audit'
 import type { Reader } from '../store/database.ts'
-import { latestCheckpoint, tileReader } from './published.ts'
+import { handoversOf } from './log-keys.ts'
+import { latestCheckpoint } from './published.ts'
+import { tileReader } from './tiles.ts'
 
 export type StoredEntry = {
   readonly entry: LogEntry
@@ -22,7 +24,9 @@ export async function makeReceipt(
   const checkpoint = await latestCheckpoint(reader)
   if (index === undefined || !checkpoint || checkpoint.size <= index) return undefined
   const hashes = await inclusionProof({ index, size: checkpoint.size }, tileReader(reader))
-  const proof = formatReceipt({ entry, disclosures, index, hashes, checkpoint: checkpoint.note })
+  const handovers = await handoversOf(reader)
+  const parts = { entry, disclosures, index, hashes, checkpoint: checkpoint.note }
+  const proof = formatReceipt({ ...parts, ...(handovers.length > 0 && { handovers }) })
   return { entry: entry.id, index, proof }
 }
 

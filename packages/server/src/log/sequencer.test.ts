@@ -6,18 +6,21 @@ import type { Database } from '../store/database.ts'
 import type { TestStore } from '../testing/store.ts'
 import { connect, storeForTest } from '../testing/store.ts'
 import type { EntryDraft } from './append.ts'
-import { latestCheckpoint, publishedLog, tileReader } from './published.ts'
+import { latestCheckpoint, publishedLog } from './published.ts'
+import { tileReader } from './tiles.ts'
 import { findEntry, makeReceipt, withDisclosures } from './receipts.ts'
 import { createSequencer } from './sequencer.ts'
+import type { ReadSigning } from './signing.ts'
 
 const origin = 'tidegate/test'
 const { secretPkcs8, vkey } = generateSignerKey(origin)
 const signer = openSignerKey({ name: origin, secretPkcs8 })
+const signing: ReadSigning = async () => ({ current: signer })
 const at = instant(Date.UTC(2026, 0, 5, 9))
 
 async function setUp() {
   const store = await storeForTest()
-  return { store, ...store, sequencer: createSequencer({ ...store, signer }) }
+  return { store, ...store, sequencer: createSequencer({ ...store, signing }) }
 }
 
 const draft: EntryDraft = { type: 'request.filed', at, fields: { principal: 'user:alice', role: 'orders-db/readonly' } }
@@ -89,7 +92,7 @@ test('of a batch that breaks before its end nothing is kept, and the next goes o
   await write(store, 300)
   const broken = createSequencer({
     db,
-    signer,
+    signing,
     runtime: {
       ...store.runtime,
       now() {
@@ -153,7 +156,7 @@ test('sequencers of several processes, while entries are written, make one log t
     }),
   )
   const sequencers = processes.map(async (mine) => {
-    const { integrate } = createSequencer({ db: mine, runtime: store.runtime, signer })
+    const { integrate } = createSequencer({ db: mine, runtime: store.runtime, signing })
     let count = 0
     while (writing) count += await integrate()
     return count
@@ -161,7 +164,7 @@ test('sequencers of several processes, while entries are written, make one log t
   await Promise.all(writers)
   writing = false
   const placed = (await Promise.all(sequencers)).reduce((sum, count) => sum + count, 0)
-  const rest = await createSequencer({ db, runtime: store.runtime, signer }).integrate()
+  const rest = await createSequencer({ db, runtime: store.runtime, signing }).integrate()
   const { count } = await db
     .selectFrom('auditEntry')
     .select(({ fn }) => fn.countAll<number>().as('count'))

@@ -3,14 +3,16 @@
  * in one transaction under one lock: after a crash the same few lines go on from what was committed.
  */
 
-import type { SignerKey, Tile, TreeEdge } from '@tidegate/audit'
-import { emptyEdge, growTree, partialTiles, signCheckpoint } from '@tidegate/audit'
+import type { Growth, Tile, TreeEdge } from '@tidegate/audit'
+import { alsoSigned, emptyEdge, growTree, keyChangeType, partialTiles, signCheckpoint } from '@tidegate/audit'
 import { sql } from 'kysely'
 import type { Runtime } from '../runtime.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { instantParam } from '../store/database.ts'
 import type { Work } from '../store/transaction.ts'
 import { transaction } from '../store/transaction.ts'
+import type { ReadSigning, Signing } from './signing.ts'
+import { handOver } from './signing.ts'
 
 const sequencerLock = 7_243_003
 
@@ -22,38 +24,50 @@ export type Sequencer = {
   readonly integrate: () => Promise<number>
 }
 
-export function createSequencer(deps: {
-  readonly db: Database
-  readonly runtime: Runtime
-  readonly signer: SignerKey
-}): Sequencer {
+type Deps = { readonly db: Database; readonly runtime: Runtime; readonly signing: ReadSigning }
+
+export function createSequencer(deps: Deps): Sequencer {
   return {
     integrate: () => transaction(deps.db, (tx) => integrateBatch(tx, deps)),
   }
 }
 
-type Waiting = { serial: number; leaf: Buffer }
+type Waiting = { serial: number; leaf: Buffer; namesKey: boolean }
 
 const nothing: Work<number> = { result: 0, sent: Promise.resolve() }
 
-async function integrateBatch(
-  tx: Tx,
-  { runtime, signer }: { runtime: Runtime; signer: SignerKey },
-): Promise<Work<number>> {
-  // Carried out in this order: what is read is as it is once the lock is had.
-  const [locked, waiting, size] = await Promise.all([tryLock(tx), readWaiting(tx), readSize(tx)])
+async function integrateBatch(tx: Tx, { runtime, signing }: Deps): Promise<Work<number>> {
+  // Carried out in this order: what is read is as it is once the lock is had, and a key as old as the entry that names it.
+  const [locked, waiting, size, keys] = await Promise.all([tryLock(tx), readWaiting(tx), readSize(tx), signing(tx)])
   if (!locked || waiting.length === 0) return nothing
   const growth = growTree(
     await readEdge(tx, size),
     waiting.map(({ leaf }) => leaf),
   )
-  const checkpoint = { size: growth.size, note: signCheckpoint(growth, signer), at: instantParam(runtime.now()) }
+  const { note, handover } = sign(growth, keys, namedAt(size, waiting))
+  const checkpoint = { size: growth.size, note, at: instantParam(runtime.now()) }
   const sent = Promise.all([
     placeEntries(tx, { first: size, waiting }),
     writeTiles(tx, growth.tiles),
     tx.insertInto('auditCheckpoint').values(checkpoint).execute(),
+    handover && handOver(tx, handover),
   ])
   return { result: waiting.length, sent }
+}
+
+/** Where the entry stands that names the next key, if it is among these. */
+function namedAt(first: number, waiting: readonly Waiting[]): number | undefined {
+  const position = waiting.findIndex(({ namesKey }) => namesKey)
+  return position < 0 ? undefined : first + position
+}
+
+type Signed = { readonly note: string; readonly handover?: Parameters<typeof handOver>[1] }
+
+/** By both keys where this tree is the first that names the next one. */
+function sign(growth: Growth, { current, next }: Signing, at: number | undefined): Signed {
+  const note = signCheckpoint(growth, current)
+  if (!next || at === undefined) return { note }
+  return { note: alsoSigned(note, next), handover: { from: current, to: next, size: growth.size, namedAt: at } }
 }
 
 async function tryLock(tx: Tx): Promise<boolean> {
@@ -69,7 +83,7 @@ const leafHash = sql<Buffer>`sha256('\\x00'::bytea || body)`
 const readWaiting = (tx: Tx): Promise<Waiting[]> =>
   tx
     .selectFrom('auditEntry')
-    .select(['serial', leafHash.as('leaf')])
+    .select(['serial', leafHash.as('leaf'), sql<boolean>`type = ${keyChangeType}`.as('namesKey')])
     .where('leafIndex', 'is', null)
     .orderBy('serial')
     .limit(sequencerBatch)

@@ -23,7 +23,7 @@ export type Services = Activation &
     /** Absent: a configuration with guards or masks is refused. */
     readonly sessionRules?: SessionRules
     readonly courier: Courier
-    readonly log: { readonly verifierKey: string; readonly integrate: () => Promise<unknown> }
+    readonly log: { readonly integrate: () => Promise<unknown> }
   }
 
 type AuthOf<Op extends OperationId> = (typeof operations)[Op]['auth']

@@ -15,6 +15,7 @@ import { closeWithReview } from '../findings/findings.ts'
 import type { Caller } from '../identity/identity.ts'
 import { actingFor } from '../identity/principals.ts'
 import { reassessGrants } from '../lifecycle/reassess.ts'
+import { verifierKeyOf } from '../log/log-keys.ts'
 import { findEntry, makeReceipt, withDisclosures } from '../log/receipts.ts'
 import { boundInstant, instantParam } from '../store/database.ts'
 import { change } from '../store/change.ts'
@@ -258,9 +259,11 @@ async function getReceipt({ services, caller, input }: Call<'getReceipt'>) {
   if (row.leafIndex === null) await services.log.integrate()
   const placed = await findEntry(db, row.id)
   const [stored] = placed ? await withDisclosures(db, [placed]) : []
+  // Before the receipt: whoever knows an earlier key than the one that signs is led there by the receipt itself.
+  const verifierKey = await verifierKeyOf(db)
   const receipt = stored && (await makeReceipt(db, stored))
   if (!receipt) throw new ApiError('unavailable', { detail: 'The entry is not in the log yet. Try again in a moment.' })
-  return { ...receipt, verifierKey: services.log.verifierKey }
+  return { ...receipt, verifierKey }
 }
 
 /** Auditors have any; a principal those of its own requests and grants. */

@@ -6,6 +6,7 @@
 import { loginPurpose } from '../gateways/way-in.ts'
 import { piecePurpose } from '../gateways/views.ts'
 import { totpPurpose } from '../identity/factors/totp.ts'
+import { logKeyPurpose } from '../log/signing.ts'
 import { contentsPurpose, saltPurpose } from '../statements/contents.ts'
 
 export type SealedColumn = {
@@ -19,21 +20,21 @@ export type SealedColumn = {
   readonly about: string
 }
 
-export const installationPurposes = { check: 'key-check', log: 'log-signing-key' } as const
+export const checkPurpose = 'key-check'
 
 export const sealedColumns = [
   {
     table: 'installation',
     column: 'key_check',
     ids: [],
-    purpose: () => installationPurposes.check,
+    purpose: () => checkPurpose,
     about: 'what a key is checked with',
   },
   {
-    table: 'installation',
-    column: 'log_signing_key',
-    ids: [],
-    purpose: () => installationPurposes.log,
+    table: 'log_key',
+    column: 'signing_key',
+    ids: ['verifier_key'],
+    purpose: (verifierKey = '') => logKeyPurpose(verifierKey),
     about: 'the signing key of the log',
   },
   {

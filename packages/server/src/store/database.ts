@@ -18,8 +18,6 @@ export type Tables = IdentityTables &
       createdAt: Time
       keyCheck: Buffer
       logOrigin: string
-      logSigningKey: Buffer
-      logVerifierKey: string
       waysInGivenAt: Time | null
     }
     masterKey: { id: string; since: Time; until: MaybeTime; unusedAt: MaybeTime }
@@ -326,6 +324,14 @@ export type Tables = IdentityTables &
       senderUntil: MaybeTime
     }
     auditTile: { level: number; number: number; hashes: Buffer }
+    logKey: {
+      number: number
+      verifierKey: string
+      signingKey: Buffer | null
+      since: Time
+      namedAt: number | null
+      lastSize: number | null
+    }
     auditCheckpoint: { size: number; note: string; at: Time }
   }
 

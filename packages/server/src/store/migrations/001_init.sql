@@ -7,8 +7,6 @@ create table installation (
   -- Something known, sealed under the master key: tells a wrong key from a right one at start.
   key_check      bytea not null,
   log_origin     text not null,
-  log_signing_key bytea not null, -- Ed25519 seed, sealed
-  log_verifier_key text not null,
   -- To the first administrator, by the first server that listened.
   ways_in_given_at timestamptz
 );
@@ -513,6 +511,22 @@ create table audit_checkpoint (
   note text not null,
   at   timestamptz not null
 );
+
+-- The keys of the log, one after the other. The last but one may still sign, until the entry that names the last is covered.
+create table log_key (
+  number       integer primary key check (number >= 1),
+  verifier_key text not null unique,
+  -- Ed25519, sealed. Gone as soon as it has signed for the last time.
+  signing_key  bytea,
+  since        timestamptz not null,
+  -- Where the entry stands that names it. Null: it is the first, or that entry has no place yet.
+  named_at     bigint,
+  -- The tree with that entry of the next key, which both have signed.
+  last_size    bigint references audit_checkpoint,
+  check ((signing_key is null) = (last_size is not null)),
+  check (number > 1 or named_at is null)
+);
+create unique index log_key_waiting on log_key ((true)) where number > 1 and named_at is null;
 
 -- When each target is next read and put in order.
 create table target_state (
