@@ -1,8 +1,9 @@
 /** Findings: what Tidegate wants a human to look at. One open finding per kind and subject. */
 
+import type { Instant } from '@tidegate/core'
 import { after, seconds } from '@tidegate/core'
 import type { Unit } from '../store/change.ts'
-import { instantParam } from '../store/database.ts'
+import { boundInstant, instantParam } from '../store/database.ts'
 import { newId } from '../runtime.ts'
 
 export const findingKinds = {
@@ -67,17 +68,22 @@ export async function openFinding(unit: Unit, { kind, subject, severity, message
   if (opened) unit.record({ type: 'finding.opened', at: unit.now, fields: { finding: id, kind, subject, severity } })
 }
 
+type Over = {
+  readonly kind: FindingKind
+  readonly subject: string
+  /** Only where nobody has said since then that it is so: another server may know better. Absent: it is known. */
+  readonly unseenSince?: Instant
+}
+
 /** It is no longer so. */
-export async function closeFinding(
-  unit: Unit,
-  { kind, subject }: { kind: FindingKind; subject: string },
-): Promise<void> {
+export async function closeFinding(unit: Unit, { kind, subject, unseenSince }: Over): Promise<void> {
   const closed = await unit.tx
     .updateTable('finding')
     .set({ closedAt: instantParam(unit.now) })
     .where('kind', '=', kind)
     .where('subject', '=', subject)
     .where('closedAt', 'is', null)
+    .$if(unseenSince !== undefined, (query) => query.where('lastSeenAt', '<=', boundInstant(unseenSince as Instant)))
     .returning('id')
     .execute()
   for (const { id } of closed)

@@ -1,5 +1,6 @@
 /** Whether webhooks could send at all: that a secret is missing is said when the server starts, and not in an emergency. */
 
+import { instant } from '@tidegate/core'
 import type { DeclaredWebhook } from '../configuration/schema.ts'
 import { closeFinding } from '../findings/findings.ts'
 import type { Unit } from '../store/change.ts'
@@ -37,6 +38,7 @@ async function tell(unit: Unit, { webhook, unready }: Checked): Promise<void> {
   }
   if (unready !== undefined) return tellFailing(unit, { id, error: unready, row })
   if (row.failures >= notifyLimits.loud) return tellFailing(unit, { id, error: row.error ?? '', row })
-  // One that could not send before has failures that are about something else by now.
-  return closeFinding(unit, aboutWebhook(id))
+  // This server can send. Another that cannot says so as often as this one looks.
+  const unseenSince = instant(Math.max(0, unit.now - 2 * notifyLimits.checkEvery))
+  return closeFinding(unit, { ...aboutWebhook(id), unseenSince })
 }

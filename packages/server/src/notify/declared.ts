@@ -19,6 +19,7 @@ export async function declareWebhooks(unit: Unit, { before, after }: Change): Pr
   const was = new Map(before.webhooks.map((webhook) => [webhook.id, hashOfWebhook(webhook)]))
   const changed = after.webhooks.filter((webhook) => was.get(webhook.id) !== hashOfWebhook(webhook))
   if (changed.length > 0) await putRows(unit, changed)
+  for (const { id } of changed) if (was.has(id)) await closeFinding(unit, aboutWebhook(id))
   const present = new Set(after.webhooks.map(({ id }) => id))
   for (const id of was.keys()) if (!present.has(id)) await forget(unit, id)
 }
