@@ -3,6 +3,7 @@
  * Where nothing runs in the background, a server hears no notifications, and nobody but a gateway ends a session.
  */
 
+import { EventEmitter, once } from 'node:events'
 import { type Clock, systemClock } from '@tidegate/gateway'
 import { instant } from '@tidegate/core'
 import { expect, test } from 'vitest'
@@ -42,7 +43,12 @@ test('whoever opens a grant again is let in at once, by a gateway whose server h
 
 test('a server that is lost with an answer on its way takes nothing with it: another one tells', async () => {
   let place = ''
-  const through: typeof fetch = (input, init) => fetch(new URL((input as URL).pathname, place), init)
+  const questions = new EventEmitter()
+  const through: typeof fetch = (input, init) => {
+    const { pathname } = input as URL
+    questions.emit(pathname)
+    return fetch(new URL(pathname, place), init)
+  }
   const { world, options } = await connectedWorld({}, { background: false })
   const proxy = await startProxyForTest({ host: '127.0.0.1', port: Number(new URL(world.server.url).port) })
   const other = await world.startAnother()
@@ -51,6 +57,8 @@ test('a server that is lost with an answer on its way takes nothing with it: ano
   const { grant, credential } = await opened(world.as('alice'))
   const { ended } = await logIn(credential, gateway.port)
   const answered = proxy.holdAnswer('/v1/gateway/sync')
+  // What is answered now goes on for a moment; the next question is the one whose answer is lost.
+  await Promise.race([answered, once(questions, '/v1/gateway/sync')])
   await opened(world.as('bob'))
   await world.as('dora').revokeGrant({ id: grant.id, reason: 'enough' })
   await answered

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { connectorKinds } from '@tidegate/connectors'
 import { createLogger } from '@tidegate/server'
 import { createConfigurations } from '../packages/server/src/configuration/configurations.ts'
+import type { Told } from '../packages/server/src/gateways/feed-memory.ts'
 import { createFeed } from '../packages/server/src/gateways/feed.ts'
 import { listenForHints } from '../packages/server/src/store/hints.ts'
 import { opened } from './support/access.ts'
@@ -29,6 +30,21 @@ function feedAlone(world: World, { storeAt, lookEveryMs = never }: { storeAt?: P
   const configurations = createConfigurations(connectorKinds)
   const now = () => instant(Date.now())
   return { db, feed: createFeed({ db, configurations, name: 'alone', now, lookEveryMs, believedForMs: never }) }
+}
+
+type Followable = Awaited<ReturnType<typeof followable>>
+
+/** A gateway that has been told all there is, two grants, by a feed that nothing tells of anything. */
+async function followable() {
+  const proxy = await startProxyForTest(clusterOf('store'))
+  const world = await createGatewayWorld()
+  await joined(world)
+  const grants = [await opened(world.as('alice')), await opened(world.as('bob'))]
+  const { feed } = feedAlone(world, { storeAt: proxy })
+  onTestFinished(() => feed.stop())
+  const gateway = await theGateway(world)
+  const { cursor } = await feed.sync({ gateway, cursor: undefined, waitMs: 0 })
+  return { world, proxy, feed, gateway, cursor, ids: grants.map(({ grant }) => grant.id) }
 }
 
 async function theGateway({ store }: World) {
@@ -256,6 +272,86 @@ test('what ends in one turn of the loop is told in one answer', async () => {
   for (let i = 0; i < 100; i++) await Promise.resolve()
   feed.tell(other.grant.id, 'access was revoked')
   expect((await next).ended.map(({ grant }) => grant)).toEqual([one.grant.id, other.grant.id])
+})
+
+test('who follows an answer is told each end at once, in an answer of its own', async () => {
+  const { gateway, feed, cursor, ids } = await followable()
+  const answers = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]()
+  const next = answers.next()
+  // It waits from the end of this turn on.
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const id of ids) feed.tell(id, 'access was revoked')
+  const both = (await next).value as Told
+  expect(both.ended.map(({ grant }) => grant)).toEqual(ids)
+  const later = answers.next()
+  await new Promise((resolve) => setImmediate(resolve))
+  feed.tell('grt_of_nobody', 'access was revoked')
+  feed.stop()
+  expect(await later).toEqual({ done: true, value: undefined })
+  expect((await feed.sync({ gateway, cursor: both.cursor, waitMs: 0 })).ended).toEqual([])
+})
+
+test('an end that is told while nobody listens is in the next answer that is followed', async () => {
+  const { gateway, feed, cursor, ids } = await followable()
+  const answers = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]()
+  const heard: string[] = []
+  for (const id of ids) {
+    feed.tell(id, 'access was revoked')
+    heard.push(...((await answers.next()).value as Told).ended.map(({ grant }) => grant))
+  }
+  expect(heard).toEqual(ids)
+})
+
+test.each<[string, (following: Followable) => unknown]>([
+  ['its gateway asks anew', ({ feed, gateway, cursor }) => feed.sync({ gateway, cursor, waitMs: wait })],
+  ['the server stops', ({ feed }) => feed.stop()],
+  [
+    'its gateway is put out',
+    async ({ feed, world }) => {
+      await world.admin.removeGateway({ id: 'gw-1' })
+      feed.tell('gw-1')
+    },
+  ],
+  [
+    'the store cannot be read',
+    ({ feed, proxy }) => {
+      proxy.cut()
+      feed.look()
+    },
+  ],
+])('an answer that is followed is over when %s, and says nothing more', async (_, act) => {
+  const following = await followable()
+  const { gateway, feed, cursor } = following
+  const next = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]().next()
+  await new Promise((resolve) => setImmediate(resolve))
+  await Promise.race([act(following), next])
+  expect(await next).toEqual({ done: true, value: undefined })
+})
+
+test('an answer that is followed is over in its time', async () => {
+  const { gateway, feed, cursor } = await followable()
+  const answers = feed.follow(gateway, cursor, 5)[Symbol.asyncIterator]()
+  expect(await answers.next()).toEqual({ done: true, value: undefined })
+})
+
+test('a gateway that follows hears on lines of one answer what one that does not hears in several', async () => {
+  const world = await createGatewayWorld()
+  const { client } = await joined(world)
+  const { grant } = await opened(world.as('alice'))
+  const heard: News[] = []
+  let revoked: Promise<unknown> | undefined
+  const onAnswer = (answer: unknown): void => {
+    heard.push(answer as News)
+    revoked ??= world.as('dora').revokeGrant({ id: grant.id, reason: 'Enough' })
+  }
+  while (!heard.some(({ ended }) => ended.length > 0)) {
+    const cursor = heard.at(-1)?.cursor
+    await client.syncGateway({ ...(cursor && { cursor }), waitMs: wait, followMs: 2_000 }, { onAnswer })
+  }
+  await revoked
+  expect(heard.filter(({ whole }) => whole)).toHaveLength(1)
+  expect(heard.flatMap(({ ended }) => ended)).toEqual([{ grant: grant.id, reason: 'access was revoked by user:dora' }])
+  expect(new Set(heard.map(({ cursor }) => cursor)).size).toBe(heard.length)
 })
 
 test('an end is told while the feed compares itself with the store', async () => {

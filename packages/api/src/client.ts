@@ -9,6 +9,8 @@ export type CallOptions = {
   /** For operations that take one. The same key and input are done once, however often they are sent. */
   readonly idempotencyKey?: string
   readonly signal?: AbortSignal
+  /** Of an operation that answers more than once: told each answer as it comes. What the call resolves to is the last. */
+  readonly onAnswer?: (answer: unknown) => void
 }
 
 export type Client = {
@@ -48,9 +50,31 @@ async function call({ config, operation, input, options }: Call): Promise<unknow
     ...(body !== undefined && { body }),
     ...(options.signal && { signal: options.signal }),
   })
+  if (response.ok && options.onAnswer !== undefined) return readAnswers(response, options.onAnswer)
   const text = await response.text()
   if (response.ok) return JSON.parse(text)
   throw fromProblem(response.status, text)
+}
+
+/** One JSON text on each line; the last needs no end of line, so that a single answer is read by the same rule. */
+async function readAnswers({ body }: Response, onAnswer: (answer: unknown) => void): Promise<unknown> {
+  let last: unknown
+  /** Of a line that is not whole: joined once it is, because a line can be of many pieces. */
+  const pieces: string[] = []
+  const endLine = (): void => {
+    const line = pieces.splice(0).join('')
+    if (line.trim() !== '') onAnswer((last = JSON.parse(line)))
+  }
+  for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const [first = '', ...others] = text.split('\n')
+    pieces.push(first)
+    for (const other of others) {
+      endLine()
+      pieces.push(other)
+    }
+  }
+  endLine()
+  return last
 }
 
 /** Splits the flat input over path, query and body, as the table says. */

@@ -3,6 +3,8 @@
 export const gatewayLimits = {
   /** Longest that a server keeps a sync waiting. */
   syncWaitMs: 20_000,
+  /** Longest that an answer to a sync goes on after what it told first. */
+  syncFollowMs: 2_000,
   /** Grants that a sync asks about by name. */
   about: 100,
   /** Reports in one call. */

@@ -1,8 +1,8 @@
 /**
  * What gateways and the control plane say to one another, and what people ask about gateways and sessions.
  *
- * A gateway keeps one `syncGateway` waiting at all times: it is answered as soon as there is something to tell, and is
- * also how either side knows that the other is there. What a gateway has heard it goes on with when nobody answers;
+ * A gateway keeps one `syncGateway` waiting at all times: it is answered as soon as there is something to tell, goes on
+ * for a moment with what there is to tell then, and is also how either side knows that the other is there. What a gateway has heard it goes on with when nobody answers;
  * what it has not, it does not give.
  */
 
@@ -289,11 +289,14 @@ export const gatewayOperations = {
     method: 'POST',
     path: '/v1/gateway/sync',
     auth: 'gateway',
-    summary: 'What has changed since: answered as soon as there is something, or empty at the end of the wait',
+    summary:
+      'What has changed since: answered as soon as there is something, or empty at the end of the wait; with `followMs`, what changes for so long after it is told too, each answer on a line of its own',
     input: z.strictObject({
       /** Of the last answer. Absent, or not known any more: everything is told anew. */
       cursor: z.string().max(200).optional(),
       waitMs: z.number().int().min(0).max(limits.syncWaitMs),
+      /** Absent: there is one answer. */
+      followMs: z.number().int().min(1).max(limits.syncFollowMs).optional(),
       /** Grants that the server reads again before it answers: someone is here for them now. */
       about: z.array(s.idOf('grant')).max(limits.about).optional(),
     }),

@@ -1,4 +1,7 @@
-/** What the control plane tells: one question after the other, each answered when there is something to tell. */
+/**
+ * What the control plane tells: one question after the other, each answered when there is something to tell. Where many
+ * things happen, an answer goes on with the next: asking anew for each would take longer than telling it.
+ */
 
 import { gatewayLimits } from '@tidegate/api'
 import { parseInstant } from '@tidegate/core'
@@ -80,46 +83,50 @@ async function turn(deps: FeedDeps, state: State): Promise<void> {
   const { clock, questions, take, log } = deps
   const { about, answered } = questions.take()
   const waitMs = about.length > 0 ? 0 : waitFor(deps, state)
-  const heard = await ask(deps, state, { about, waitMs })
-  if (heard === undefined) return
-  const { answer, sent } = heard
-  const now = parseInstant(answer.now)
-  if (now === undefined) throw new Error('the server did not say what time it is')
-  clock.learn(now, sent)
-  take(answer)
-  state.cursor = answer.cursor
-  state.toldAt = now
-  answered()
-  if (state.failures > 0) log('server-answers', { after: state.failures })
-  state.failures = 0
+  await ask(deps, state.cursor, {
+    about,
+    waitMs,
+    heard(answer, sent) {
+      const now = parseInstant(answer.now)
+      if (now === undefined) throw new Error('the server did not say what time it is')
+      clock.learn(now, sent)
+      take(answer)
+      state.cursor = answer.cursor
+      state.toldAt = now
+      answered()
+      if (state.failures > 0) log('server-answers', { after: state.failures })
+      state.failures = 0
+    },
+  })
 }
 
-type Heard = { readonly answer: SyncAnswer; readonly sent: Reading }
+type Asking = {
+  readonly about: readonly string[]
+  readonly waitMs: number
+  /** Each answer, as it comes. @param sent when the question was */
+  readonly heard: (answer: SyncAnswer, sent: Reading) => void
+}
 
-/** `undefined`: it was waiting, and there is something to ask. What an answer on its way said is said again. */
-async function ask(
-  { plane, clock, questions }: FeedDeps,
-  { cursor }: State,
-  { about, waitMs }: { readonly about: readonly string[]; readonly waitMs: number },
-): Promise<Heard | undefined> {
+/** Resolves when there are no more answers, or there is something to ask: what one on its way said is said again. */
+async function ask({ plane, clock, questions }: FeedDeps, cursor: string | undefined, asking: Asking): Promise<void> {
+  const { about, waitMs, heard } = asking
   const input = {
     waitMs,
     ...(cursor !== undefined && { cursor }),
+    ...(waitMs > 0 && { followMs: Math.min(gatewayLimits.syncFollowMs, waitMs) }),
     ...(about.length > 0 && { about: [...about] }),
   }
   // Only what waits can be interrupted, so that each question gets its answer however many more there are.
   const interrupted = waitMs > 0 ? questions.wait() : undefined
-  let sent = clock.read()
   try {
-    const answer = await plane.ask((client, { signal }) => {
-      sent = clock.read()
+    await plane.ask((client, { signal }) => {
+      const sent = clock.read()
       const signals = [signal, interrupted].filter((one) => one !== undefined)
-      return client.syncGateway(input, { signal: AbortSignal.any(signals) })
+      const onAnswer = (answer: unknown): void => heard(readSync(answer), sent)
+      return client.syncGateway(input, { signal: AbortSignal.any(signals), onAnswer })
     }, waitMs)
-    return { answer: readSync(answer), sent }
   } catch (error) {
-    if (interrupted?.aborted === true) return undefined
-    throw error
+    if (interrupted?.aborted !== true) throw error
   }
 }
 

@@ -20,6 +20,8 @@ export type Feed = {
   /** Something may have been missed. */
   readonly look: () => void
   readonly sync: (asked: Asked) => Promise<Told>
+  /** What is told after that cursor within so long, an answer each time. */
+  readonly follow: (gateway: GatewayRef, cursor: string, followMs: number) => AsyncIterable<Told>
   /** Nobody waits from here on. */
   readonly stop: () => void
 }
@@ -30,7 +32,11 @@ type Asked = {
   readonly waitMs: number
   /** Grants that are read before it is answered. */
   readonly about?: readonly string[]
+  /** It is followed: what else happens in this turn of the loop has an answer of its own, and does not keep this one. */
+  readonly followed?: boolean
 }
+
+type Answer = { readonly told: Told; readonly isNews: boolean }
 
 /** To be told of as something that has changed for any grant. */
 export const configurationChanged = 'configuration'
@@ -76,6 +82,17 @@ export function createFeed({
     if (failure) throw new ApiError('unavailable', { cause: failure.cause })
   }
 
+  const answer = async ({ gateway, cursor, waitMs, about, followed = false }: Asked): Promise<Answer> => {
+    await fresh(about)
+    if (!followed) await endOfTurn()
+    const present = memory.since(cursor, gateway)
+    if (present.isNews || waitMs === 0) return present
+    if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
+    if (!followed) await endOfTurn()
+    await fresh()
+    return memory.since(cursor, gateway)
+  }
+
   return {
     tell(about, over) {
       if (!begun) return
@@ -86,18 +103,27 @@ export function createFeed({
     look() {
       if (begun) void keeper.look()
     },
-    async sync({ gateway, cursor, waitMs, about }) {
-      await fresh(about)
-      await endOfTurn()
-      const present = memory.since(cursor, gateway)
-      if (present.isNews || waitMs === 0) return present.told
-      if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
-      await endOfTurn()
-      await fresh()
-      return memory.since(cursor, gateway).told
-    },
+    sync: async (asked) => (await answer(asked)).told,
+    follow: (gateway, cursor, followMs) => following(answer, { gateway, cursor, followMs }),
     stop: () => waiting.stop(),
   }
+}
+
+type Following = Pick<Asked, 'gateway'> & { readonly cursor: string; readonly followMs: number }
+
+/** Over as soon as waiting brings no news: its time is up, the gateway asks anew, or the server stops. */
+async function* following(
+  answer: (asked: Asked) => Promise<Answer>,
+  { gateway, cursor, followMs }: Following,
+): AsyncGenerator<Told> {
+  const until = performance.now() + followMs
+  const next = async (from: string): Promise<Answer | undefined> => {
+    const waitMs = until - performance.now()
+    if (waitMs <= 0) return undefined
+    // What is wrong is told to whoever asks anew, in words for which an answer that has begun has no place.
+    return answer({ gateway, cursor: from, waitMs, followed: true }).catch(() => undefined)
+  }
+  for (let last = await next(cursor); last?.isNews; last = await next(last.told.cursor)) yield last.told
 }
 
 /**

@@ -3,7 +3,8 @@
  * strangers are counted before anything is done for them.
  */
 
-import type { AdministrationAuth, Auth, FieldProblem, Operation, OperationId } from '@tidegate/api'
+import { Readable } from 'node:stream'
+import type { AdministrationAuth, Auth, FieldProblem, Operation, OperationId, Output } from '@tidegate/api'
 import { administrationAuth, ApiError, operations, pathParameters } from '@tidegate/api'
 import { administrationResource, principalKey } from '@tidegate/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -106,7 +107,19 @@ async function serve({ id, operation, handler, deps }: Route, { request, reply, 
   const output = operation.counted ? await counted(deps.asks, call.caller, work) : await work()
   if (caller === 'anyone') deps.strangers.trust(request.ip)
   void reply.code(operation.status ?? 200)
-  return output
+  const rest = handler.kind === 'plain' ? handler.follow?.(call, output as Output<OperationId>) : undefined
+  return rest === undefined ? output : asLines(reply, output, rest)
+}
+
+/** Each answer on a line of its own, as soon as there is one: nginx would keep them back until there are no more. */
+function asLines(reply: FastifyReply, first: unknown, rest: AsyncIterable<unknown>): Readable {
+  void reply.type('application/x-ndjson').header('x-accel-buffering', 'no')
+  return Readable.from(linesOf(first, rest))
+}
+
+async function* linesOf(first: unknown, rest: AsyncIterable<unknown>): AsyncGenerator<string> {
+  yield `${JSON.stringify(first)}\n`
+  for await (const answer of rest) yield `${JSON.stringify(answer)}\n`
 }
 
 /** @throws {ApiError} `too-many` for whoever asked too often for what they did not get */

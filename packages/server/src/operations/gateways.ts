@@ -74,7 +74,7 @@ export const gatewayHandlers: HandlersOf<
       return {}
     },
   },
-  syncGateway: { kind: 'plain', run: sync },
+  syncGateway: { kind: 'plain', run: sync, follow },
   releaseLogin: { kind: 'change', run: releaseLogin },
   reportSessions: {
     kind: 'change',
@@ -106,12 +106,30 @@ function gatewayView(row: GatewayRow, now: Instant): Output<'removeGateway'> {
   }
 }
 
-async function sync({ services, caller, input: { cursor, waitMs, about } }: Call<'syncGateway'>) {
+async function sync({ services, caller, input: { cursor, waitMs, followMs, about } }: Call<'syncGateway'>) {
   const { gateway } = caller
   const { db, feed } = gatewaysOf(services)
-  const asked = { gateway, cursor, waitMs, ...(about && { about }) }
+  const asked = { gateway, cursor, waitMs, followed: followMs !== undefined, ...(about && { about }) }
   const [told] = await Promise.all([feed.sync(asked), markSeen({ db, runtime: services.runtime }, caller)])
-  // What ends is told without asking the store for anything: whoever is to lose access does not wait for it.
+  return newsOf(services, told)
+}
+
+type News = Output<'syncGateway'>
+
+/** Where one grant changes, others are about to. */
+function follow({ services, caller, input }: Call<'syncGateway'>, first: News): AsyncIterable<News> | undefined {
+  const { cursor, whole, grants, ended } = first
+  const tellsOfGrants = whole || grants.length > 0 || ended.length > 0
+  if (input.followMs === undefined || !tellsOfGrants) return undefined
+  return newsOfEach(services, gatewaysOf(services).feed.follow(caller.gateway, cursor, input.followMs))
+}
+
+async function* newsOfEach(services: Services, answers: AsyncIterable<Told>): AsyncGenerator<News> {
+  for await (const told of answers) yield newsOf(services, told)
+}
+
+/** What ends is told without asking the store for anything: whoever is to lose access does not wait for it. */
+async function newsOf(services: Services, told: Told): Promise<News> {
   const grants = told.grants.length === 0 ? [] : await withWarning(services, told.grants)
   return { ...told, grants, now: formatInstant(services.runtime.now()) }
 }

@@ -39,8 +39,12 @@ export type Call<Op extends OperationId> = {
 }
 
 export type Handler<Op extends OperationId> =
-  /** Changes nothing, or sees to its own transactions. */
-  | { readonly kind: 'plain'; readonly run: (call: Call<Op>) => Promise<Output<Op>> }
+  /** Changes nothing, or sees to its own transactions. `follow`: what there is to answer after that, if anything. */
+  | {
+      readonly kind: 'plain'
+      readonly run: (call: Call<Op>) => Promise<Output<Op>>
+      readonly follow?: (call: Call<Op>, output: Output<Op>) => AsyncIterable<Output<Op>> | undefined
+    }
   /**
    * One transaction, idempotency included. `after` runs once it is committed, and only then; its answer is what the
    * caller is told.

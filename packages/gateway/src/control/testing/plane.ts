@@ -54,6 +54,9 @@ export type TestPlane = {
   /** The clock of the server, against that of this machine. */
   readonly setAheadMs: (ms: number) => void
   readonly forgetCursors: () => void
+  /** From the next question on an answer goes on with what changes, until it is cut: in the middle of one, or after it. */
+  readonly follow: () => void
+  readonly cutFollowed: (where: 'middle' | 'after') => void
   readonly released: string[]
 }
 
@@ -68,6 +71,8 @@ export async function startPlaneForTest(): Promise<TestPlane> {
     aheadMs: 0,
     isOut: false,
     isSilent: false,
+    follows: false,
+    followed: undefined as ServerResponse | undefined,
     epoch: 1,
     changes: [] as Partial<SyncAnswer>[],
   }
@@ -190,13 +195,26 @@ export async function startPlaneForTest(): Promise<TestPlane> {
       const input = served[id].input.safeParse({ ...(body as object), ...(grant !== undefined && { id: grant }) })
       if (!input.success) throw new ApiError('invalid-input', { detail: input.error.message })
       calls.push(id)
+      const isFollowed = state.follows && 'followMs' in input.data
       const output = await handlers[id](input.data as never)
       if (state.isSilent) return void request.socket.destroy()
+      if (isFollowed) return goOn(response, output as SyncAnswer)
       send(response, 200, served[id].output.parse(output))
     } catch (error) {
       const problem = toProblem(error instanceof ApiError ? error : new ApiError('internal', { detail: String(error) }))
       send(response, problem.status, problem)
     }
+  }
+  const goOn = (response: ServerResponse, first: SyncAnswer): void => {
+    state.followed = response
+    let told = first
+    response.write(`${JSON.stringify(told)}\n`)
+    const waiter = (): void => {
+      told = answer(positionOf(told.cursor))
+      if (!response.destroyed) response.write(`${JSON.stringify(told)}\n`)
+    }
+    waiters.add(waiter)
+    response.once('close', () => waiters.delete(waiter))
   }
   const server = createServer((request, response) => {
     response.setHeader('date', new Date(now()).toUTCString())
@@ -248,6 +266,15 @@ export async function startPlaneForTest(): Promise<TestPlane> {
     },
     setAheadMs(ms) {
       state.aheadMs = ms
+    },
+    follow() {
+      state.follows = true
+      wake()
+    },
+    cutFollowed(where) {
+      if (where === 'middle') state.followed?.write(JSON.stringify(answer(undefined)).slice(0, -20))
+      else state.followed?.write('\n')
+      state.followed?.socket?.end()
     },
     forgetCursors() {
       state.epoch += 1
