@@ -1,7 +1,7 @@
 /** The composition root: what is made from what, in which order it starts, and in which it stops. */
 
-import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
 import { connectorKinds } from '@tidegate/connectors'
 import { after } from '@tidegate/core'
 import type { Millis } from '@tidegate/core'
@@ -17,6 +17,8 @@ import { gatewayServerLimits } from './gateways/limits.ts'
 import type { ViewWaiting } from './gateways/view-waiting.ts'
 import { createViewWaiting, viewOfHint } from './gateways/view-waiting.ts'
 import { createApp } from './http/app.ts'
+import type { Certificate } from './http/certificate.ts'
+import { createRenewal, readCertificate } from './http/certificate.ts'
 import { closingOf } from './http/closing.ts'
 import { createIdentity } from './identity/create-identity.ts'
 import { createHashing } from './identity/local/hashing.ts'
@@ -177,9 +179,14 @@ async function make(options: ServerOptions, store: OpenStore) {
   const sequencing = sequencingLoop(integrate, runtime, logger)
   const notifier = createNotifier({ ...services, name, log: logger })
   placing.whenDone(() => notifier.expect(runtime.now()))
-  const keepKeys = (): Promise<void> => reseal({ db, runtime, key, log: logger })
+  const certificate = settings.tls && (await readCertificate(settings.tls))
+  const app = await openApp(options, { services, gatewayDb, key, certificate, isReady: () => present.isReady })
+  const renew = renewalOf(app, { settings, certificate, logger })
+  const keepKeys = async (): Promise<void> => {
+    await renew?.()
+    await reseal({ db, runtime, key, log: logger })
+  }
   const keys = keysLoop(keepKeys, runtime, logger)
-  const app = await openApp(options, { services, gatewayDb, key, isReady: () => present.isReady })
   const databases = [db, workDb, closingDb, gatewayDb]
   const loops = { reconciler, sequencing, notifier, keys }
   return { app, verifierKey, present, services, databases, targets, feed, views, integrate, keepKeys, ...loops }
@@ -189,12 +196,13 @@ type Serving = {
   readonly services: Services
   readonly gatewayDb: Database
   readonly key: MasterKey
+  readonly certificate: Certificate | undefined
   readonly isReady: () => boolean
 }
 
 async function openApp(
   { settings, env, logger }: ServerOptions,
-  { services, gatewayDb, key, isReady }: Serving,
+  { services, gatewayDb, key, certificate, isReady }: Serving,
 ): Promise<FastifyInstance> {
   const secrets = { env, secretsDir: settings.secretsDir }
   const providers = createProviders({ runtime: services.runtime, secrets })
@@ -210,7 +218,7 @@ async function openApp(
     metricsToken: settings.metricsToken,
     proxies: settings.proxies,
     isReady,
-    ...(settings.tls && { tls: await readTls(settings.tls) }),
+    ...(certificate && { tls: certificate }),
   })
   return app
 }
@@ -320,6 +328,18 @@ function hear(hint: Hint | undefined, { now, reconciler, sequencing, ...gateways
   if (hint === undefined || hint.to === 'entries') sequencing.expect(after(hint?.at ?? now(), gatherEntries))
 }
 
+type Certified = Pick<ServerOptions, 'settings' | 'logger'> & { readonly certificate: Certificate | undefined }
+
+/** Absent: the server speaks plain HTTP. */
+function renewalOf(
+  app: FastifyInstance,
+  { settings: { tls: files }, certificate: now, logger: log }: Certified,
+): (() => Promise<void>) | undefined {
+  if (!files || !now) return undefined
+  // With a certificate, that is what it was made as.
+  return createRenewal(app.server as unknown as TlsServer, { files, now, log })
+}
+
 const keysLoop = (work: () => Promise<void>, { now }: Runtime, log: Logger): Loop =>
   everySoOften({
     every: keyLimits.every,
@@ -333,11 +353,6 @@ function tellOfOlderKey({ keys: [first], sealing }: MasterKey, log: Logger): voi
   const { id } = sealing()
   if (id !== first.id)
     log.warn(`The master key ${first.id}, given first, is older than the store’s: ${id} seals. Put that one first.`)
-}
-
-async function readTls({ certFile, keyFile }: NonNullable<Settings['tls']>): Promise<{ cert: string; key: string }> {
-  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
-  return { cert, key }
 }
 
 function urlOf(app: FastifyInstance, { tls, listen }: Settings): string {

@@ -11,6 +11,7 @@ import type { Services } from '../operations/handler.ts'
 import type { Database } from '../store/database.ts'
 import { challengeOf, createChallenge, schemeOf } from './challenge.ts'
 import { toApiError } from './faults.ts'
+import { oldestTls } from './certificate.ts'
 import { registerFactors } from './factor-routes.ts'
 import { registerLocal } from './local-routes.ts'
 import { registerLog } from './log-routes.ts'
@@ -54,7 +55,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     return503OnClosing: false,
     trustProxy: proxies === undefined ? false : [...proxies],
     genReqId: () => crypto.randomUUID(),
-    ...(tls && { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } }),
+    ...(tls && { https: { cert: tls.cert, key: tls.key, minVersion: oldestTls } }),
   }) as unknown as FastifyInstance
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
   app.setNotFoundHandler(() => {
