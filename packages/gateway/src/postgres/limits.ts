@@ -45,6 +45,8 @@ export const postgresLimits = {
   departuresAfterMs: 20,
   /** Read from a target at once: at first and while nothing is under way, and at most. */
   readSizeBytes: 4 * kib,
+  /** The same from a client, whose messages are short. */
+  clientReadSizeBytes: kib,
   readMostBytes: 256 * kib,
   /** A row that is masked or recorded is held as a whole; one that is longer ends the session. */
   readRowSizeBytes: 64 * mib,

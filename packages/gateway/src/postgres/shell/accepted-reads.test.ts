@@ -19,11 +19,11 @@ async function accept(): Promise<{ peer: Socket; socket: Socket }> {
   return { peer, socket }
 }
 
-const read = (socket: Socket): boolean => readAccepted(socket, createReads(() => socket).onread)
+const read = (socket: Socket): boolean => readAccepted(socket, createReads(() => socket, 4_096).onread)
 
 test('an accepted socket reads into memory that is used again', async () => {
   const { peer, socket } = await accept()
-  const reads = createReads(() => socket)
+  const reads = createReads(() => socket, 4_096)
   expect(readAccepted(socket, reads.onread)).toBe(true)
   const heard: { text: string; memory: ArrayBufferLike }[] = []
   let told = (): void => undefined

@@ -10,7 +10,7 @@ async function readFrom(): Promise<{ peer: Socket; socket: Socket; reads: Return
   onTestFinished(() => void server.close())
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const reads = createReads(() => socket)
+  const reads = createReads(() => socket, 4_096)
   const socket: Socket = connect({ port, host: '127.0.0.1', onread: reads.onread })
   const [peer] = (await once(server, 'connection')) as [Socket]
   onTestFinished(() => void socket.destroy())

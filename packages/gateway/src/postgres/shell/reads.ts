@@ -22,9 +22,10 @@ export type Reads = {
   readonly listen: (listener: Listener) => void
 }
 
-export function createReads(stream: () => Socket): Reads {
+/** @param leastBytes are held for it while little is said */
+export function createReads(stream: () => Socket, leastBytes: number): Reads {
   let memory: Buffer | undefined
-  const current = (): Buffer => (memory ??= Buffer.allocUnsafeSlow(limits.readSizeBytes))
+  const current = (): Buffer => (memory ??= Buffer.allocUnsafeSlow(leastBytes))
   let listener: Listener | undefined
 
   return {
@@ -39,7 +40,7 @@ export function createReads(stream: () => Socket): Reads {
           return socket.push(Buffer.from(chunk))
         }
         listener.hear(chunk)
-        const wanted = listener.isIdle(sizeBytes) ? limits.readSizeBytes : roomAfter(sizeBytes, length)
+        const wanted = listener.isIdle(sizeBytes) ? leastBytes : roomAfter(sizeBytes, length)
         if (wanted !== length || listener.needsThem()) memory = Buffer.allocUnsafeSlow(wanted)
         return true
       },

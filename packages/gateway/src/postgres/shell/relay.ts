@@ -128,12 +128,12 @@ function listen(state: State): void {
     isIdle: () => !state.dialogue.isBusy(),
   })
   const fromClient = (chunk: Buffer): void => orEnd(state, hearClient, chunk)
-  const reads = createReads(() => client)
+  const reads = createReads(() => client, limits.clientReadSizeBytes)
   if (readAccepted(client, reads.onread)) {
     reads.listen({
       hear: fromClient,
       needsThem: () => isHolding(state) || target.writableLength > 0 || state.fromClient.aheadBytes() > 0,
-      isIdle: (sizeBytes) => sizeBytes < limits.readSizeBytes,
+      isIdle: (sizeBytes) => sizeBytes < limits.clientReadSizeBytes,
     })
   }
   client.on('data', fromClient).on('drain', ease).resume()
