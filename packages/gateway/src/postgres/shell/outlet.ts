@@ -1,6 +1,7 @@
 /** One socket's writing side: neighbouring bytes go out as one piece, and several pieces in one system call. */
 
 import type { Socket } from 'node:net'
+import { directWrites } from './direct-writes.ts'
 
 export type Outlet = {
   /** Bytes that lie in a buffer; kept as they are, and not copied. */
@@ -9,9 +10,18 @@ export type Outlet = {
   readonly say: (bytes: Buffer) => void
   /** Writes what was passed and said since the last time. */
   readonly flush: () => void
+  /** Bytes that were passed are still to be written: whoever has them leaves them as they are. */
+  readonly isHolding: () => boolean
+  /** The other side takes less than it is sent: nothing more should be. */
+  readonly isFull: () => boolean
 }
 
-export function createOutlet(socket: Socket): Outlet {
+/** @param eased called when it was full, and is not any more */
+export function createOutlet(socket: Socket, eased: () => void): Outlet {
+  const direct = directWrites(socket, () => {
+    if (!socket.writableNeedDrain) eased()
+  })
+  socket.on('drain', eased)
   let run: Buffer | undefined
   let runStart = 0
   let runEnd = 0
@@ -56,10 +66,12 @@ export function createOutlet(socket: Socket): Outlet {
     },
     flush() {
       endRun()
-      if (first !== undefined) socket.write(first)
+      if (first !== undefined && direct?.write(first) !== true) socket.write(first)
       first = undefined
       if (corked) socket.uncork()
       corked = false
     },
+    isHolding: () => socket.writableLength > 0 || direct?.isWaiting() === true,
+    isFull: () => socket.writableNeedDrain || direct?.isWaiting() === true,
   }
 }

@@ -26,22 +26,26 @@ export type Reads = {
 export function createReads(stream: () => Socket, leastBytes: number): Reads {
   let memory: Buffer | undefined
   const current = (): Buffer => (memory ??= Buffer.allocUnsafeSlow(leastBytes))
+  const chunks = createChunks()
   let listener: Listener | undefined
 
   return {
     onread: {
       buffer: current,
       callback(sizeBytes) {
-        const { length } = current()
-        const chunk = current().subarray(0, sizeBytes)
+        const room = current()
+        const chunk = chunks.of(room, sizeBytes)
         const socket = stream()
         // A stream keeps what nobody has asked for, or asks for now, and stops reading when that is enough.
         if (listener === undefined || socket.isPaused() || socket.readableLength > 0) {
           return socket.push(Buffer.from(chunk))
         }
         listener.hear(chunk)
-        const wanted = listener.isIdle(sizeBytes) ? leastBytes : roomAfter(sizeBytes, length)
-        if (wanted !== length || listener.needsThem()) memory = Buffer.allocUnsafeSlow(wanted)
+        const wanted = listener.isIdle(sizeBytes) ? leastBytes : roomAfter(sizeBytes, room.length)
+        if (wanted !== room.length || listener.needsThem()) {
+          memory = Buffer.allocUnsafeSlow(wanted)
+          chunks.forget()
+        }
         return true
       },
     },
@@ -54,3 +58,22 @@ export function createReads(stream: () => Socket, leastBytes: number): Reads {
 /** Who fills what there is has more to say than that. */
 const roomAfter = (sizeBytes: number, room: number): number =>
   sizeBytes < room ? room : Math.min(limits.readMostBytes, 4 * room)
+
+/** The first bytes of the memory there is, as chunks: of lengths that come again and again, each is made once. */
+function createChunks() {
+  const byLength = new Map<number, Buffer>()
+
+  const make = (memory: Buffer, length: number): Buffer => {
+    const chunk = memory.subarray(0, length)
+    if (byLength.size < chunksMost) byLength.set(length, chunk)
+    return chunk
+  }
+
+  return {
+    of: (memory: Buffer, length: number): Buffer => byLength.get(length) ?? make(memory, length),
+    /** There is other memory. */
+    forget: () => byLength.clear(),
+  }
+}
+
+const chunksMost = 8

@@ -76,6 +76,7 @@ type State = RelayConfig & {
 export function startRelay(config: RelayConfig): Relay {
   const { client, target, listen: listenToTarget, dialogue, recorder, budget, readsRows } = config
   const { onEnd, onTerminate, onQuestion } = config
+  const ease = (): void => goOn(state)
   // Named one by one: what is spread and added to gets a shape of its own each time, and V8 finds its fields by searching.
   const state: State = {
     client,
@@ -90,8 +91,8 @@ export function startRelay(config: RelayConfig): Relay {
     onQuestion,
     fromClient: createFramer(clientRules, budget),
     fromServer: createFramer(readsRows ? readServerRules : serverRules, budget),
-    toTarget: createOutlet(target),
-    toClient: createOutlet(client),
+    toTarget: createOutlet(target, ease),
+    toClient: createOutlet(client, ease),
     held: undefined,
     asking: false,
     passesParts: true,
@@ -119,12 +120,11 @@ export function startRelay(config: RelayConfig): Relay {
 
 function listen(state: State): void {
   const { client, target, readsRows } = state
-  const ease = (): void => goOn(state)
   const fromTarget = (chunk: Buffer): void => orEnd(state, hearTarget, chunk)
   state.listen({
     hear: fromTarget,
     // Whoever reads rows may keep a part of one.
-    needsThem: () => readsRows || client.writableLength > 0 || state.fromServer.aheadBytes() > 0,
+    needsThem: () => readsRows || state.toClient.isHolding() || state.fromServer.aheadBytes() > 0,
     isIdle: () => !state.dialogue.isBusy(),
   })
   const fromClient = (chunk: Buffer): void => orEnd(state, hearClient, chunk)
@@ -132,12 +132,12 @@ function listen(state: State): void {
   if (readAccepted(client, reads.onread)) {
     reads.listen({
       hear: fromClient,
-      needsThem: () => isHolding(state) || target.writableLength > 0 || state.fromClient.aheadBytes() > 0,
+      needsThem: () => isHolding(state) || state.toTarget.isHolding() || state.fromClient.aheadBytes() > 0,
       isIdle: (sizeBytes) => sizeBytes < limits.clientReadSizeBytes,
     })
   }
-  client.on('data', fromClient).on('drain', ease).resume()
-  target.on('data', fromTarget).on('drain', ease).resume()
+  client.on('data', fromClient).resume()
+  target.on('data', fromTarget).resume()
 }
 
 /** The client's message that the framer is at is still to be dealt with. */
@@ -161,7 +161,7 @@ function hearClient(state: State, chunk: Buffer): void {
 }
 
 /** What comes of the client can be dealt with, and has somewhere to go. */
-const mayTake = ({ asking, pressed, target }: State): boolean => !asking && !pressed && !target.writableNeedDrain
+const mayTake = ({ asking, pressed, toTarget }: State): boolean => !asking && !pressed && !toTarget.isFull()
 
 /** Something that kept the client's messages back is over. */
 function goOn(state: State): void {
@@ -230,7 +230,8 @@ function pumpServer(state: State): void {
     }
   }
   toClient.flush()
-  feelPressure(state)
+  // Results are as many as statements, which were held back; rows are not.
+  if (state.recorder.keepsRows) feelPressure(state)
 }
 
 /** Does with the message that one side's framer is at what the dialogue said. */
@@ -278,10 +279,10 @@ function settle(state: State, verdict: Verdict): void {
 /** Whoever's bytes have nowhere to go is not listened to. */
 function balance(state: State): void {
   if (state.closed) return
-  const { client, target, pressed } = state
+  const { client, target, toClient, pressed } = state
   // A socket that is not read from does not say that the other side has gone.
   if (!state.deaf) flow(client, state.fromClient.aheadBytes() < limits.aheadSizeBytes)
-  flow(target, !pressed && !client.writableNeedDrain)
+  flow(target, !pressed && !toClient.isFull())
 }
 
 function flow(socket: Socket, open: boolean): void {

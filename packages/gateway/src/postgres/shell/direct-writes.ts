@@ -1,0 +1,85 @@
+/**
+ * Writing to a socket by its handle, past its stream. What the kernel takes at once, which is nearly everything, needs
+ * none of what a stream does for the rest: an object for each write, and a callback a turn later. What it does not take
+ * is the handle's to finish, in its order, whoever writes next.
+ *
+ * Node documents none of it. A handle is asked for by the names that it has inside of Node, and what it wants along with
+ * the bytes, an object of a class that Node gives to nobody, is made by the class of one that Node itself has passed to
+ * it. Where any of that is missing or other than it was, everything is written as Node has it.
+ */
+
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+
+export type DirectWrites = {
+  /** False: nothing was done, and the bytes are still to be written. */
+  readonly write: (bytes: Buffer) => boolean
+  /** Bytes that were written here are not yet the kernel's: they have to stay as they are. */
+  readonly isWaiting: () => boolean
+}
+
+type Handle = {
+  writeBuffer: (request: Request, bytes: Uint8Array) => number
+  readonly writeQueueSize: number
+}
+type Request = { oncomplete?: (status: number) => void; bytes?: Uint8Array }
+
+/** Of what Node passes along with bytes. Known once it has written something by itself. */
+let RequestOfNode: (new () => Request) | undefined
+
+/**
+ * @param relieved called when nothing waits any more
+ * @returns `undefined` where it cannot be had, as for what is encrypted: the handle takes one write at a time there
+ */
+export function directWrites(socket: Socket, relieved: () => void): DirectWrites | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: unknown }
+  if (socket instanceof TLSSocket || !isHandle(handle)) return undefined
+  if (RequestOfNode === undefined) learnFrom(handle)
+  let request: Request | undefined
+  let waiting = 0
+
+  /** The handle has the request until then. */
+  const wait = (taken: Request, bytes: Buffer): void => {
+    request = undefined
+    waiting += 1
+    taken.bytes = bytes
+    taken.oncomplete = (status) => {
+      waiting -= 1
+      if (status < 0) socket.destroy()
+      else if (waiting === 0) relieved()
+    }
+  }
+
+  return {
+    write(bytes) {
+      if (RequestOfNode === undefined || !socket.writable || socket.writableLength > 0) return false
+      request ??= new RequestOfNode()
+      // What failed fails for Node in the same way, which then says so to everyone.
+      if (handle.writeBuffer(request, bytes) !== 0) return false
+      if (handle.writeQueueSize > 0) wait(request, bytes)
+      return true
+    },
+    isWaiting: () => waiting > 0,
+  }
+}
+
+const isHandle = (handle: unknown): handle is Handle =>
+  typeof handle === 'object' &&
+  handle !== null &&
+  'writeBuffer' in handle &&
+  typeof handle.writeBuffer === 'function' &&
+  'writeQueueSize' in handle &&
+  typeof handle.writeQueueSize === 'number'
+
+/** Looks on while Node writes to it for the next time. */
+function learnFrom(handle: Handle): void {
+  const { writeBuffer } = handle
+  handle.writeBuffer = (request, bytes) => {
+    Reflect.deleteProperty(handle, 'writeBuffer')
+    const { constructor } = Object.getPrototypeOf(request) as { constructor?: unknown }
+    if (typeof constructor === 'function' && constructor.name === 'WriteWrap') {
+      RequestOfNode = constructor as new () => Request
+    }
+    return writeBuffer.call(handle, request, bytes)
+  }
+}
