@@ -10,6 +10,7 @@ import { type Parser, sharedParser } from './parser.ts'
 import type { GuardRules } from './rules.ts'
 import type { Guard, Refusal, Ruling } from './ruling.ts'
 import { isOfSkeleton, skeletonOf } from './skeleton.ts'
+import { createTemplates, type Templates } from './templates.ts'
 import { usesOf } from './uses.ts'
 
 export type Guards = {
@@ -31,6 +32,7 @@ export async function createGuards(): Promise<Guards> {
   const { cachedTexts: texts, cachedLength: length, cachedTextLength: textLength } = limits
   const byText = createTextCache<Known>({ texts, length, textLength })
   const bySkeleton = createTextCache<Known>({ texts, length, textLength })
+  const atSight = createTemplates<Known>(limits.templates)
   const shared = new Map<string, Guard>()
 
   function guardFor(rules: GuardRules): Guard {
@@ -40,7 +42,9 @@ export async function createGuards(): Promise<Guards> {
     // Sessions keep the guard they have. One that is made twice costs another judging of what it meets.
     if (shared.size >= limits.sharedGuards) shared.clear()
     const ready = readyRules(rules)
-    const guard: Guard = { judge: (text) => judgeText(text, { guard, rules: ready, parser, byText, bySkeleton }) }
+    const guard: Guard = {
+      judge: (text) => judgeText(text, { guard, rules: ready, parser, byText, bySkeleton, atSight }),
+    }
     shared.set(key, guard)
     return guard
   }
@@ -60,16 +64,19 @@ type Judging = {
   readonly parser: Parser
   readonly byText: TextCache<Known>
   readonly bySkeleton: TextCache<Known>
+  readonly atSight: Templates<Known>
 }
 
 function judgeText(text: string, judging: Judging): Ruling {
-  const { byText, bySkeleton } = judging
+  const { byText, bySkeleton, atSight } = judging
   try {
-    const known = byText.get(text)
+    const known = atSight.find(text) ?? byText.get(text)
     if (known !== undefined) return rulingOn(known, judging)
     const skeleton = text.length > limits.cachedTextLength ? undefined : skeletonOf(text)
     const kin = skeleton === undefined ? undefined : bySkeleton.get(skeleton)
-    return kin === undefined ? readAndRule({ text, skeleton }, judging) : rulingOn(kin, judging)
+    if (skeleton === undefined || kin === undefined) return readAndRule({ text, skeleton }, judging)
+    atSight.add(skeleton, kin)
+    return rulingOn(kin, judging)
   } catch {
     return unreadable('cannot be judged')
   }

@@ -11,6 +11,8 @@ export const limits = {
   cachedTexts: 4096,
   /** Characters remembered, in each of two generations. */
   cachedLength: 4 * 1024 * 1024,
+  /** Skeletons that are told at sight: each is compared with every text that is not told by one before it. */
+  templates: 16,
   /** A parser never gives memory back. One that has grown to this is replaced. */
   parserMemoryBytes: 256 * 1024 * 1024,
   /** Parsers that are loaded: the one in use, and one for the moment when that has to be thrown away. */

@@ -9,7 +9,7 @@ import type { StatementFacts } from './facts.ts'
 import { settingFunction } from './functions.ts'
 
 /** Stand where literals stood. A text that has one of these is not ASCII, and has no skeleton. */
-const marks = { string: '§', small: '¹', large: '²' } as const
+export const marks = { string: '§', small: '¹', large: '²' } as const
 
 /** Without a backslash, so that it does not matter whether one would be an escape. */
 const readable = /^[ -[\]-~\t\n\r]*$/
