@@ -68,9 +68,16 @@ const shortText = 48
 /** Its length in bytes, and UTF-8. A lone surrogate becomes U+FFFD. */
 export function putText(sink: Sink, text: string): void {
   if (text.length <= shortText && putAscii(sink, text)) return
-  const bytes = Buffer.byteLength(text)
-  putNumber(sink, bytes)
-  sink.offset += sink.buffer.write(text, sink.offset)
+  // Most are ASCII: written behind the length that they have then, and it is not asked for before.
+  const start = sink.offset
+  putNumber(sink, text.length)
+  const bytes = sink.buffer.write(text, sink.offset)
+  if (bytes !== text.length) {
+    sink.offset = start
+    putNumber(sink, bytes)
+    sink.buffer.write(text, sink.offset)
+  }
+  sink.offset += bytes
 }
 
 /** Short ASCII, which most texts are; `false`: it is not, and nothing was written. */

@@ -20,12 +20,15 @@ export type Block = {
 
 export type BlockBuilder = {
   /** Blocks that became full by this. Usually none. */
-  readonly add: (events: readonly SessionEvent[], seen?: (event: SealedEvent, sequence: number) => void) => Block[]
+  readonly add: (batch: Batch, seen?: (event: SealedEvent, sequence: number) => void) => Block[]
   /** The block that is being filled; `undefined`: it has nothing. The next event begins another. */
   readonly close: () => Block | undefined
   /** Bytes that are held in the block that is being filled. */
   readonly bytes: () => number
 }
+
+/** Events, and the most bytes that they take together as they are. */
+export type Batch = { readonly events: readonly SessionEvent[]; readonly room: number }
 
 type BuilderDeps = {
   readonly policy: RecordingPolicy
@@ -73,10 +76,17 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
   const begin = (sink: Sink, at: number): Open => {
     putNumber(sink, sequence)
     putNumber(sink, at)
-    return { words: { at: Math.max(0, Math.trunc(at)), texts: new Map() }, parts: [], salts: [], bytes: 0, events: 0 }
+    return {
+      words: { at: Math.max(0, Math.trunc(at)), texts: new Map(), written: 0 },
+      parts: [],
+      salts: [],
+      bytes: 0,
+      events: 0,
+    }
   }
 
-  const add: BlockBuilder['add'] = (events, seen) => {
+  const add: BlockBuilder['add'] = ({ events, room: all }, seen) => {
+    const fits = !hides(policy) && all <= limits.batchBytes && all <= limits.blockBytes
     const sink: Sink = { buffer: scratch, offset: 0 }
     const full: Block[] = []
     const finish = (): void => {
@@ -85,8 +95,9 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
       if (block !== undefined) full.push(...cutBlock(block, limits.blockBytes))
     }
     for (const event of events) {
-      const unsealed = roomForEvent(event)
-      const isLong = unsealed + roomToHide(event, policy) > limits.blockBytes
+      // Where all have room together, none is asked what it takes.
+      const unsealed = fits ? 0 : roomForEvent(event)
+      const isLong = !fits && unsealed + roomToHide(event, policy) > limits.blockBytes
       if (isLong) finish()
       open ??= begin(sink, event.at)
       const sealed = seal(event, policy, hide)
@@ -106,6 +117,9 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
 
   return { add, close, bytes: () => open?.bytes ?? 0 }
 }
+
+const hides = ({ text, parameters, rows }: RecordingPolicy): boolean =>
+  text === 'commit' || parameters === 'commit' || rows === 'commit'
 
 /** What commitments may take more than what they stand for, which may be as little as a byte. */
 function roomToHide(event: SessionEvent, { text, parameters, rows }: RecordingPolicy): number {

@@ -55,13 +55,13 @@ export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
     fullBytes += block.content.length
   }
   const encode = (): void => {
-    const events = pending
+    const batch = { events: pending, room: pendingBytes }
     pending = []
     pendingBytes = 0
     const blocks =
       watchers.count() === 0
-        ? builder.add(events)
-        : builder.add(events, (event, sequence) => watchers.show({ ...event, sequence }))
+        ? builder.add(batch)
+        : builder.add(batch, (event, sequence) => watchers.show({ ...event, sequence }))
     for (const block of blocks) enqueue(block)
   }
 
