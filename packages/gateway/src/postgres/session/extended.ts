@@ -6,7 +6,7 @@ import type { Bind, Named, Parse } from '../wire/client-messages.ts'
 import { ask, type Candidate, judge, refuse } from './judging.ts'
 import { mayBeOther, preparedResultsOf, resultsOf } from './masking.ts'
 import type { Message } from './message.ts'
-import { blank, type Naming } from './outstanding.ts'
+import { type Naming, operation } from './outstanding.ts'
 import { type Portal, type Prepared, preparedOf } from './prepared.ts'
 import { recordStatement } from './recording.ts'
 import { failingParse, type Refusal } from './refusal.ts'
@@ -37,7 +37,7 @@ function prepare(state: State, { name, text: { text } }: Parse, ruling: Prepared
   const results = preparedResultsOf(state, text)
   const naming: Naming = { of: 'statement', change: { name, value: preparedOf(text, { ask: ruling, results }), batch } }
   propose(state, naming)
-  expectAnswer(state, { ...blank, kind: 'parse', naming, text, results })
+  expectAnswer(state, operation('parse', 0, { naming, text, results }))
   return forward
 }
 
@@ -45,16 +45,16 @@ export function onBind(state: State, message: Message): Verdict {
   const bind = readBind(message)
   if (bind === undefined) return clientViolation('a malformed Bind')
   const resolved = state.statements.resolve(bind.statement, state.batch)
-  if (resolved.state === 'unsure') return wait
+  if (resolved === 'unsure') return wait
   if (state.portals.size() >= limits.names) {
     return state.outstanding.size() > 0 ? wait : end('54000', 'too many portals are open; close some')
   }
   const { mask, recorder } = state.ports
   // Who looks at values has to know in which form they come; whoever passes them on need not.
   const formats = mask !== undefined || recorder.keepsRows ? readResultFormats(message) : undefined
-  const isKnown = resolved.state === 'known' && !mayBeOther(state, bind.statement)
   // Made by an SQL statement, which was judged and recorded with all that it prepares; this is what uses it.
-  const prepared = isKnown ? resolved.value : unseen(state, `EXECUTE ${quoted(bind.statement)}`)
+  const isSeen = resolved !== 'unknown' && !mayBeOther(state, bind.statement)
+  const prepared = isSeen ? resolved : unseen(state, `EXECUTE ${quoted(bind.statement)}`)
   return use(state, bind, { prepared, formats })
 }
 
@@ -81,14 +81,14 @@ function bindTo(state: State, value: Portal, name: string): Verdict {
   const naming: Naming = { of: 'portal', change: { name, value, batch: state.batch } }
   propose(state, naming)
   const { text, results } = value.prepared
-  expectAnswer(state, { ...blank, kind: 'bind', naming, statement: value.statement, text, results })
+  expectAnswer(state, operation('bind', value.statement, { naming, text, results }))
   return forward
 }
 
 /** The rest of the batch is skipped by the target as well; there is no need to show it. */
 function fail(state: State, statement: number, refusal: Refusal): Verdict {
   state.skipping = true
-  expectAnswer(state, { ...blank, kind: 'parse', statement, refusal })
+  expectAnswer(state, operation('parse', statement, { refusal }))
   return { do: 'replace', bytes: failingParse }
 }
 
@@ -96,16 +96,16 @@ export function onExecute(state: State, message: Message): Verdict {
   const execute = readExecute(message)
   if (execute === undefined) return clientViolation('a malformed Execute')
   const resolved = state.portals.resolve(execute.portal, state.batch)
-  if (resolved.state === 'unsure') return wait
-  const isKnown = resolved.state === 'known' && !mayBeOther(state, execute.portal)
-  const portal = isKnown ? resolved.value : cursor(state, execute.portal)
+  if (resolved === 'unsure') return wait
+  const isSeen = resolved !== 'unknown' && !mayBeOther(state, execute.portal)
+  const portal = isSeen ? resolved : cursor(state, execute.portal)
   const { statement, prepared, formats } = portal
   if (prepared.mayChangeNames) state.statements.forget()
   if (prepared.mayChangeReading) {
     state.settled = false
     state.batchMayChangeReading = true
   }
-  expectAnswer(state, { ...blank, kind: 'execute', statement, results: prepared.results, formats })
+  expectAnswer(state, operation('execute', statement, { results: prepared.results, formats }))
   return forward
 }
 
@@ -125,7 +125,7 @@ export function onDescribe(state: State, message: Message): Verdict {
   if (named === undefined) return clientViolation('a malformed Describe')
   const results = state.ports.mask === undefined ? undefined : describedBy(state, named)
   if (results === 'wait') return wait
-  expectAnswer(state, { ...blank, kind: 'describe', results })
+  expectAnswer(state, operation('describe', 0, { results }))
   return forward
 }
 
@@ -133,9 +133,9 @@ export function onDescribe(state: State, message: Message): Verdict {
 function describedBy(state: State, { what, name }: Named): Prepared['results'] | 'wait' {
   const resolved =
     what === 'statement' ? state.statements.resolve(name, state.batch) : state.portals.resolve(name, state.batch)
-  if (resolved.state === 'unsure') return 'wait'
-  if (resolved.state === 'unknown') return undefined
-  return 'prepared' in resolved.value ? resolved.value.prepared.results : resolved.value.results
+  if (resolved === 'unsure') return 'wait'
+  if (resolved === 'unknown') return undefined
+  return 'prepared' in resolved ? resolved.prepared.results : resolved.results
 }
 
 export function onClose(state: State, message: Message): Verdict {
@@ -144,7 +144,7 @@ export function onClose(state: State, message: Message): Verdict {
   const { what, name } = named
   const naming: Naming = { of: what, change: { name, value: undefined, batch: state.batch } }
   propose(state, naming)
-  expectAnswer(state, { ...blank, kind: 'close', naming })
+  expectAnswer(state, operation('close', 0, { naming }))
   return forward
 }
 
@@ -154,7 +154,7 @@ export function onSync(state: State): Verdict {
   if (state.copyIn) return forward
   state.batch++
   state.batchMayChangeReading = false
-  expectAnswer(state, { ...blank, kind: 'sync' })
+  expectAnswer(state, operation('sync', 0))
   return forward
 }
 

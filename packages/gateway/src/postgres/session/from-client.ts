@@ -3,7 +3,7 @@
 import { postgresLimits as limits } from '../limits.ts'
 import { onBind, onClose, onDescribe, onExecute, onParse, onSync } from './extended.ts'
 import type { Message } from './message.ts'
-import { blank } from './outstanding.ts'
+import { operation } from './outstanding.ts'
 import { onFunctionCall, onQuery } from './simple.ts'
 import { clientViolation, drop, expectAnswer, forward, type State, type Verdict, wait } from './state.ts'
 
@@ -17,7 +17,7 @@ const onCopyData: Handler = (state, { length }) => {
 /** CopyDone and CopyFail. Perhaps before the target has said that it copies: then it counts when it gets there. */
 const onCopyEnd: Handler = (state) => {
   if (state.copyIn) state.copyIn = false
-  else if (state.outstanding.size() > 0) expectAnswer(state, { ...blank, kind: 'copy-end' })
+  else if (state.outstanding.size() > 0) expectAnswer(state, operation('copy-end', 0))
   return forward
 }
 

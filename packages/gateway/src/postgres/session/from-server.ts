@@ -1,24 +1,15 @@
 /** What a target says: which of the outstanding it answers, and whether the client gets it as it is. */
 
-import { readError, readParameterStatus, readStatus, readTag } from '../wire/server-messages.ts'
+import { readError, readParameterStatus, readStatus } from '../wire/server-messages.ts'
 import { errorResponse } from '../wire/write.ts'
+import { commandTag } from './command-tag.ts'
 import type { Message } from './message.ts'
 import type { Operation, OperationKind } from './outstanding.ts'
 import { forgetColumns, keepCopyRow, keepRow, noteColumns, noteCopyForm, recordRows } from './keeping-rows.ts'
 import { maskCopyRow, maskReport, maskRow, noteCopy, noteDescription } from './masking.ts'
-import { mayChangeNames, readingProblem } from './reading.ts'
+import { readingProblem } from './reading.ts'
 import { recordResult, recordStatement } from './recording.ts'
-import {
-  capped,
-  type CommandTag,
-  confirm,
-  discard,
-  end,
-  forward,
-  type State,
-  targetViolation,
-  type Verdict,
-} from './state.ts'
+import { capped, confirm, discard, end, forward, type State, targetViolation, type Verdict } from './state.ts'
 
 type Handler = (state: State, message: Message) => Verdict
 
@@ -67,27 +58,16 @@ const onDescription: Handler = (state, message) => {
 const isRows = ({ type }: Message): boolean => type === 0x54
 
 const onComplete: Handler = (state, message) => {
-  const text = readTag(message)
-  if (text === undefined) return malformed('CommandComplete')
-  const tag = state.lastTag?.text === text ? state.lastTag : tagOf(text)
-  state.lastTag = tag
+  const tag = commandTag(message)
+  if (tag === undefined) return malformed('CommandComplete')
   if (tag.mayChangeNames) state.statements.forget()
-  state.tag = text
+  state.tag = tag.text
   state.rows += tag.rows ?? state.dataRows
   const objection = tag.changesRows ? state.ports.caps?.changed(tag.rows ?? 0) : undefined
   if (objection !== undefined) return capped(objection)
   state.dataRows = 0
   return finishExecution(state)
 }
-
-const tagOf = (text: string): CommandTag => ({
-  text,
-  rows: rowsOf(text),
-  changesRows: changesRows.test(text),
-  mayChangeNames: mayChangeNames(text),
-})
-
-const changesRows = /^(?:INSERT|UPDATE|DELETE|MERGE)/
 
 /** PortalSuspended and EmptyQueryResponse. */
 const onPause: Handler = (state) => {
@@ -109,12 +89,6 @@ function finishExecution(state: State): Verdict {
   state.outstanding.shift()
   recordResult(state, head)
   return forward
-}
-
-/** `INSERT 0 5`, `SELECT 5`; `undefined` for `BEGIN`. */
-function rowsOf(tag: string): number | undefined {
-  const count = tag.slice(tag.lastIndexOf(' ') + 1)
-  return /^\d+$/.test(count) ? Number(count) : undefined
 }
 
 const onReady: Handler = (state, message) => {

@@ -11,11 +11,8 @@ export type Change<T> = {
   readonly batch: number
 }
 
-export type Resolved<T> =
-  | { readonly state: 'known'; readonly value: T }
-  | { readonly state: 'unknown' }
-  /** It depends on an answer to an earlier batch. */
-  | { readonly state: 'unsure' }
+/** `unsure`: it depends on an answer to an earlier batch. */
+export type Resolved<T> = T | 'unknown' | 'unsure'
 
 export type Names<T> = {
   readonly resolve: (name: string, batch: number) => Resolved<T>
@@ -30,10 +27,7 @@ export type Names<T> = {
   readonly weight: () => number
 }
 
-const unknown = { state: 'unknown' } as const
-const unsure = { state: 'unsure' } as const
-
-export function createNames<T extends NonNullable<unknown>>(weightOf: (value: T) => number): Names<T> {
+export function createNames<T extends object>(weightOf: (value: T) => number): Names<T> {
   const confirmed = createTable<T>()
   /** The last proposal of each name. Those before it are answered before it. */
   const proposed = createTable<Change<T>>()
@@ -43,13 +37,12 @@ export function createNames<T extends NonNullable<unknown>>(weightOf: (value: T)
   const settle = (change: Change<T>): void => {
     if (proposed.get(change.name) === change) proposed.delete(change.name)
   }
-  const known = (value: T | undefined): Resolved<T> => (value === undefined ? unknown : { state: 'known', value })
 
   return {
     resolve(name, batch) {
       const change = proposed.get(name)
-      if (change === undefined) return known(confirmed.get(name))
-      return change.batch === batch ? known(change.value) : unsure
+      if (change === undefined) return confirmed.get(name) ?? 'unknown'
+      return change.batch === batch ? (change.value ?? 'unknown') : 'unsure'
     },
     propose(change) {
       proposed.set(change.name, change)

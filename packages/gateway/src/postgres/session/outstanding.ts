@@ -25,17 +25,21 @@ export type Operation = {
   readonly formats: Formats
 }
 
-/** Operations are this with some fields changed, so that all have one shape: there are several for each statement. */
-export const blank: Operation = {
-  kind: 'sync',
-  statement: 0,
-  text: undefined,
+type More = Partial<Pick<Operation, 'text' | 'refusal' | 'naming' | 'results' | 'formats'>>
+
+const nothingMore: More = {}
+
+/** All have one shape: there are several for each statement, and copying is what most of their cost would be. */
+export const operation = (kind: OperationKind, statement: number, more: More = nothingMore): Operation => ({
+  kind,
+  statement,
+  text: more.text,
   sentMs: 0,
-  refusal: undefined,
-  naming: undefined,
-  results: undefined,
-  formats: undefined,
-}
+  refusal: more.refusal,
+  naming: more.naming,
+  results: more.results,
+  formats: more.formats,
+})
 
 export type Naming =
   | { readonly of: 'statement'; readonly change: Change<Prepared> }
@@ -55,21 +59,25 @@ export type Outstanding = {
 const compactAfter = 512
 
 export function createOutstanding(): Outstanding {
-  let items: Operation[] = []
+  let items: (Operation | undefined)[] = []
   let first = 0
+  /** One after the last. An array that is made shorter each time it is empty is made again each time. */
+  let end = 0
 
   const shift = (): Operation | undefined => {
-    const operation = items[first]
-    if (operation === undefined) return undefined
+    if (first === end) return undefined
+    const next = items[first]
+    items[first] = undefined
     first++
-    if (first === items.length) {
-      items.length = 0
+    if (first === end) {
       first = 0
+      end = 0
     } else if (first > compactAfter) {
-      items = items.slice(first)
+      items = items.slice(first, end)
+      end -= first
       first = 0
     }
-    return operation
+    return next
   }
 
   /** The end of a copy that the target did not ask for: it reads over it, and so do we. */
@@ -79,8 +87,9 @@ export function createOutstanding(): Outstanding {
   }
 
   return {
-    push(operation) {
-      items.push(operation)
+    push(next) {
+      items[end] = next
+      end++
     },
     head,
     shift() {
@@ -89,8 +98,10 @@ export function createOutstanding(): Outstanding {
     },
     afterHead: () => items[first + 1],
     removeAfterHead() {
+      if (end - first < 2) return
       items.splice(first + 1, 1)
+      end--
     },
-    size: () => items.length - first,
+    size: () => end - first,
   }
 }

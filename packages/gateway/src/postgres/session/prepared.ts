@@ -21,10 +21,24 @@ export type Portal = {
   readonly formats: Formats
 }
 
-export const preparedOf = (text: string, { ask, results }: Pick<Prepared, 'ask' | 'results'>): Prepared => ({
-  text,
-  ask,
-  results,
-  mayChangeNames: mayChangeNames(text),
-  mayChangeReading: mayChangeReading(text),
-})
+export function preparedOf(text: string, { ask, results }: Pick<Prepared, 'ask' | 'results'>): Prepared {
+  const changes = changesOf(text)
+  return { text, ask, results, mayChangeNames: changes.names, mayChangeReading: changes.reading }
+}
+
+type Changes = { readonly text: string; readonly names: boolean; readonly reading: boolean }
+
+/** Of the texts that were prepared last: some are for each use. */
+const last: Changes[] = []
+const lastMost = 32
+const longestKept = 1_024
+let next = 0
+
+function changesOf(text: string): Changes {
+  for (const known of last) if (known.text === text) return known
+  const changes = { text, names: mayChangeNames(text), reading: mayChangeReading(text) }
+  if (text.length > longestKept) return changes
+  last[next] = changes
+  next = (next + 1) % lastMost
+  return changes
+}

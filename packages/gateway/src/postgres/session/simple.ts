@@ -4,7 +4,7 @@ import { readFunctionCall, readQuery } from '../wire/client-messages.ts'
 import { ask, type Candidate, judge, refuse } from './judging.ts'
 import { resultsOf } from './masking.ts'
 import type { Message } from './message.ts'
-import { blank } from './outstanding.ts'
+import { operation } from './outstanding.ts'
 import { mayChangeNames } from './reading.ts'
 import { recordStatement } from './recording.ts'
 import { failingQuery, type Refusal } from './refusal.ts'
@@ -30,12 +30,12 @@ export function onQuery(state: State, message: Message): Verdict {
 function pass(state: State, statement: number, text: string): Verdict {
   if (mayChangeNames(text)) state.statements.forget()
   state.settled = false
-  expectAnswer(state, { ...blank, kind: 'query', statement, results: resultsOf(state, text) })
+  expectAnswer(state, operation('query', statement, { results: resultsOf(state, text) }))
   return forward
 }
 
 function fail(state: State, statement: number, refusal: Refusal): Verdict {
-  expectAnswer(state, { ...blank, kind: 'query', statement, refusal })
+  expectAnswer(state, operation('query', statement, { refusal }))
   return { do: 'replace', bytes: failingQuery }
 }
 
@@ -50,7 +50,7 @@ export function onFunctionCall(state: State, message: Message): Verdict {
     parameters,
     pass(statement) {
       state.settled = false
-      expectAnswer(state, { ...blank, kind: 'call', statement })
+      expectAnswer(state, operation('call', statement))
       return forward
     },
     refuse: (statement, refused) => fail(state, statement, refused),

@@ -32,14 +32,6 @@ export type Caps = {
   readonly reset: () => void
 }
 
-/** Of a CommandComplete. */
-export type CommandTag = {
-  readonly text: string
-  readonly rows: number | undefined
-  readonly changesRows: boolean
-  readonly mayChangeNames: boolean
-}
-
 export type State = {
   readonly ports: DialoguePorts
   readonly outstanding: Outstanding
@@ -62,8 +54,6 @@ export type State = {
   dataRows: number
   bytes: number
   tag: string | undefined
-  /** What was read of the last one: most are as the one before. */
-  lastTag: CommandTag | undefined
   error: { readonly sqlstate: string; readonly message: string } | undefined
   /** The last one that was answered: an error at a Sync is its. */
   lastStatement: number
@@ -89,7 +79,6 @@ export const createState = (ports: DialoguePorts): State => ({
   dataRows: 0,
   bytes: 0,
   tag: undefined,
-  lastTag: undefined,
   error: undefined,
   lastStatement: 0,
   fatal: false,

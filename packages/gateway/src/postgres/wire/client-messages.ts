@@ -4,6 +4,7 @@
  */
 
 import type { Parameter } from '../../recording/event.ts'
+import { createKnown } from './known.ts'
 
 /** A whole message within a buffer: `start` is at its type byte. */
 export type Frame = { readonly buffer: Buffer; readonly start: number; readonly end: number }
@@ -25,7 +26,7 @@ export function readParse({ buffer, start, end }: Frame): Parse | undefined {
   if (textEnd < 0 || textEnd > end - 3) return undefined
   const count = buffer.readUInt16BE(textEnd + 1)
   if (textEnd + 3 + 4 * count !== end) return undefined
-  return { name: textAt(buffer, start + 5, nameEnd), text: decode(buffer, nameEnd + 1, textEnd) }
+  return { name: nameAt(buffer, start + 5, nameEnd), text: preparedText(buffer, nameEnd + 1, textEnd) }
 }
 
 export type Bind = {
@@ -40,8 +41,8 @@ export function readBind({ buffer, start, end }: Frame): Bind | undefined {
   const values = statementEnd < 0 ? undefined : readValues(buffer, statementEnd + 1, end)
   if (values === undefined || values.end > end - 2) return undefined
   if (values.end + 2 + 2 * buffer.readUInt16BE(values.end) !== end) return undefined
-  const portal = textAt(buffer, start + 5, portalEnd)
-  return { portal, statement: textAt(buffer, portalEnd + 1, statementEnd), parameters: values.parameters }
+  const portal = nameAt(buffer, start + 5, portalEnd)
+  return { portal, statement: nameAt(buffer, portalEnd + 1, statementEnd), parameters: values.parameters }
 }
 
 type Values = { readonly parameters: readonly Parameter[]; readonly end: number }
@@ -85,7 +86,7 @@ export type Execute = { readonly portal: string; readonly maxRows: number }
 export function readExecute({ buffer, start, end }: Frame): Execute | undefined {
   const nameEnd = zeroFrom(buffer, start + 5, end)
   if (nameEnd < 0 || nameEnd + 5 !== end) return undefined
-  return { portal: textAt(buffer, start + 5, nameEnd), maxRows: buffer.readInt32BE(nameEnd + 1) }
+  return { portal: nameAt(buffer, start + 5, nameEnd), maxRows: buffer.readInt32BE(nameEnd + 1) }
 }
 
 export type Named = { readonly what: 'statement' | 'portal'; readonly name: string }
@@ -95,7 +96,7 @@ export function readNamed({ buffer, start, end }: Frame): Named | undefined {
   const kind = buffer[start + 5]
   if (end < start + 7 || zeroFrom(buffer, start + 6, end) !== end - 1) return undefined
   if (kind !== 0x53 && kind !== 0x50) return undefined
-  return { what: kind === 0x53 ? 'statement' : 'portal', name: textAt(buffer, start + 6, end - 1) }
+  return { what: kind === 0x53 ? 'statement' : 'portal', name: nameAt(buffer, start + 6, end - 1) }
 }
 
 export type FunctionCall = { readonly oid: number; readonly parameters: readonly Parameter[] }
@@ -119,6 +120,32 @@ function zeroFrom(buffer: Buffer, from: number, end: number): number {
 
 const textAt = (buffer: Buffer, start: number, end: number): string =>
   start === end ? '' : buffer.toString('utf8', start, end)
+
+/** The last names that were read: drivers number their statements, and the same few come again and again. */
+const names = createKnown((name: string) => name, 16)
+
+/** As {@link textAt}, for a name. */
+function nameAt(buffer: Buffer, start: number, end: number): string {
+  if (start === end) return ''
+  const known = names.find(buffer, start, end)
+  if (known !== undefined) return known
+  const name = textAt(buffer, start, end)
+  if (name.length === end - start && name.length <= lookBytes) names.add(name)
+  return name
+}
+
+/** The last texts that were prepared: without names of their own, they are prepared for each use. */
+const texts = createKnown(({ text }: Text) => text, 32)
+const knownTextBytes = 1_024
+
+function preparedText(buffer: Buffer, start: number, end: number): Text {
+  if (end - start > knownTextBytes) return decode(buffer, start, end)
+  const known = texts.find(buffer, start, end)
+  if (known !== undefined) return known
+  const text = decode(buffer, start, end)
+  if (text.encoding === 'ascii') texts.add(text)
+  return text
+}
 
 const replacement = '\ufffd'
 
