@@ -42,14 +42,13 @@ export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
   let pendingBytes = 0
   let full: Block[] = []
   let fullBytes = 0
-  let counted = 0
+  let held = 0
 
-  const held = (): number => pendingBytes + builder.bytes() + fullBytes
-  const count = (): void => {
-    const now = held()
-    all.bytes += now - counted
-    counted = now
+  const hold = (bytes: number): void => {
+    all.bytes += bytes - held
+    held = bytes
   }
+  const count = (): void => hold(pendingBytes + builder.bytes() + fullBytes)
   const enqueue = (block: Block): void => {
     full.push(block)
     fullBytes += block.content.length
@@ -59,7 +58,7 @@ export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
     pending = []
     pendingBytes = 0
     const blocks =
-      watchers.count() === 0
+      watchers.count === 0
         ? builder.add(batch)
         : builder.add(batch, (event, sequence) => watchers.show({ ...event, sequence }))
     for (const block of blocks) enqueue(block)
@@ -67,11 +66,14 @@ export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
 
   return {
     push(event) {
+      const room = roomForEvent(event)
       pending.push(event)
-      pendingBytes += roomForEvent(event)
-      if (pending.length >= limits.batchEvents || pendingBytes >= limits.batchBytes || watchers.count() > 0) {
-        encode()
+      pendingBytes += room
+      if (pending.length < limits.batchEvents && pendingBytes < limits.batchBytes && watchers.count === 0) {
+        hold(held + room)
+        return
       }
+      encode()
       count()
     },
     encode() {
@@ -91,7 +93,7 @@ export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
       fullBytes -= Math.min(fullBytes, content.length)
       count()
     },
-    held,
+    held: () => held,
     clear() {
       pending = []
       full = []

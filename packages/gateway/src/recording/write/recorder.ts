@@ -172,11 +172,13 @@ function pressureOf(shared: Shared, intake: Intake, writer: () => Writer | undef
     const oldest = writer()?.oldest()
     return oldest !== undefined && clock.now() - oldest >= limits.lagMs
   }
-  const isOver = (mark: 'high' | 'low'): boolean =>
-    writer() !== undefined && (intake.held() > limits.session[mark] || held.bytes > limits.all[mark] || isLate())
+  const high = { session: limits.session.high, all: limits.all.high }
+  const low = { session: limits.session.low, all: limits.all.low }
+  const isOver = ({ session, all }: typeof high): boolean =>
+    writer() !== undefined && (intake.held() > session || held.bytes > all || isLate())
   const pressure = createPressure({
-    isTooMuch: () => isOver('high'),
-    isLittle: () => !isOver('low'),
+    isTooMuch: () => isOver(high),
+    isLittle: () => !isOver(low),
     began() {
       shared.waiting.add(pressure.relieve)
       writer()?.flush()

@@ -13,7 +13,8 @@ export type RecordedEvent = SealedEvent & {
 export type WatchedEvent = RecordedEvent | { readonly type: 'missed'; readonly events: number }
 
 export type Watchers = {
-  readonly count: () => number
+  /** How many there are. */
+  readonly count: number
   readonly show: (event: RecordedEvent) => void
   /** What is shown from now on. Leaving the loop ends it. */
   readonly watch: () => AsyncIterableIterator<WatchedEvent, undefined>
@@ -24,25 +25,35 @@ export type Watchers = {
 type Watcher = { readonly show: (event: RecordedEvent) => void; readonly end: () => void }
 
 export function createWatchers(limits: RecorderLimits['watcher']): Watchers {
-  const watchers = new Set<Watcher>()
+  const all = new Set<Watcher>()
   let isOver = false
-  return {
-    count: () => watchers.size,
-    show(event) {
-      for (const watcher of watchers) watcher.show(event)
+  const counted = (): void => {
+    watchers.count = all.size
+  }
+  // A field, since it is looked at for each event that is recorded.
+  const watchers = {
+    count: 0,
+    show(event: RecordedEvent): void {
+      for (const watcher of all) watcher.show(event)
     },
     watch() {
-      const { watcher, events } = createWatcher(limits, () => watchers.delete(watcher))
+      const { watcher, events } = createWatcher(limits, () => {
+        all.delete(watcher)
+        counted()
+      })
       if (isOver) watcher.end()
-      else watchers.add(watcher)
+      else all.add(watcher)
+      counted()
       return events
     },
     end() {
       isOver = true
-      for (const watcher of watchers) watcher.end()
-      watchers.clear()
+      for (const watcher of all) watcher.end()
+      all.clear()
+      counted()
     },
   }
+  return watchers
 }
 
 function createWatcher(
