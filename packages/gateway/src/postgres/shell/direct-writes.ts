@@ -18,11 +18,13 @@ export type DirectWrites = {
   readonly isWaiting: () => boolean
 }
 
-type Handle = {
-  writeBuffer: (request: Request, bytes: Uint8Array) => number
-  readonly writeQueueSize: number
+type Handle = { writeBuffer: (request: Request, bytes: Uint8Array) => number }
+type Request = {
+  oncomplete?: (status: number) => void
+  bytes?: Uint8Array
+  /** Above zero from when the handle has it. */
+  readonly getAsyncId: () => number
 }
-type Request = { oncomplete?: (status: number) => void; bytes?: Uint8Array }
 
 /** Of what Node passes along with bytes. Known once it has written something by itself. */
 let RequestOfNode: (new () => Request) | undefined
@@ -56,7 +58,9 @@ export function directWrites(socket: Socket, relieved: () => void): DirectWrites
       request ??= new RequestOfNode()
       // What failed fails for Node in the same way, which then says so to everyone.
       if (handle.writeBuffer(request, bytes) !== 0) return false
-      if (handle.writeQueueSize > 0) wait(request, bytes)
+      // To give it to the handle twice would end the process. That nothing waits any more does not say that the handle
+      // is done with it: the kernel may have taken the rest at its second try, and the callback is still to come.
+      if (request.getAsyncId() > 0) wait(request, bytes)
       return true
     },
     isWaiting: () => waiting > 0,
@@ -64,22 +68,18 @@ export function directWrites(socket: Socket, relieved: () => void): DirectWrites
 }
 
 const isHandle = (handle: unknown): handle is Handle =>
-  typeof handle === 'object' &&
-  handle !== null &&
-  'writeBuffer' in handle &&
-  typeof handle.writeBuffer === 'function' &&
-  'writeQueueSize' in handle &&
-  typeof handle.writeQueueSize === 'number'
+  typeof handle === 'object' && handle !== null && 'writeBuffer' in handle && typeof handle.writeBuffer === 'function'
 
 /** Looks on while Node writes to it for the next time. */
 function learnFrom(handle: Handle): void {
   const { writeBuffer } = handle
   handle.writeBuffer = (request, bytes) => {
     Reflect.deleteProperty(handle, 'writeBuffer')
-    const { constructor } = Object.getPrototypeOf(request) as { constructor?: unknown }
-    if (typeof constructor === 'function' && constructor.name === 'WriteWrap') {
-      RequestOfNode = constructor as new () => Request
+    const { constructor, getAsyncId } = Object.getPrototypeOf(request) as {
+      [K in keyof Request | 'constructor']: unknown
     }
+    const isKnown = typeof constructor === 'function' && constructor.name === 'WriteWrap'
+    if (isKnown && typeof getAsyncId === 'function') RequestOfNode = constructor as new () => Request
     return writeBuffer.call(handle, request, bytes)
   }
 }
