@@ -238,6 +238,24 @@ describe('the recorder', () => {
     ease()
     expect([await line.types(), await line.types(), await line.types()]).toEqual(['TDCZ', 'TDCZ', 'TDCZ'])
   })
+
+  test('that falls behind what comes of one statement stops the target', async () => {
+    const world = await startGatewayForTest()
+    const line = await dial(world.connection)
+    const [statements, sizeBytes] = [60, 1_000_000]
+    line.send(words.query(`select repeat('x', ${sizeBytes});`.repeat(statements)))
+    await once(world.recorder().recorded, 'statement')
+    const ease = world.recorder().press()
+    await withClient(world.database.connection, async (client) => {
+      const stuck = `select 1 from pg_stat_activity where datname = current_database() and wait_event = 'ClientWrite'`
+      // Twenty times in a row: one that is taken from waits for moments only.
+      for (let seen = 0; seen < 20;) seen = (await client.query(stuck)).rowCount === 1 ? seen + 1 : 0
+    })
+    expect(line.socket.bytesRead).toBeLessThan((statements * sizeBytes) / 2)
+    ease()
+    await line.untilReady()
+    expect(line.socket.bytesRead).toBeGreaterThan(statements * sizeBytes)
+  })
 })
 
 describe('a cancel request', () => {

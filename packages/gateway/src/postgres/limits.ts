@@ -48,6 +48,8 @@ export const postgresLimits = {
   /** The same from a client, whose messages are short. */
   clientReadSizeBytes: kib,
   readMostBytes: 256 * kib,
+  /** What a target says before the recorder is asked whether it keeps up, where it keeps no rows. */
+  unaskedSizeBytes: 64 * kib,
   /** A row that is masked or recorded is held as a whole; one that is longer ends the session. */
   readRowSizeBytes: 64 * mib,
   /** What a target reports of itself as a session begins. */

@@ -68,6 +68,8 @@ type State = RelayConfig & {
   passesTargetParts: boolean
   /** The recorder cannot keep up. */
   pressed: boolean
+  /** What the target has said since the recorder was last asked. */
+  unaskedBytes: number
   deaf: boolean
   closed: boolean
   boundary: (() => void) | undefined
@@ -98,6 +100,7 @@ export function startRelay(config: RelayConfig): Relay {
     passesParts: true,
     passesTargetParts: true,
     pressed: false,
+    unaskedBytes: 0,
     deaf: false,
     closed: false,
     boundary: undefined,
@@ -181,6 +184,7 @@ const isGoodbye = (bytes: Buffer): boolean => bytes.subarray(-goodbye.length).eq
 function hearTarget(state: State, chunk: Buffer): void {
   if (state.closed) return
   state.dialogue.moveOn()
+  state.unaskedBytes += chunk.length
   state.fromServer.push(chunk)
   pumpServer(state)
   state.dialogue.pause()
@@ -230,8 +234,8 @@ function pumpServer(state: State): void {
     }
   }
   toClient.flush()
-  // Results are as many as statements, which were held back; rows are not.
-  if (state.recorder.keepsRows) feelPressure(state)
+  // Statements are held back before; what comes of one, as thousands of results or a long error, has no bound.
+  if (state.recorder.keepsRows || state.unaskedBytes >= limits.unaskedSizeBytes) feelPressure(state)
 }
 
 /** Does with the message that one side's framer is at what the dialogue said. */
@@ -293,6 +297,7 @@ function flow(socket: Socket, open: boolean): void {
 }
 
 function feelPressure(state: State): void {
+  state.unaskedBytes = 0
   const relief = state.pressed ? undefined : state.recorder.pressure()
   if (relief === undefined) return
   state.pressed = true
