@@ -1,6 +1,11 @@
 /**
  * Tells at sight that a text differs from one before it in whole numbers only: what stands around them is compared, and
  * nothing is made of the text. For the few skeletons that are in use at the moment; see skeleton.ts for what one is.
+ *
+ * A text that is told has exactly that skeleton. What decides over one is characters and their neighbours, and of
+ * neighbours only whether they are digits, letters, points or signs: all of them are those of the text that the skeleton
+ * was made of, but for how many digits a number has, and which. A piece neither begins nor ends with a digit where a
+ * number is next to it, so that a number is all the digits there are, and as many are the same to the grammar.
  */
 
 import { marks } from './skeleton.ts'
