@@ -34,6 +34,7 @@ const wellFormed = <T>(value: T): T =>
 
 const anyLimits = fc.record({
   batchEvents: fc.integer({ min: 1, max: 9 }),
+  batchBytes: fc.oneof(fc.integer({ min: 16, max: 3_000 }), fc.constant(32_768)),
   blockBytes: fc.integer({ min: 16, max: 2_000 }),
   segmentBytes: fc.integer({ min: 1, max: 5_000 }),
   compressFromBytes: fc.integer({ min: 0, max: 300 }),
@@ -70,6 +71,42 @@ describe('a recording', () => {
     const events = sampleEvents(9).map((event, i) => (event.type === 'statement' ? { ...event, text: text(i) } : event))
     const { folder, heads } = await writeRecording(scratchFolder(), events)
     expect(unnumbered(await readAll(folder, { head: heads.at(-1)! }))).toEqual(events)
+  })
+
+  test('has more different texts in a block than are looked for, and each that comes again, as they were', async () => {
+    const texts = Array.from({ length: 200 }, (_, i) => `select ${i}`)
+    const said = [...texts, ...texts.toReversed(), ...texts.slice(60, 70), ...texts.slice(60, 70)]
+    const events = said.map((text, i): SessionEvent => ({
+      type: 'statement',
+      at: instant(sampleStart + i),
+      statement: i + 1,
+      protocol: 'simple',
+      text,
+    }))
+    const { folder, heads } = await writeRecording(scratchFolder(), events)
+    expect(unnumbered(await readAll(folder, { head: heads.at(-1)! }))).toEqual(events)
+  })
+
+  test('has texts whose bytes are more than their characters, at each length where something changes', async () => {
+    const lengths = [
+      0, 1, 42, 43, 47, 48, 49, 63, 64, 126, 127, 128, 129, 300, 4_096, 4_097, 5_461, 5_462, 16_383, 16_384,
+    ]
+    const units = ['a', 'é', '€', '𝟙', '\ud800', '\udc00', '\ufffd', '\0']
+    const texts = lengths.flatMap((length) =>
+      units.flatMap((unit) => [unit.repeat(length), `${'a'.repeat(length)}${unit}`, `${unit}${'a'.repeat(length)}`]),
+    )
+    const events = texts.map((text, i): SessionEvent => ({
+      type: 'statement',
+      at: instant(sampleStart),
+      statement: i + 1,
+      protocol: 'extended',
+      text,
+      parameters: [text, null],
+    }))
+    for (const limits of [{}, { batchBytes: 400 }, { batchEvents: 2, batchBytes: 100_000, blockBytes: 64 }]) {
+      const { folder, heads } = await writeRecording(scratchFolder(), events, { limits })
+      expect(unnumbered(await readAll(folder, { head: heads.at(-1)! }))).toEqual(wellFormed(events))
+    }
   })
 
   test('passes over an event that is longer than the reader takes, says so, and goes on', async () => {
