@@ -174,7 +174,7 @@ export async function copying(stand: GatewayStand, psql: Program, options: Bench
     if (rows[0]?.count !== lines) throw new Error(`${words[name]}: ${rows[0]?.count} of ${lines} lines arrived.`)
     return (sizeMb * 1_000) / ms
   }
-  const rounds = options.rounds ?? (quick ? 1 : 3)
+  const rounds = options.rounds ?? (quick ? 1 : 5)
   const wanted = { direct: { atLeast: 0.95 }, relay: { atLeast: 0.95 }, pgbouncer: { atLeast: 0.8 } }
   const rowsFor = async (what: string, measure: Measure): Promise<Row[]> => {
     const samples = await inTurn(stand.sides, rounds, measure)
