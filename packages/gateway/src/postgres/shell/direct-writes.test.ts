@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { scratchFolder } from '../../../../../tests/support/folders.ts'
 import { type DirectWrites, directWrites } from './direct-writes.ts'
 import { createOutlet } from './outlet.ts'
@@ -173,4 +173,25 @@ test('an outlet is full and holds while either way of writing waits, and says on
   expect({ full: outlet.isFull(), holds: outlet.isHolding() }).toEqual({ full: false, holds: false })
   socket.end()
   same(await heard, Buffer.concat(written))
+})
+
+test('what Node passes along is made by the class that it has, and by no other', async () => {
+  vi.resetModules()
+  const { directWrites: unlearned } = await import('./direct-writes.ts')
+  const { socket } = await pair()
+  const handle = (socket as unknown as Record<string, { writeBuffer: (request: object, bytes: Buffer) => number }>)[
+    '_handle'
+  ]!
+  const bytes = Buffer.from('x')
+  class Other {
+    readonly getAsyncId = (): number => 1
+  }
+  const { writeBuffer } = handle
+  handle.writeBuffer = () => 0
+  const direct = unlearned(socket, () => undefined)!
+  // In this process Node has written before, but this copy of ours has not seen it.
+  expect(direct.write(bytes)).toBe(false)
+  handle.writeBuffer(new Other(), bytes)
+  expect(direct.write(bytes)).toBe(false)
+  expect(handle.writeBuffer).toBe(writeBuffer)
 })
