@@ -95,17 +95,25 @@ async function start(setup: GatewaySetup): Promise<Standing> {
   }
 }
 
+type Lead = Pick<Admission, 'grant' | 'principal' | 'target' | 'deadline'>
+
 /** A grant and a principal for each session, as if each were somebody else's; but for who comes again and again. */
 function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
   let count = 0
   const key = randomBytes(32)
   const over = new AbortController().signal
-  const leadOf = (user: string, number: number): Omit<Foreseen, 'over'> => ({
+  const leadOf = (user: string, number: number): Lead => ({
     grant: `grt_${String(number).padStart(26, '0')}` satisfies GrantId,
     principal: `user:${user}-${number}`,
     target: { ...target, parameters: startupParameters(users[user]?.rules ?? {}) },
     deadline: after(systemClock.now(), hour),
   })
+  /** Each grant is another's, and this its first session: the next that is admitted, unless someone comes in between. */
+  const foresee = (user: string): Foreseen => {
+    const isFirst = user !== 'again'
+    const lead = leadOf(user, isFirst ? count + 1 : 0)
+    return { ...lead, target: Promise.resolve(lead.target), isFirst, over }
+  }
   const admit = (user: string): Admission => {
     const number = String(++count).padStart(26, '0')
     const started = systemClock.now()
@@ -138,7 +146,7 @@ function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, g
   }
   return {
     lookup: async ({ user }) => (Object.hasOwn(users, user) ? verifier : undefined),
-    foresee: ({ user }) => (user === 'again' ? { ...leadOf(user, 0), over } : undefined),
+    foresee: ({ user }) => (Object.hasOwn(users, user) ? foresee(user) : undefined),
     admit: async ({ user }) => admit(user),
   }
 }

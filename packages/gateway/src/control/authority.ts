@@ -33,9 +33,9 @@ export type AuthorityDeps = {
   readonly isFresh: () => boolean
   readonly now: () => Instant
   readonly random: (count: number) => Uint8Array
-  readonly register: Pick<Register, 'get'>
+  readonly register: Pick<Register, 'get' | 'isNew'>
   readonly questions: Pick<Questions, 'ask'>
-  readonly logins: Pick<Logins, 'of' | 'known' | 'forget'>
+  readonly logins: Pick<Logins, 'of' | 'asked' | 'forget'>
   readonly sessions: Pick<Sessions, 'admit'>
   readonly reports: Pick<Reports, 'isFull'>
   readonly statements: Pick<Statements, 'approveIn'>
@@ -97,20 +97,29 @@ function problemOf({ now, reports }: AuthorityDeps, { facts, expiresAt }: LiveGr
   return undefined
 }
 
-/** What is known of a grant that someone was let in with before, while nothing but its end has changed. */
+/**
+ * By the target's login, while nothing but the end of the grant has changed since that was asked for. The first to knock
+ * with a grant has it asked for; nobody else who has proved nothing does.
+ */
 function foresee(deps: AuthorityDeps, login: Login): Foreseen | undefined {
-  const grant = deps.register.get(login.user)
+  const { register, logins } = deps
+  const grant = register.get(login.user)
   if (grant === undefined || problemOf(deps, grant, login) !== undefined) return undefined
-  const known = deps.logins.known(grant)
-  if (known === undefined || known.release.rules !== grant.facts.rules) return undefined
-  const restrained = restrain(deps, known.release)
-  if (restrained.outcome === 'unusable') return undefined
-  return {
-    ...ownerOf(grant),
-    target: targetOf(login, known.release, restrained.restraint),
-    deadline: grant.expiresAt,
-    over: known.over,
-  }
+  const isFirst = register.isNew(grant.facts.grant)
+  const asked = isFirst ? logins.of(grant) : logins.asked(grant)
+  if (asked === undefined) return undefined
+  // Whoever is admitted asks again, and is told what went wrong.
+  const target = foreseenTarget(deps, { grant, login }).catch(() => undefined)
+  return { ...ownerOf(grant), isFirst, target, deadline: grant.expiresAt, over: asked.over }
+}
+
+type Foreseeing = Pick<Coming, 'grant' | 'login'>
+
+async function foreseenTarget(deps: AuthorityDeps, { grant, login }: Foreseeing): Promise<TargetLogin | undefined> {
+  const release = await releaseFor(deps, grant)
+  if (release === undefined || release.rules !== grant.facts.rules) return undefined
+  const restrained = restrain(deps, release)
+  return restrained.outcome === 'unusable' ? undefined : targetOf(login, release, restrained.restraint)
 }
 
 /** The recording is found by this time too, so it is when the session was admitted, and not when it opened. */
@@ -166,7 +175,7 @@ async function isInForce({ register, questions, logins }: AuthorityDeps, { facts
 /** `undefined`: the control plane says that there is no such access any more. */
 async function releaseFor({ logins, log }: AuthorityDeps, grant: LiveGrant): Promise<Release | undefined> {
   try {
-    return await logins.of(grant)
+    return await logins.of(grant).login
   } catch (error) {
     log('login-not-released', { grant: grant.facts.grant, why: String(error) })
     if (['grant-ended', 'not-found'].includes(codeOf(error) ?? '')) return undefined

@@ -5,10 +5,9 @@ import type { Release } from './contract.ts'
 import type { LiveGrant } from './register.ts'
 
 export type Logins = {
-  /** Rejects where nobody gives it; then the next one asks again. */
-  readonly of: (grant: LiveGrant) => Promise<Release>
+  readonly of: (grant: LiveGrant) => Asked
   /** Without asking anyone. */
-  readonly known: (grant: LiveGrant) => Known | undefined
+  readonly asked: (grant: LiveGrant) => Asked | undefined
   readonly forget: (grant: string) => void
   /** Those that came of another edition than this. */
   readonly forgetOthers: (than: LiveGrant) => void
@@ -17,47 +16,37 @@ export type Logins = {
   readonly clear: () => void
 }
 
-export type Known = {
-  readonly release: Release
+export type Asked = {
+  /** Rejects where nobody gives it; then the next one asks again. */
+  readonly login: Promise<Release>
   /** Aborted when it is forgotten. */
   readonly over: AbortSignal
 }
 
-type Entry = {
-  readonly edition: number
-  readonly login: Promise<Release>
-  readonly over: AbortController
-  /** Absent: not given yet. */
-  release?: Release
-}
+type Entry = Asked & { readonly edition: number; readonly forgotten: AbortController }
 
 export function createLogins(release: (grant: string) => Promise<Release>): Logins {
   const known = new Map<string, Entry>()
 
   const forget = (grant: string): void => {
-    known.get(grant)?.over.abort()
+    known.get(grant)?.forgotten.abort()
     known.delete(grant)
   }
-  const ask = ({ facts: { grant }, edition }: LiveGrant): Promise<Release> => {
+  const ask = ({ facts: { grant }, edition }: LiveGrant): Asked => {
     forget(grant)
-    const entry: Entry = { edition, login: release(grant), over: new AbortController() }
+    const forgotten = new AbortController()
+    const entry: Entry = { edition, login: release(grant), over: forgotten.signal, forgotten }
     known.set(grant, entry)
-    entry.login.then(
-      (given) => (entry.release = given),
-      () => known.get(grant) === entry && forget(grant),
-    )
-    return entry.login
+    entry.login.catch(() => known.get(grant) === entry && forget(grant))
+    return entry
+  }
+  const asked = ({ facts: { grant }, edition }: LiveGrant): Asked | undefined => {
+    const found = known.get(grant)
+    return found?.edition === edition ? found : undefined
   }
   return {
-    of(grant) {
-      const found = known.get(grant.facts.grant)
-      return found?.edition === grant.edition ? found.login : ask(grant)
-    },
-    known({ facts: { grant }, edition }) {
-      const found = known.get(grant)
-      if (found?.release === undefined || found.edition !== edition) return undefined
-      return { release: found.release, over: found.over.signal }
-    },
+    of: (grant) => asked(grant) ?? ask(grant),
+    asked,
     forget,
     forgetOthers({ facts: { grant }, edition }) {
       if (known.get(grant)?.edition !== edition) forget(grant)

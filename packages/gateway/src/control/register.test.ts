@@ -63,3 +63,13 @@ test('a grant without an end that can be read gives nothing', () => {
   register.take(told({ grants: [facts('a', { expiresAt: 'some day' })] }))
   expect(register.get('a')).toBeUndefined()
 })
+
+test('a grant is new once, for as long as it is here', () => {
+  const register = createRegister()
+  expect(register.isNew('a')).toBe(false)
+  register.take(told({ grants: [facts('a'), facts('b')] }))
+  expect([register.isNew('a'), register.isNew('a'), register.isNew('b')]).toEqual([true, false, true])
+  register.take(told({ whole: true, grants: [facts('a', { rules: 'r2' })] }))
+  register.take(told({ grants: [facts('a', { expiresAt: '2026-01-05T11:00:00.000Z' }), facts('b')] }))
+  expect([register.isNew('a'), register.isNew('b')]).toEqual([false, true])
+})

@@ -18,6 +18,8 @@ export type Changes = {
 
 export type Register = {
   readonly get: (grant: string) => LiveGrant | undefined
+  /** True once for each grant, for as long as it is here, whatever is told of it meanwhile. */
+  readonly isNew: (grant: string) => boolean
   readonly take: (answer: Pick<SyncAnswer, 'whole' | 'grants' | 'ended'>) => Changes
   readonly list: () => Iterable<LiveGrant>
   readonly clear: () => void
@@ -31,13 +33,20 @@ export const otherRules = 'the rules of this access have changed; connect again'
 
 export function createRegister(): Register {
   const grants = new Map<string, LiveGrant>()
+  /** Those that were new once. */
+  const met = new Set<string>()
   let editions = 0
+
+  const leave = (grant: string): void => {
+    grants.delete(grant)
+    met.delete(grant)
+  }
 
   const remember = (facts: GrantFacts): LiveGrant | undefined => {
     const expiresAt = parseInstant(facts.expiresAt)
     const known = grants.get(facts.grant)
     if (expiresAt === undefined) {
-      grants.delete(facts.grant)
+      leave(facts.grant)
       return undefined
     }
     const isSame = known !== undefined && sameButForItsEnd(known.facts, facts)
@@ -53,17 +62,25 @@ export function createRegister(): Register {
 
   return {
     get: (grant) => grants.get(grant),
+    isNew(grant) {
+      if (!grants.has(grant) || met.has(grant)) return false
+      met.add(grant)
+      return true
+    },
     take(answer) {
       const reasons = new Map(answer.ended.map(({ grant, reason }) => [grant, reason]))
       // One that is told in the same breath as live again was ended before.
       const over = new Set([...reasons.keys(), ...(answer.whole ? missing(answer) : [])])
       for (const { grant } of answer.grants) if (!answer.whole || !reasons.has(grant)) over.delete(grant)
-      for (const grant of over) grants.delete(grant)
+      for (const grant of over) leave(grant)
       const moved = answer.grants.map(remember).filter((grant) => grant !== undefined)
       return { ended: [...over].map((grant) => ({ grant, reason: reasons.get(grant) ?? unexplained })), moved }
     },
     list: () => grants.values(),
-    clear: () => grants.clear(),
+    clear() {
+      grants.clear()
+      met.clear()
+    },
   }
 }
 

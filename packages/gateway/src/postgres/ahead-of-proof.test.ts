@@ -1,44 +1,41 @@
 /** Connections to targets that are opened while their clients still prove who they are: for whom, and what becomes of them. */
 
-import { EventEmitter, once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { withClient } from '../../../../tests/support/clients.ts'
+import type { TargetLogin } from './shell/ports.ts'
 import { createTestClock } from './testing/clock.ts'
 import { startGatewayForTest, testGrant, type TestGateway, type Wishes } from './testing/gateway.ts'
+import { startWatched, type Watched } from './testing/watched.ts'
 import { backendOf, farewell, isClosed, knock as knockAt, ring } from './testing/wire.ts'
 
-type World = TestGateway & {
-  /** Connections that the target was given, in their order. */
-  readonly opened: readonly Socket[]
-  /** The one of this number, once it is there. */
-  readonly nth: (number: number) => Promise<Socket>
+type World = TestGateway &
+  Pick<Watched, 'opened' | 'nth'> & {
+    /** Where the gateway finds its target. */
+    readonly way: Pick<Watched, 'host' | 'port'>
+  }
+
+/** A gateway whose target is seen. */
+async function startWorld(wishes: Wishes = {}): Promise<World> {
+  const { host, port, opened, nth } = await startWatched(() => world.database.connection)
+  const way = { host, port }
+  const world = await startGatewayForTest({ foreseen: {}, ...wishes, target: way })
+  return { ...world, opened, nth, way }
 }
 
-/** A gateway whose target is seen: each connection to it passes here. */
-async function startWorld(wishes: Wishes = {}): Promise<World> {
-  const opened: Socket[] = []
-  const happened = new EventEmitter()
-  const target = createServer((socket) => {
-    const { host, port } = world.database.connection
-    const onward = connect(port, host)
-    for (const side of [socket, onward]) side.on('error', () => undefined)
-    socket.on('close', () => onward.destroy())
-    onward.on('close', () => socket.destroy())
-    socket.pipe(onward).pipe(socket)
-    opened.push(socket)
-    happened.emit('opened')
-  }).listen(0, '127.0.0.1')
-  await once(target, 'listening')
-  onTestFinished(() => void target.close())
-  const { port } = target.address() as AddressInfo
-  const world = await startGatewayForTest({ foreseen: {}, ...wishes, target: { host: '127.0.0.1', port } })
-  const nth = async (number: number): Promise<Socket> => {
-    while (opened.length < number) await once(happened, 'opened')
-    return opened[number - 1]!
+/** What is foreseen for the first time as that, and then no more. */
+function firstOnce(foreseen: Wishes['foreseen'] = {}): Wishes['foreseen'] & object {
+  let isFirst = true
+  return {
+    ...foreseen,
+    get isFirst() {
+      const was = isFirst
+      isFirst = false
+      return was
+    },
   }
-  return { ...world, opened, nth }
 }
 
 /** Comes in and goes again, as often as that. */
@@ -177,6 +174,7 @@ test('what was opened is closed at the end of its access, and when what was fore
   over.abort()
   await isClosed(changing)
   expect(await changed.prove()).toBe('R')
+  expect(await backendOf(changed)).toBeGreaterThan(0)
   await visit(world)
 })
 
@@ -244,4 +242,110 @@ test('a gateway that stops leaves nothing open that was opened ahead', async () 
   const early = await world.nth(2)
   await world.gateway.stop()
   await isClosed(early)
+})
+
+test('the first who knocks with a grant is led to a backend that was there before the proof', async () => {
+  const world = await startWorld({ foreseen: firstOnce() })
+  const first = await knock(world)
+  const early = await untilInTarget(world)
+  expect([world.recorders.length, world.sessions.length]).toEqual([0, 0])
+  expect(await first.prove()).toBe('R')
+  expect(await backendOf(first)).toBe(early)
+  expect([world.recorders.length, world.sessions.length, world.opened.length]).toEqual([1, 1, 1])
+})
+
+test('of two who knock first with a grant at once, one finds it opened', async () => {
+  const world = await startWorld({ foreseen: firstOnce() })
+  const both = await Promise.all([knock(world), knock(world)])
+  await world.nth(1)
+  for (const one of both) expect(await one.prove()).toBe('R')
+  const backends = await Promise.all(both.map(backendOf))
+  expect(new Set(backends).size).toBe(2)
+  expect(world.opened).toHaveLength(2)
+})
+
+test('the first finds nothing opened where there is no place', async () => {
+  const first = { isFirst: false }
+  const world = await startWorld({ foreseen: first, settings: { limits: { sessionsPerGrant: 1 } } })
+  const here = await knock(world)
+  expect(await here.prove()).toBe('R')
+  await backendOf(here)
+  first.isFirst = true
+  expect(await (await knock(world)).prove('wrong')).toBe('E')
+  expect(world.opened).toHaveLength(1)
+})
+
+/** A target that is not known until it is told. */
+function lateTarget() {
+  let tell: (target: TargetLogin | undefined) => void = () => undefined
+  const target = new Promise<TargetLogin | undefined>((resolve) => (tell = resolve))
+  return { foreseen: firstOnce({ target }), tell: (told: TargetLogin | undefined) => tell(told) }
+}
+
+const targetOf = ({ database, way }: World): TargetLogin => {
+  const { database: name, user, password: secret } = database.connection
+  return { ...way, database: name, user, secret, tls: 'disable' }
+}
+
+test('a target that is told while the client proves its password is opened then', async () => {
+  const { foreseen, tell } = lateTarget()
+  const world = await startWorld({ foreseen })
+  const first = await knock(world)
+  expect(world.opened).toHaveLength(0)
+  tell(targetOf(world))
+  const early = await untilInTarget(world)
+  expect(await first.prove()).toBe('R')
+  expect(await backendOf(first)).toBe(early)
+})
+
+test('a target that cannot be told is reached by the long way', async () => {
+  const { foreseen, tell } = lateTarget()
+  const world = await startWorld({ foreseen })
+  const first = await knock(world)
+  tell(undefined)
+  expect(await first.prove()).toBe('R')
+  expect(await backendOf(first)).toBeGreaterThan(0)
+  expect(world.opened).toHaveLength(1)
+})
+
+/** Until whoever was on their way in has left, or was sent away. */
+async function untilTurnedAway({ logged }: World): Promise<void> {
+  while (!logged.some((line) => line.startsWith('handshake-failed')))
+    await new Promise((resolve) => setImmediate(resolve))
+}
+
+test.each<[string, (world: World, first: Awaited<ReturnType<typeof knock>>) => Promise<unknown>]>([
+  ['the client was admitted', async (_, first) => (await first.prove()) === 'R' && backendOf(first)],
+  ['the password was wrong', (_, first) => first.prove('wrong')],
+  [
+    'the client has left',
+    async (world, first) => {
+      first.line.socket.destroy()
+      await untilTurnedAway(world)
+    },
+  ],
+])('a target that is told after %s is not opened', async (_, meanwhile) => {
+  const { foreseen, tell } = lateTarget()
+  const world = await startWorld({ foreseen })
+  const first = await knock(world)
+  await meanwhile(world, first)
+  const before = world.opened.length
+  tell(targetOf(world))
+  await visit(world)
+  expect(world.opened).toHaveLength(before + 1)
+})
+
+test('a target that is told after two seconds, or when it is over, is not opened', async () => {
+  const clock = createTestClock()
+  const { foreseen, tell } = lateTarget()
+  const over = new AbortController()
+  const world = await startWorld({ ports: { clock }, foreseen: { ...foreseen, isFirst: true, over: over.signal } })
+  await knock(world)
+  clock.advance(2_000)
+  await knock(world)
+  over.abort()
+  tell(targetOf(world))
+  const strangers = await knock(world)
+  expect(await strangers.prove('wrong')).toBe('E')
+  expect(world.opened).toHaveLength(0)
 })

@@ -172,7 +172,8 @@ export const entryTypes = {
     personal: { principal: 'principal' },
   },
   'grant.login-released': {
-    about: 'A gateway was told the login of a grant on its target, to lead a session there.',
+    about:
+      'A gateway was told the login of a grant on its target, for whoever came in its name. Whether they proved it and were let through, `session.opened` says.',
     open: ['gateway', 'role', 'attempt'],
     personal: { principal: 'principal' },
   },

@@ -34,7 +34,8 @@ export type TestPlane = {
   readonly url: string
   readonly enrolmentToken: string
   readonly grants: Map<string, GrantFacts>
-  readonly releases: Map<string, Release>
+  /** A promise keeps whoever asks waiting. */
+  readonly releases: Map<string, Release | Promise<Release>>
   readonly reports: SessionReport[]
   readonly kills: Map<string, string>
   /** Each call that was taken, in order. */
@@ -77,7 +78,7 @@ export async function startPlaneForTest(): Promise<TestPlane> {
     changes: [] as Partial<SyncAnswer>[],
   }
   const grants = new Map<string, GrantFacts>()
-  const releases = new Map<string, Release>()
+  const releases: TestPlane['releases'] = new Map()
   const kills = new Map<string, string>()
   const reports: SessionReport[] = []
   const released: string[] = []

@@ -1,8 +1,9 @@
 /**
  * Connections to targets that are opened while the client still proves who it is, so that one login does not wait for
- * the other. There is one for each proof that was made a moment ago, with the same login from the same address: strangers
- * open nothing. Nothing is said on it but our own login until its client has proved itself and was admitted, and it is
- * used only where it is what the admission asks for.
+ * the other. There is one for each proof that was made a moment ago, with the same login from the same address, and one
+ * for the first who knocks with a grant: a stranger who knows the name of a grant opens that one, and without it nothing.
+ * Nothing is said on it but our own login until its client has proved itself and was admitted, and it is used only where
+ * it is what the admission asks for.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -11,7 +12,7 @@ import { postgresLimits as limits } from '../limits.ts'
 import type { MakeKeys } from '../scram/keys.ts'
 import { type Comer, createCredits } from './credits.ts'
 import type { Owner, Places } from './places.ts'
-import type { Admission, Foreseen, GatewayPorts } from './ports.ts'
+import type { Admission, Foreseen, GatewayPorts, TargetLogin } from './ports.ts'
 import { openTarget, type OpenTarget } from './target.ts'
 
 /** One connection that was opened ahead. */
@@ -51,7 +52,8 @@ export function createAhead(deps: AheadDeps): Ahead {
   return {
     begin(coming) {
       const foreseen = authority.foresee?.(coming.login)
-      return foreseen !== undefined && credits.spend(coming) ? openAhead(deps, coming, foreseen) : undefined
+      if (foreseen === undefined || !(foreseen.isFirst || credits.spend(coming))) return undefined
+      return openAhead(deps, coming, foreseen)
     },
     opened: credits.earn,
   }
@@ -60,10 +62,12 @@ export function createAhead(deps: AheadDeps): Ahead {
 function openAhead(deps: AheadDeps, { parameters, signal }: Coming, foreseen: Foreseen): Early | undefined {
   const { places, keysOf, ports } = deps
   const { clock, random } = ports
-  const { grant, principal, target, deadline, over } = foreseen
+  const { grant, principal, deadline, over } = foreseen
   const owner: Owner = { grant, principal }
   const dropped = new AbortController()
   let isSettled = false
+  /** Absent: not known yet. */
+  let aim: TargetLogin | undefined
 
   const settle = (): void => {
     isSettled = true
@@ -81,12 +85,17 @@ function openAhead(deps: AheadDeps, { parameters, signal }: Coming, foreseen: Fo
   const cancelDeadline = clock.at(instant(latest), drop)
   over.addEventListener('abort', drop)
   const both = AbortSignal.any([signal, dropped.signal])
+  const open = async (): Promise<OpenTarget | undefined> => {
+    aim = await foreseen.target
+    if (aim === undefined || both.aborted) return undefined
+    return openTarget({ target: aim, parameters, random, signal: both, keysOf })
+  }
   // What went wrong is found out again, and told, by whoever opens another.
-  const opening = openTarget({ target, parameters, random, signal: both, keysOf }).catch(() => undefined)
+  const opening = open().catch(() => undefined)
 
   return {
     take(admission) {
-      if (!isSettled && !leadsThere(foreseen, admission)) drop()
+      if (!isSettled && !leadsThere({ grant, principal, target: aim }, admission)) drop()
       if (isSettled) return undefined
       settle()
       places.keep(owner)
@@ -96,8 +105,10 @@ function openAhead(deps: AheadDeps, { parameters, signal }: Coming, foreseen: Fo
   }
 }
 
-const leadsThere = (foreseen: Foreseen, { grant, principal, target }: Admission): boolean =>
-  grant === foreseen.grant && principal === foreseen.principal && isDeepStrictEqual(target, foreseen.target)
+type Lead = Owner & { readonly target: TargetLogin | undefined }
+
+const leadsThere = (lead: Lead, { grant, principal, target }: Admission): boolean =>
+  grant === lead.grant && principal === lead.principal && isDeepStrictEqual(target, lead.target)
 
 /** One on which anything has come since it was ready, its end most of all, is not what it was opened to be. */
 function asOpened(opened: OpenTarget | undefined): OpenTarget | undefined {

@@ -20,8 +20,8 @@ export type Authority = {
    */
   readonly renewed?: (login: Login) => Promise<string | undefined>
   /**
-   * Where this login would lead, by what is known here and without telling anyone: a guess that admits nobody. Absent, or
-   * `undefined`: nothing is opened before the password was right.
+   * Where this login would lead: a guess that admits nobody, and tells no one of a session. Absent, or `undefined`:
+   * nothing is opened before the password was right.
    */
   readonly foresee?: (login: Login) => Foreseen | undefined
   /** Asked once the password was right. */
@@ -65,7 +65,11 @@ export type Admission = {
   readonly approve?: Approve
 }
 
-export type Foreseen = Pick<Admission, 'grant' | 'principal' | 'target' | 'deadline'> & {
+export type Foreseen = Pick<Admission, 'grant' | 'principal' | 'deadline'> & {
+  /** Nobody has knocked with this grant before, which is said once: it needs no proof of a moment ago. */
+  readonly isFirst: boolean
+  /** May have to be asked for, and never rejects. `undefined`: it cannot be foreseen after all. */
+  readonly target: Promise<TargetLogin | undefined>
   /** Aborted when it holds no longer. */
   readonly over: AbortSignal
 }

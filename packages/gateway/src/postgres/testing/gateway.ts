@@ -55,7 +55,7 @@ export async function startGatewayForTest(wishes: Wishes = {}): Promise<TestGate
   const logged: string[] = []
   const clock = wishes.ports?.clock ?? systemClock
 
-  const lead = (): Omit<Foreseen, 'over'> => {
+  const lead = (): Pick<Admission, 'grant' | 'principal' | 'target' | 'deadline'> => {
     const { host, port, user, password, database: name } = database.connection
     return {
       grant: testGrant,
@@ -83,7 +83,13 @@ export async function startGatewayForTest(wishes: Wishes = {}): Promise<TestGate
         lookup: async ({ user, database: wanted }) =>
           user === testUser.user && wanted === testUser.database ? verifier : undefined,
         ...(wishes.foreseen && {
-          foresee: () => ({ ...lead(), over: new AbortController().signal, ...wishes.foreseen }),
+          foresee: () => ({
+            ...lead(),
+            target: Promise.resolve(lead().target),
+            isFirst: false,
+            over: new AbortController().signal,
+            ...wishes.foreseen,
+          }),
         }),
         admit: async () => admit(),
       },
