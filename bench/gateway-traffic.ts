@@ -117,8 +117,8 @@ function createMeter(stand: GatewayStand, seconds: number) {
 }
 
 /**
- * By libpq, from its first packet to its goodbye. Who comes again with a grant finds the target's part done meanwhile;
- * the first time with a grant, one login follows the other.
+ * By libpq, from its first packet to its goodbye. Who comes again with a grant finds the target's part done meanwhile, and
+ * so does the first with a grant; in life that one's login is asked for meanwhile too. Warmed up as above.
  */
 export async function connecting(stand: GatewayStand, pgbench: Program, options: BenchOptions): Promise<Row[]> {
   options.note('connect and select 1')
@@ -127,12 +127,14 @@ export async function connecting(stand: GatewayStand, pgbench: Program, options:
   const seconds = options.quick ? 1 : 2
   const argv = ['--connect', `--file=${script}`]
   const measureAs =
-    (user: 'again' | 'reader'): Measure =>
+    (user: 'again' | 'reader', clients = 1): Measure =>
     async ({ name, reads }) =>
-      1_000 /
-      (await pgbenchRate(pgbench, name === 'gateway' ? stand.asUser(user) : reads, { argv, clients: 1, seconds }))
+      1_000 / (await pgbenchRate(pgbench, name === 'gateway' ? stand.asUser(user) : reads, { argv, clients, seconds }))
   const rounds = options.rounds ?? (options.quick ? 1 : 5)
-  await inTurn(stand.sides, 1, measureAs('again'))
+  const compiled = stand.sides.filter(({ name }) => name === 'relay' || name === 'gateway')
+  for (const user of ['again', 'reader'] as const) {
+    await inTurn(compiled, options.quick ? 1 : warmRounds, measureAs(user, weighedAt))
+  }
   const again = await inTurn(stand.sides, rounds, measureAs('again'))
   const beside = stand.sides.filter(({ name }) => name === 'direct' || name === 'gateway')
   const first = await inTurn(beside, rounds, measureAs('reader'))
