@@ -6,6 +6,7 @@
  * it is what the admission asks for.
  */
 
+import { setMaxListeners } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import { after, instant, type Millis } from '@tidegate/core'
 import { postgresLimits as limits } from '../limits.ts'
@@ -83,6 +84,8 @@ function openAhead(deps: AheadDeps, { parameters, signal }: Coming, foreseen: Fo
   if (over.aborted || !places.reserveAhead(owner, drop)) return undefined
   const latest = Math.min(deadline, after(clock.now(), limits.aheadMs as Millis))
   const cancelDeadline = clock.at(instant(latest), drop)
+  // One for each that is under way, of which credits and places bound the number: more than Node expects of one signal.
+  setMaxListeners(0, over)
   over.addEventListener('abort', drop)
   const both = AbortSignal.any([signal, dropped.signal])
   const open = async (): Promise<OpenTarget | undefined> => {
