@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncFolder } from '../recording/write/files.ts'
+import { syncFolder } from '../recording/sync-folder.ts'
 import { GatewayRefusal } from './refusal.ts'
 
 /** `undefined`: there is none. @throws GatewayRefusal for one that others can read */

@@ -10,7 +10,7 @@ import type { Forgotten } from './format/place.ts'
 import { readTombstone, tombstoneDigest } from './read/tombstone.ts'
 import type { Tombstone } from './read/tombstone.ts'
 import { verifyRecording } from './read/verify.ts'
-import { syncFolder } from './write/files.ts'
+import { syncFolder } from './sync-folder.ts'
 
 export type ForgetOptions = {
   /** `salts`: values can no longer be tried on the commitments. `all`: the recording itself, with them. */

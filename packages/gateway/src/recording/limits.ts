@@ -28,10 +28,12 @@ export const recorderLimits = {
   all: { high: 64 * mebi, low: 48 * mebi },
   /** Of one session that goes on under pressure: beyond this its recording has failed. Holds the longest message. */
   sessionMost: 256 * mebi,
-  /** Sessions whose turn it is at once. The thread pool of Node has four, which others use as well. */
-  turnsAtOnce: 3,
+  /** Sessions whose turn it is at once. */
+  turnsAtOnce: 64,
   /** What one session writes before the next one's turn. */
   turnBytes: 1 * mebi,
+  /** What the thread that writes is given at once, unless one turn has more. */
+  atOnceBytes: 4 * mebi,
   rows: { perStatementBytes: 64 * kibi, perSessionBytes: 16 * mebi },
   /** What a watcher may be behind. */
   watcher: { events: 1_024, bytes: 1 * mebi },

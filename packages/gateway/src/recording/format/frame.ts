@@ -31,7 +31,7 @@ export const frameBytes = 5
 /** A record as it is in the file, and the chain after it. */
 export function frameRecord(
   kind: RecordKind,
-  payload: Buffer,
+  payload: Uint8Array,
   chain: Buffer,
 ): { readonly bytes: Buffer; readonly chain: Buffer } {
   const frame = Buffer.allocUnsafe(frameBytes)

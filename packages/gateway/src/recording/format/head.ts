@@ -23,7 +23,7 @@ const nothing = Buffer.alloc(chainBytes)
 export const firstChain = (): Buffer => nothing
 
 /** `SHA-256(domain || chain of the record before || frame || payload)`; the frame is length and kind as in the file. */
-export const nextChain = (chain: Buffer, frame: Buffer, payload: Buffer): Buffer =>
+export const nextChain = (chain: Buffer, frame: Buffer, payload: Uint8Array): Buffer =>
   createHash('sha256').update(domain).update(chain).update(frame).update(payload).digest()
 
 export const emptyHead = (session: string): Head => ({

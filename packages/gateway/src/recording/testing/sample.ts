@@ -17,6 +17,7 @@ import type { ReadRecordingOptions } from '../read/read-recording.ts'
 import type { TooLong } from '../read/events.ts'
 import { createRecorders } from '../write/recorder.ts'
 import type { RecordedEvent } from '../write/watch.ts'
+import { directDisk } from './direct-disk.ts'
 import { manualClock } from './manual-clock.ts'
 
 export const keepAll: RecordingPolicy = { text: 'keep', parameters: 'keep', rows: 'keep' }
@@ -120,7 +121,8 @@ export async function writeRecording(
 ): Promise<Written> {
   const clock = manualClock()
   const heads: Head[] = []
-  const recorders = createRecorders({ dir, clock, limits: { ...recorderLimits, anchorMs: 0, ...limits } })
+  const all = { ...recorderLimits, anchorMs: 0, ...limits }
+  const recorders = createRecorders({ dir, clock, limits: all, disk: directDisk(all) })
   const recorder = recorders.open({
     session: sampleSession(session),
     policy,

@@ -11,11 +11,11 @@ import type { RecordingPolicy, SealedEvent } from '../policy.ts'
 
 export type Block = {
   /** What is compressed: the number and time of the first event, and the events. */
-  readonly content: Buffer
+  readonly content: Uint8Array
   /** How many events end in it. */
   readonly events: number
-  /** Of the commitments that begin in it, in their order. */
-  readonly salts: readonly Uint8Array[]
+  /** Of the commitments that begin in it, one after the other in their order. */
+  readonly salts: Uint8Array
 }
 
 export type BlockBuilder = {
@@ -70,7 +70,8 @@ export function createBlockBuilder({ policy, limits, salt, scratch }: BuilderDep
     if (open === undefined) return undefined
     const { parts, events, salts } = open
     open = undefined
-    return { content: parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts), events, salts }
+    const content = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+    return { content, events, salts: salts.length === 0 ? none : Buffer.concat(salts) }
   }
 
   const begin = (sink: Sink, at: number): Open => {
@@ -135,6 +136,8 @@ const roomForEach = (values: readonly unknown[] = []): number => values.length *
 /** What the scratch buffer has room for besides events: the number and time of the first. */
 export const scratchBytes = (limits: RecorderLimits): number => limits.batchBytes + 2 * roomForNumber
 
+const none = new Uint8Array()
+
 /** A long event has a block of its own, which is cut where it is too long: the event ends in the last of them. */
 function cutBlock(block: Block, most: number): Block[] {
   const { content, events, salts } = block
@@ -142,6 +145,6 @@ function cutBlock(block: Block, most: number): Block[] {
   return Array.from({ length: cuts }, (_, i) => ({
     content: content.subarray(i * 2 * most, (i + 1) * 2 * most),
     events: i === cuts - 1 ? events : 0,
-    salts: i === 0 ? salts : [],
+    salts: i === 0 ? salts : none,
   }))
 }

@@ -13,10 +13,10 @@ import { verifyRecording } from '../read/verify.ts'
 import { manualClock } from '../testing/manual-clock.ts'
 import type { ManualClock } from '../testing/manual-clock.ts'
 import { keepAll, readAll, sampleEvents, sampleSession, sampleStart, unnumbered, until } from '../testing/sample.ts'
-import { slowFiles } from '../testing/slow-files.ts'
-import type { SlowFiles } from '../testing/slow-files.ts'
-import type { RecordingFiles } from './files.ts'
-import { nodeFiles } from './files.ts'
+import { slowDisk } from '../testing/slow-disk.ts'
+import type { SlowDisk } from '../testing/slow-disk.ts'
+import { createDiskThread } from './disk-thread.ts'
+import type { Disk } from './disk.ts'
 import { createRecorders } from './recorder.ts'
 import type { Recorder, Recorders } from './recorder.ts'
 
@@ -29,16 +29,14 @@ type Bench = {
   readonly folder: (session?: string) => string
 }
 
-function bench(
-  options: { readonly files?: RecordingFiles; readonly limits?: Partial<RecorderLimits>; dir?: string } = {},
-): Bench {
+function bench(options: { readonly disk?: Disk; readonly limits?: Partial<RecorderLimits>; dir?: string } = {}): Bench {
   const dir = options.dir ?? scratchFolder()
   const clock = manualClock()
   const heads: Head[] = []
   const limits = { ...recorderLimits, ...options.limits }
-  const recorders = createRecorders({ dir, clock, limits, files: options.files ?? nodeFiles })
+  const recorders = createRecorders({ dir, clock, limits, disk: options.disk ?? createDiskThread(limits) })
   onTestFinished(() => {
-    if (options.files !== undefined && 'letGo' in options.files) (options.files as SlowFiles).letGo()
+    if (options.disk !== undefined && 'letGo' in options.disk) (options.disk as SlowDisk).letGo()
     return recorders.close()
   })
   return {
@@ -75,15 +73,15 @@ describe('what is recorded', () => {
   })
 
   test('is on disk as well when it came while the disk was busy with what was before', async () => {
-    const files = slowFiles()
-    const { clock, open } = bench({ files })
+    const disk = slowDisk()
+    const { clock, open } = bench({ disk })
     const recorder = open()
     recorder.record(statement)
     clock.advance(500)
-    await until(() => files.waiting() === 1)
+    await until(() => disk.waiting() === 1)
     recorder.record(result)
     clock.advance(500)
-    files.letGo()
+    disk.letGo()
     await until(() => recorder.head().events === 2)
   })
 
@@ -159,22 +157,22 @@ describe('an idle session', () => {
 
 describe('a session that records faster than the disk writes', () => {
   test('is kept back above the high mark and let go below the low one', async () => {
-    const files = slowFiles()
-    const { open } = bench({ files })
+    const disk = slowDisk()
+    const { open } = bench({ disk })
     const recorder = open()
     expect(recorder.pressure()).toBeUndefined()
     for (let bytes = 0; bytes <= recorderLimits.session.high; bytes += 50_000) recorder.record(large(50_000))
     const pressure = recorder.pressure()
     expect(pressure).toBeInstanceOf(Promise)
     expect(recorder.pressure()).toBe(pressure)
-    files.letGo()
+    disk.letGo()
     await pressure
     expect(recorder.pressure()).toBeUndefined()
   })
 
   test('is kept back when what it recorded is not on disk after a second, so that no more can be lost', async () => {
-    const files = slowFiles()
-    const { clock, open } = bench({ files })
+    const disk = slowDisk()
+    const { clock, open } = bench({ disk })
     const recorder = open()
     recorder.record(statement)
     clock.advance(999)
@@ -182,48 +180,50 @@ describe('a session that records faster than the disk writes', () => {
     clock.advance(1)
     const pressure = recorder.pressure()
     expect(pressure).toBeInstanceOf(Promise)
-    files.letGo()
+    disk.letGo()
     await pressure
     expect(recorder.head().events).toBe(1)
   })
 
   test('is kept back when all sessions together have too much', async () => {
-    const files = slowFiles()
-    const { open } = bench({ files, limits: { all: { high: 200_000, low: 50_000 } } })
+    const disk = slowDisk()
+    const { open } = bench({ disk, limits: { all: { high: 200_000, low: 50_000 } } })
     const [one, other] = [open('ses_1'), open('ses_2')]
     one.record(large(150_000))
     expect(one.pressure()).toBeUndefined()
     other.record(large(150_000))
     const both = [one.pressure(), other.pressure()]
     expect(both.every((pressure) => pressure instanceof Promise)).toBe(true)
-    files.letGo()
+    disk.letGo()
     for (const pressure of both) await pressure
   })
 
   test('and does not care has no recording any more, and what it held is free', async () => {
-    const files = slowFiles()
-    const { open } = bench({ files, limits: { sessionMost: 3_000_000 } })
+    const disk = slowDisk()
+    const { open } = bench({ disk, limits: { sessionMost: 3_000_000 } })
     const recorder = open()
     for (let i = 0; i < 100; i++) recorder.record(large(100_000))
     expect(await recorder.failed).toBe('the session went on although nothing could be written')
     expect(recorder.pressure()).toBeUndefined()
-    files.letGo()
+    disk.letGo()
     await recorder.end()
   })
 
   test('takes turns with the others: what one has to write does not keep the rest waiting', async () => {
     const order: string[] = []
-    const files: RecordingFiles = {
-      async create(path) {
-        const file = await nodeFiles.create(path)
-        const append = (bytes: Buffer): Promise<void> => {
-          order.push(path.includes('ses_busy') ? 'busy' : 'quiet')
-          return file.append(bytes)
+    const thread = createDiskThread(recorderLimits)
+    const disk: Disk = {
+      ...thread,
+      open(place) {
+        const file = thread.open(place)
+        const write: typeof file.write = (turn) => {
+          order.push(place.folder.includes('ses_busy') ? 'busy' : 'quiet')
+          return file.write(turn)
         }
-        return { ...file, append }
+        return { ...file, write }
       },
     }
-    const { clock, open } = bench({ files, limits: { turnsAtOnce: 1, turnBytes: 100_000 } })
+    const { clock, open } = bench({ disk, limits: { turnsAtOnce: 1, turnBytes: 100_000 } })
     const [busy, quiet] = [open('ses_busy'), open('ses_quiet')]
     for (let i = 0; i < 50; i++) busy.record(large(130_000))
     quiet.record(statement)
@@ -242,13 +242,13 @@ describe('a recording that cannot be written', () => {
     ['EIO', 'the disk of recordings failed (EIO)'],
     ['EXYZ', 'the system says EXYZ'],
   ])('because of %s says so, once, takes nothing more, and holds nobody back', async (code, words) => {
-    const files = slowFiles()
-    const { clock, open, heads } = bench({ files })
+    const disk = slowDisk()
+    const { clock, open, heads } = bench({ disk })
     const recorder = open()
     for (let i = 0; i < 40; i++) recorder.record(large(50_000))
     const pressure = recorder.pressure()
     expect(pressure).toBeInstanceOf(Promise)
-    files.fail(fault(code))
+    disk.fail(fault(code))
     expect(await recorder.failed).toBe(words)
     await pressure
     recorder.record(large(50_000))
@@ -259,8 +259,8 @@ describe('a recording that cannot be written', () => {
   })
 
   test.each(['goes on', 'ends'])('because the disk hangs fails within a minute when the session %s', async (how) => {
-    const files = slowFiles()
-    const { clock, open, heads, recorders } = bench({ files })
+    const disk = slowDisk()
+    const { clock, open, heads, recorders } = bench({ disk })
     const recorder = open()
     recorder.record(statement)
     const ended = how === 'ends' ? recorder.end() : undefined
@@ -270,21 +270,21 @@ describe('a recording that cannot be written', () => {
     expect(await recorder.failed).toBe('the disk of recordings does not answer')
     await ended
     expect(recorder.pressure()).toBeUndefined()
-    files.letGo()
+    disk.letGo()
     await recorders.close()
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(heads).toEqual([])
   })
 
   test('any further has what was on disk anchored at once', async () => {
-    const files = slowFiles()
-    files.letGo()
-    const { clock, open, heads, folder } = bench({ files })
+    const disk = slowDisk()
+    disk.letGo()
+    const { clock, open, heads, folder } = bench({ disk })
     const recorder = open()
     recorder.record(statement)
     clock.advance(500)
     await until(() => recorder.head().events === 1)
-    files.fail(fault('EIO'))
+    disk.fail(fault('EIO'))
     recorder.record(result)
     clock.advance(500)
     await recorder.failed

@@ -5,8 +5,8 @@ import { scratchBytes } from './block-builder.ts'
 import { createDueQueue, systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { SessionEvent, SessionRecorder } from '../event.ts'
-import { nodeFiles } from './files.ts'
-import type { RecordingFiles } from './files.ts'
+import { createDiskThread } from './disk-thread.ts'
+import type { Disk } from './disk.ts'
 import type { Head } from '../format/head.ts'
 import type { SessionMeta } from '../format/header.ts'
 import { createIntake } from './intake.ts'
@@ -19,7 +19,6 @@ import type { RecordingPolicy } from '../policy.ts'
 import { createPressure } from './pressure.ts'
 import type { Pressure } from './pressure.ts'
 import { createRowsBudget } from './rows-budget.ts'
-import { createSessionFile } from './session-file.ts'
 import { createSalts } from './salts.ts'
 import type { Shared } from './shared.ts'
 import { createTurns } from './turns.ts'
@@ -57,7 +56,7 @@ export type RecordersDeps = {
   readonly clock?: Clock
   /** Cryptographically random bytes. */
   readonly random?: (count: number) => Uint8Array
-  readonly files?: RecordingFiles
+  readonly disk?: Disk
   readonly limits?: RecorderLimits
 }
 
@@ -65,15 +64,15 @@ export function createRecorders({
   dir,
   clock = systemClock,
   random = randomBytes,
-  files = nodeFiles,
   limits = recorderLimits,
+  disk = createDiskThread(limits),
 }: RecordersDeps): Recorders {
   const call = (due: () => void): void => due()
   const shared: Shared = {
     dir,
     clock,
     salt: createSalts(random),
-    files,
+    disk,
     limits,
     scratch: Buffer.allocUnsafeSlow(scratchBytes(limits)),
     turns: createTurns(limits.turnsAtOnce),
@@ -95,6 +94,7 @@ export function createRecorders({
       shared.flushes.stop()
       shared.anchors.stop()
       shared.stalls.stop()
+      disk.close()
     },
   }
 }
@@ -104,7 +104,7 @@ function createRecorder(shared: Shared, { session, policy, anchor }: RecordingOp
   const watchers = createWatchers(limits.watcher)
   const intake = createIntake({ ...shared, policy, watchers, all: held })
   const folder = recordingFolder(shared.dir, session.session, session.started)
-  const file = createSessionFile({ ...shared, folder, header: { ...session, policy } })
+  const file = shared.disk.open({ folder, header: { ...session, policy } })
   const rows = createRowsBudget(limits.rows)
   const failed = later<string>()
   const ended = later<void>()

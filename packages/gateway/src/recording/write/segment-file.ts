@@ -3,20 +3,21 @@
 import { join } from 'node:path'
 import { frameRecord, saltsMagic, segmentMagic } from '../format/frame.ts'
 import type { RecordKind } from '../format/frame.ts'
-import { saltsName, segmentName } from '../format/place.ts'
-import type { AppendFile, RecordingFiles } from './files.ts'
+import { saltBytes, saltsName, segmentName } from '../format/place.ts'
+import { createAppendFile } from './append-file.ts'
+import type { AppendFile } from './append-file.ts'
 
 export type SegmentFile = {
-  readonly put: (kind: RecordKind, payload: Buffer) => Promise<void>
+  readonly put: (kind: RecordKind, payload: Uint8Array) => void
   /** Before the block that they belong to, so that no commitment is there without its salt. */
-  readonly putSalts: (block: number, salts: readonly Uint8Array[]) => Promise<void>
-  readonly sync: () => Promise<void>
-  readonly close: () => Promise<void>
+  readonly putSalts: (block: number, salts: Uint8Array) => void
+  readonly sync: () => void
+  readonly close: () => void
   readonly bytes: () => number
   /** After the last record. */
   readonly chain: () => Buffer
   /** A sentence, where the file is not what was written. */
-  readonly inspect: () => Promise<string | undefined>
+  readonly inspect: () => string | undefined
 }
 
 type SegmentFileDeps = {
@@ -25,56 +26,51 @@ type SegmentFileDeps = {
   readonly header: Buffer
   /** Of the segment before. */
   readonly chain: Buffer
-  readonly files: RecordingFiles
 }
 
-export async function createSegmentFile(deps: SegmentFileDeps): Promise<SegmentFile> {
-  const { folder, segment, files } = deps
-  const first = frameRecord('header', deps.header, deps.chain)
-  const file = await files.create(join(folder, segmentName(segment)))
+export function createSegmentFile({ folder, segment, header, chain: before }: SegmentFileDeps): SegmentFile {
+  const first = frameRecord('header', header, before)
+  const file = createAppendFile(join(folder, segmentName(segment)))
   let salts: AppendFile | undefined
   let { chain } = first
   let bytes = 0
+  // It goes with the first record: a file without one says nothing.
+  let unwritten: Buffer | undefined = Buffer.concat([segmentMagic, first.bytes])
 
-  const append = async (all: Buffer): Promise<void> => {
-    await file.append(all)
+  const append = (record: Buffer): void => {
+    const all = unwritten === undefined ? record : Buffer.concat([unwritten, record])
+    file.append(all)
+    unwritten = undefined
     bytes += all.length
-  }
-  try {
-    await append(Buffer.concat([segmentMagic, first.bytes]))
-  } catch (error) {
-    // Nobody else knows of it yet.
-    await file.close().catch(() => undefined)
-    throw error
   }
 
   return {
-    async put(kind, payload) {
+    put(kind, payload) {
       const record = frameRecord(kind, payload, chain)
-      await append(record.bytes)
+      append(record.bytes)
       ;({ chain } = record)
     },
-    async putSalts(block, all) {
+    putSalts(block, all) {
       if (all.length === 0) return
       const magic = salts === undefined ? [saltsMagic] : []
-      salts ??= await files.create(join(folder, saltsName(segment)))
+      salts ??= createAppendFile(join(folder, saltsName(segment)))
       const counts = Buffer.allocUnsafe(8)
       counts.writeUInt32BE(block, 0)
-      counts.writeUInt32BE(all.length, 4)
-      await salts.append(Buffer.concat([...magic, counts, ...all]))
+      counts.writeUInt32BE(all.length / saltBytes, 4)
+      salts.append(Buffer.concat([...magic, counts, all]))
     },
-    async sync() {
-      await salts?.sync()
-      await file.sync()
+    sync() {
+      salts?.sync()
+      file.sync()
     },
-    async close() {
-      await salts?.close()
-      await file.close()
+    close() {
+      salts?.close()
+      file.close()
     },
     bytes: () => bytes,
     chain: () => chain,
-    async inspect() {
-      const found = await file.look()
+    inspect() {
+      const found = file.look()
       if (!found.isLinked) return 'its file was removed while it was being written'
       return found.bytes === bytes ? undefined : 'its file was changed by somebody else while it was being written'
     },

@@ -1,46 +1,38 @@
-/** All segments of one session, as they are written, with a head after each record. */
+/** All segments of one session, as they are written, with a head after each record. Its calls wait for the disk. */
 
-import { promisify } from 'node:util'
-import { deflateRaw } from 'node:zlib'
+import { deflateRawSync } from 'node:zlib'
 import type { Instant } from '@tidegate/core'
 import { emptyHead, firstChain } from '../format/head.ts'
 import type { Head } from '../format/head.ts'
 import { encodeHeader } from '../format/header.ts'
-import type { RecordingHeader } from '../format/header.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { Block } from './block-builder.ts'
-import type { RecordingFiles } from './files.ts'
+import type { RecordingPlace } from './disk.ts'
 import { createSegmentFile } from './segment-file.ts'
 import type { SegmentFile } from './segment-file.ts'
 
-const compress = promisify(deflateRaw)
-
 export type SessionFile = {
   /** Writes a block, into a new segment where the one before has enough. The first makes the file. */
-  readonly append: (block: Block) => Promise<void>
-  readonly sync: () => Promise<void>
+  readonly append: (block: Block) => void
+  readonly sync: () => void
   /** After what was appended, synced or not. */
   readonly head: () => Head
-  /** A sentence, where the segment that is being written is not what it should be. */
-  readonly inspect: () => Promise<string | undefined>
-  /** Says that the session has ended, and syncs. Without a block before, nothing is written. */
-  readonly finish: (at: Instant) => Promise<void>
-  readonly close: () => Promise<void>
-  /** The same of a file that has failed. Never rejects. */
-  readonly abandon: () => Promise<void>
+  /** @throws Error where the segment that is being written is not what it should be */
+  readonly inspect: () => void
+  /** Says that the session has ended. Without a block before, nothing is written. */
+  readonly end: (at: Instant) => void
+  readonly close: () => void
+  /** The same of a file that has failed. Never throws. */
+  readonly abandon: () => void
 }
 
-type SessionFileDeps = {
-  readonly folder: string
-  readonly header: Omit<RecordingHeader, 'segment'>
-  readonly files: RecordingFiles
-  readonly limits: RecorderLimits
+type SessionFileDeps = RecordingPlace & {
+  readonly limits: Pick<RecorderLimits, 'segmentBytes' | 'compressFromBytes'>
 }
 
-export function createSessionFile({ folder, header, files, limits }: SessionFileDeps): SessionFile {
+export function createSessionFile({ folder, header, limits }: SessionFileDeps): SessionFile {
   const position = { segment: 0, blocks: 0, events: 0, closedBytes: 0 }
   let file: SegmentFile | undefined
-  let isClosed = false
 
   const head = (): Head => ({
     session: header.session,
@@ -52,51 +44,41 @@ export function createSessionFile({ folder, header, files, limits }: SessionFile
   })
 
   /** The one that the next block goes to. */
-  const current = async (): Promise<SegmentFile> => {
-    if (isClosed) throw new Error('it has been closed')
+  const current = (): SegmentFile => {
     if (file !== undefined && file.bytes() < limits.segmentBytes) return file
-    const chain = file === undefined ? firstChain() : await leave(file)
+    const chain = file === undefined ? firstChain() : leave(file)
     const segment = position.segment + 1
-    const made = await createSegmentFile({
-      folder,
-      segment,
-      header: encodeHeader({ ...header, segment }),
-      chain,
-      files,
-    })
+    const made = createSegmentFile({ folder, segment, header: encodeHeader({ ...header, segment }), chain })
     position.closedBytes += file?.bytes() ?? 0
     position.segment = segment
     file = made
     return made
   }
 
-  const close = async (): Promise<void> => {
-    isClosed = true
-    await file?.close()
-  }
-
   return {
-    async append({ content, events, salts }) {
-      const packed = content.length < limits.compressFromBytes ? content : await pack(content)
-      const to = await current()
-      await to.putSalts(position.blocks + 1, salts)
-      if (packed.length < content.length) await to.put('deflated', packed)
-      else await to.put('stored', content)
+    append({ content, events, salts }) {
+      const packed = content.length < limits.compressFromBytes ? content : pack(content)
+      const to = current()
+      to.putSalts(position.blocks + 1, salts)
+      if (packed.length < content.length) to.put('deflated', packed)
+      else to.put('stored', content)
       position.blocks += 1
       position.events += events
     },
-    sync: async () => file?.sync(),
+    sync: () => file?.sync(),
     head,
-    inspect: async () => file?.inspect(),
-    async finish(at) {
-      const { blocks, events } = position
-      await file?.put('end', Buffer.from(JSON.stringify({ at, blocks, events })))
-      await file?.sync()
+    inspect() {
+      const problem = file?.inspect()
+      if (problem !== undefined) throw new Error(problem)
     },
-    close,
-    async abandon() {
+    end(at) {
+      const { blocks, events } = position
+      file?.put('end', Buffer.from(JSON.stringify({ at, blocks, events })))
+    },
+    close: () => file?.close(),
+    abandon() {
       try {
-        await close()
+        file?.close()
       } catch {
         // What else goes wrong with a file that cannot be written is of no interest any more.
       }
@@ -105,10 +87,10 @@ export function createSessionFile({ folder, header, files, limits }: SessionFile
 }
 
 /** Ends a segment that has enough. Returns the chain for the next one to begin with. */
-async function leave(full: SegmentFile): Promise<Buffer> {
-  await full.put('next', Buffer.alloc(0))
-  await full.sync()
-  await full.close()
+function leave(full: SegmentFile): Buffer {
+  full.put('next', Buffer.alloc(0))
+  full.sync()
+  full.close()
   return full.chain()
 }
 
@@ -116,8 +98,8 @@ async function leave(full: SegmentFile): Promise<Buffer> {
  * The lowest level: what is recorded is repetitive enough for it, and the sessions have better use of the processor. A
  * window and tables of the size of the content: for a block of a few kB, to set up the largest costs more than to use it.
  */
-function pack(content: Buffer): Promise<Buffer> {
+function pack(content: Uint8Array): Uint8Array {
   const windowBits = Math.min(15, Math.max(9, Math.ceil(Math.log2(content.length))))
   const chunkSize = Math.max(1_024, content.length >> 1)
-  return compress(content, { level: 1, windowBits, memLevel: windowBits - 7, chunkSize })
+  return deflateRawSync(content, { level: 1, windowBits, memLevel: windowBits - 7, chunkSize })
 }

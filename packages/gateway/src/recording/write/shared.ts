@@ -1,5 +1,5 @@
 import type { Clock, DueQueue } from '../clock.ts'
-import type { RecordingFiles } from './files.ts'
+import type { Disk } from './disk.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { Turns } from './turns.ts'
 
@@ -9,7 +9,7 @@ export type Shared = {
   readonly clock: Clock
   /** A fresh one each time. */
   readonly salt: () => Uint8Array
-  readonly files: RecordingFiles
+  readonly disk: Disk
   readonly limits: RecorderLimits
   /** Where events are encoded. Nothing stays in it. */
   readonly scratch: Buffer

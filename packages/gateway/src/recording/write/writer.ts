@@ -3,8 +3,10 @@
 import type { Instant } from '@tidegate/core'
 import type { Head } from '../format/head.ts'
 import { createAnchoring } from './anchoring.ts'
+import type { Anchoring } from './anchoring.ts'
+import type { Block } from './block-builder.ts'
+import type { DiskFile, DiskTurn } from './disk.ts'
 import type { Intake } from './intake.ts'
-import type { SessionFile } from './session-file.ts'
 import type { Shared } from './shared.ts'
 import { writingFault } from './writing-fault.ts'
 
@@ -29,7 +31,7 @@ type WriterDeps = {
   readonly shared: Shared
   readonly session: string
   readonly intake: Intake
-  readonly file: SessionFile
+  readonly file: DiskFile
   readonly anchor: (head: Head) => void
   /** After each turn. */
   readonly turned: () => void
@@ -54,10 +56,7 @@ export function createWriter(deps: WriterDeps): Writer {
   const turn = async (): Promise<boolean> => {
     try {
       if (state.phase === 'over') return false
-      const isLast = state.phase === 'ending'
-      const hasMore = await takeTurn(deps, state, anchoring)
-      if (isLast && !hasMore) await finish()
-      return hasMore
+      return await takeTurn(deps, state, { anchoring, finish })
     } catch (error) {
       fail(error)
       return false
@@ -66,14 +65,10 @@ export function createWriter(deps: WriterDeps): Writer {
     }
   }
 
-  const finish = async (): Promise<void> => {
-    await file.finish(shared.clock.now())
-    await file.close()
-    // A disk that hung may answer after it was given up.
-    if (state.phase === 'over') return
+  const finish = (head: Head): void => {
     state.phase = 'over'
     state.flushing = undefined
-    anchoring.end(file.head())
+    anchoring.end(head)
     over()
   }
 
@@ -83,7 +78,7 @@ export function createWriter(deps: WriterDeps): Writer {
     state.waiting = undefined
     state.flushing = undefined
     intake.clear()
-    void file.abandon()
+    file.abandon()
     anchoring.put()
     over(writingFault(error))
   }
@@ -119,34 +114,49 @@ export function createWriter(deps: WriterDeps): Writer {
   }
 }
 
+type Turning = { readonly anchoring: Anchoring; readonly finish: (head: Head) => void }
+
 /** Resolves with whether there is more to do. What is recorded while it waits for the disk is for the next turn. */
 async function takeTurn(
   { shared, intake, file }: WriterDeps,
   state: State,
-  anchoring: ReturnType<typeof createAnchoring>,
+  { anchoring, finish }: Turning,
 ): Promise<boolean> {
-  const isLast = state.phase === 'ending'
-  const isFlush = state.isFlushAsked || isLast
+  const isEnding = state.phase === 'ending'
+  const isFlush = state.isFlushAsked || isEnding
   if (isFlush) {
     state.isFlushAsked = false
     intake.close()
     state.flushing ??= state.waiting
     state.waiting = undefined
   }
-  if (await writeBlocks(intake, file, shared.limits.turnBytes)) {
-    state.isFlushAsked ||= isFlush
-    return true
+  const blocks = takeBlocks(intake, shared.limits.turnBytes)
+  const hasMore = intake.isFull()
+  const isAnchor = anchoring.isDue() && !hasMore
+  const isLast = isEnding && !hasMore
+  const turn: DiskTurn = {
+    blocks,
+    // Nothing is anchored of a file that is not what was written.
+    inspects: isAnchor || isLast,
+    syncs: isFlush && !hasMore,
+    ...(isLast && { ends: shared.clock.now() }),
   }
-  // What is the last is on disk once the end is, which is still to be written.
-  if (isFlush && !isLast) {
-    await file.sync()
+  if (blocks.length === 0 && !turn.inspects && !turn.syncs) return false
+  const head = await file.write(turn)
+  // A disk that hung may answer after it was given up.
+  if (isOver(state)) return false
+  for (const block of blocks) intake.written(block)
+  if (hasMore) state.isFlushAsked ||= isFlush
+  else if (isLast) finish(head)
+  else if (isFlush) {
     state.flushing = undefined
-    anchoring.moved(file.head())
+    anchoring.moved(head)
   }
-  if (anchoring.isDue() || isLast) await inspect(file)
-  if (anchoring.isDue()) anchoring.put()
-  return false
+  if (isAnchor && !isLast) anchoring.put()
+  return hasMore
 }
+
+const isOver = ({ phase }: State): boolean => phase === 'over'
 
 /**
  * A disk that hangs fails nothing: it answers nothing. What is the oldest now and was a round ago has waited through
@@ -173,20 +183,14 @@ function watchForStalls(
   return { watch }
 }
 
-/** As many full blocks as one turn has room for. Resolves with whether there are more. */
-async function writeBlocks(intake: Intake, file: SessionFile, mostBytes: number): Promise<boolean> {
+/** As many full blocks as one turn has room for. */
+function takeBlocks(intake: Intake, mostBytes: number): readonly Block[] {
+  const blocks: Block[] = []
   for (let bytes = 0; bytes < mostBytes;) {
     const block = intake.next()
-    if (block === undefined) return false
-    await file.append(block)
-    intake.written(block)
+    if (block === undefined) break
+    blocks.push(block)
     bytes += block.content.length
   }
-  return intake.isFull()
-}
-
-/** Nothing is anchored of a file that is not what was written. */
-async function inspect(file: SessionFile): Promise<void> {
-  const problem = await file.inspect()
-  if (problem !== undefined) throw new Error(problem)
+  return blocks
 }

@@ -1,35 +1,37 @@
-/** A file system whose every write waits until it is let go. For tests only. */
+/** A disk whose every turn waits until it is let go, and is then the real one's. For tests only. */
 
-import type { RecordingFiles } from '../write/files.ts'
-import { nodeFiles } from '../write/files.ts'
+import { recorderLimits } from '../limits.ts'
+import { createDiskThread } from '../write/disk-thread.ts'
+import type { Disk } from '../write/disk.ts'
 
-export type SlowFiles = RecordingFiles & {
-  /** How many writes wait. */
+export type SlowDisk = Disk & {
+  /** How many turns wait. */
   readonly waiting: () => number
   /** From now on nothing waits. */
   readonly letGo: () => void
   readonly fail: (error: Error) => void
 }
 
-export function slowFiles(): SlowFiles {
+export function slowDisk(): SlowDisk {
+  const disk = createDiskThread(recorderLimits)
   const waiting = new Set<{ readonly resolve: () => void; readonly reject: (error: Error) => void }>()
   let isFree = false
   let fault: Error | undefined
-  const turn = async (): Promise<void> => {
+  const wait = async (): Promise<void> => {
     if (fault !== undefined) throw fault
     if (isFree) return
     await new Promise<void>((resolve, reject) => waiting.add({ resolve, reject }))
   }
   return {
-    async create(path) {
-      await turn()
-      const file = await nodeFiles.create(path)
-      const append = async (bytes: Buffer): Promise<void> => {
-        await turn()
-        await file.append(bytes)
+    open(place) {
+      const file = disk.open(place)
+      const write: typeof file.write = async (turn) => {
+        await wait()
+        return file.write(turn)
       }
-      return { ...file, append }
+      return { ...file, write }
     },
+    close: disk.close,
     waiting: () => waiting.size,
     letGo() {
       isFree = true
