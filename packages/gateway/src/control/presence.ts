@@ -72,13 +72,23 @@ export function createPresence(report: Opened, { now, reports, gone }: PresenceD
     heldTo: (edition) => (rules = edition),
     recordedBy(by) {
       recording = by
-      const recorder = by.tally.counting(by.recorder, refusals.add)
-      const end = async (): Promise<void> => {
-        isEnding = true
-        if (open === undefined) leave()
-        await recorder.end()
+      const { recorder, tally } = by
+      return {
+        record(event) {
+          tally.count(event)
+          if (event.type === 'refused') refusals.add(event)
+          recorder.record(event)
+        },
+        keepsRows: recorder.keepsRows,
+        wantsRows: (statement) => recorder.wantsRows(statement),
+        pressure: () => recorder.pressure(),
+        failed: recorder.failed,
+        async end() {
+          isEnding = true
+          if (open === undefined) leave()
+          await recorder.end()
+        },
       }
-      return { ...recorder, end }
     },
     anchor(head) {
       // The end of a session carries its last head, and a session that never was has none.

@@ -2,15 +2,13 @@
 
 import type { Guard } from '../guard/ruling.ts'
 import { createUsage } from '../guard/usage.ts'
-import type { SessionEvent, SessionRecorder } from '../recording/event.ts'
+import type { SessionEvent } from '../recording/event.ts'
 import type { Ended } from './contract.ts'
 import { controlLimits as limits } from './limits.ts'
 
-type RefusedEvent = Extract<SessionEvent, { type: 'refused' }>
-
 export type Tally = {
-  /** @param refused is told of each statement that is refused */
-  readonly counting: (recorder: SessionRecorder, refused: (event: RefusedEvent) => void) => SessionRecorder
+  /** Of what is recorded. */
+  readonly count: (event: SessionEvent) => void
   readonly watching: (guard: Guard) => Guard
   readonly sum: () => Pick<Ended, 'statements' | 'refused' | 'used'>
 }
@@ -21,17 +19,10 @@ export function createTally(): Tally {
   let refused = 0
   let isWatched = false
   return {
-    counting: (recorder, refusedOne) => ({
-      ...recorder,
-      record(event) {
-        if (event.type === 'statement') statements += 1
-        else if (event.type === 'refused') {
-          refused += 1
-          refusedOne(event)
-        }
-        recorder.record(event)
-      },
-    }),
+    count({ type }) {
+      if (type === 'statement') statements += 1
+      else if (type === 'refused') refused += 1
+    },
     watching(guard) {
       isWatched = true
       return {

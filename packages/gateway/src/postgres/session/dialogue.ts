@@ -7,7 +7,7 @@ import { fromClient } from './from-client.ts'
 import { fromServer } from './from-server.ts'
 import { recordRows } from './keeping-rows.ts'
 import type { Message } from './message.ts'
-import { createState, type DialoguePorts, type Verdict } from './state.ts'
+import { createState, type DialoguePorts, type State, type Verdict } from './state.ts'
 
 export type Dialogue = {
   readonly fromClient: (message: Message) => Verdict
@@ -24,17 +24,40 @@ export type Dialogue = {
   readonly isOver: () => boolean
 }
 
-export function createDialogue(ports: DialoguePorts): Dialogue {
-  const state = createState(ports)
-  return {
-    fromClient: (message) => fromClient(state, message),
-    fromServer: (message) => fromServer(state, message),
-    moveOn() {
-      state.moment = undefined
-    },
-    pause: () => recordRows(state),
-    isBusy: () => state.outstanding.size() > 0,
-    current: () => state.outstanding.head()?.statement ?? 0,
-    isOver: () => state.fatal,
+class Conversation implements Dialogue {
+  private readonly state: State
+
+  constructor(ports: DialoguePorts) {
+    this.state = createState(ports)
+  }
+
+  fromClient(message: Message): Verdict {
+    return fromClient(this.state, message)
+  }
+
+  fromServer(message: Message): Verdict {
+    return fromServer(this.state, message)
+  }
+
+  moveOn(): void {
+    this.state.moment = undefined
+  }
+
+  pause(): void {
+    recordRows(this.state)
+  }
+
+  isBusy(): boolean {
+    return this.state.outstanding.size() > 0
+  }
+
+  current(): number {
+    return this.state.outstanding.head()?.statement ?? 0
+  }
+
+  isOver(): boolean {
+    return this.state.fatal
   }
 }
+
+export const createDialogue = (ports: DialoguePorts): Dialogue => new Conversation(ports)

@@ -27,76 +27,104 @@ export type Names<T> = {
   readonly weight: () => number
 }
 
-export function createNames<T extends object>(weightOf: (value: T) => number): Names<T> {
-  const confirmed = createTable<T>()
+/** Each session has two, and each message of the extended protocol is about one: methods, and no closures of its own. */
+class NamesOf<T extends object> implements Names<T> {
+  private readonly confirmed = new Table<T>()
   /** The last proposal of each name. Those before it are answered before it. */
-  const proposed = createTable<Change<T>>()
-  let weight = 0
+  private readonly proposed = new Table<Change<T>>()
+  private weighed = 0
+  private readonly weightOf: (value: T) => number
 
-  const weigh = (value: T | undefined): number => (value === undefined ? 0 : weightOf(value))
-  const settle = (change: Change<T>): void => {
-    if (proposed.get(change.name) === change) proposed.delete(change.name)
+  constructor(weightOf: (value: T) => number) {
+    this.weightOf = weightOf
   }
 
-  return {
-    resolve(name, batch) {
-      const change = proposed.get(name)
-      if (change === undefined) return confirmed.get(name) ?? 'unknown'
-      return change.batch === batch ? (change.value ?? 'unknown') : 'unsure'
-    },
-    propose(change) {
-      proposed.set(change.name, change)
-      weight += weigh(change.value)
-    },
-    confirm(change) {
-      settle(change)
-      weight -= weigh(confirmed.get(change.name))
-      if (change.value === undefined) confirmed.delete(change.name)
-      else confirmed.set(change.name, change.value)
-    },
-    discard(change) {
-      settle(change)
-      weight -= weigh(change.value)
-    },
-    forget() {
-      confirmed.clear((value) => {
-        weight -= weigh(value)
-      })
-    },
-    size: () => confirmed.size() + proposed.size(),
-    weight: () => weight,
+  resolve(name: string, batch: number): Resolved<T> {
+    const change = this.proposed.get(name)
+    if (change === undefined) return this.confirmed.get(name) ?? 'unknown'
+    return change.batch === batch ? (change.value ?? 'unknown') : 'unsure'
   }
-}
 
-type Table<V> = {
-  readonly get: (name: string) => V | undefined
-  readonly set: (name: string, value: V) => void
-  readonly delete: (name: string) => void
-  readonly clear: (cleared: (value: V) => void) => void
-  readonly size: () => number
+  propose(change: Change<T>): void {
+    this.proposed.set(change.name, change)
+    this.weighed += this.weigh(change.value)
+  }
+
+  confirm(change: Change<T>): void {
+    this.settle(change)
+    this.weighed -= this.weigh(this.confirmed.get(change.name))
+    if (change.value === undefined) this.confirmed.delete(change.name)
+    else this.confirmed.set(change.name, change.value)
+  }
+
+  discard(change: Change<T>): void {
+    this.settle(change)
+    this.weighed -= this.weigh(change.value)
+  }
+
+  forget(): void {
+    this.confirmed.clear((value) => {
+      this.weighed -= this.weigh(value)
+    })
+  }
+
+  size(): number {
+    return this.confirmed.size() + this.proposed.size()
+  }
+
+  weight(): number {
+    return this.weighed
+  }
+
+  private weigh(value: T | undefined): number {
+    return value === undefined ? 0 : this.weightOf(value)
+  }
+
+  private settle(change: Change<T>): void {
+    if (this.proposed.get(change.name) === change) this.proposed.delete(change.name)
+  }
 }
 
 /** A map in which the empty name, which most messages are about, costs nothing. */
-function createTable<V extends NonNullable<unknown>>(): Table<V> {
-  const named = new Map<string, V>()
-  let unnamed: V | undefined
-  return {
-    get: (name) => (name === '' ? unnamed : named.get(name)),
-    set(name, value) {
-      if (name === '') unnamed = value
-      else named.set(name, value)
-    },
-    delete(name) {
-      if (name === '') unnamed = undefined
-      else named.delete(name)
-    },
-    clear(cleared) {
-      if (unnamed !== undefined) cleared(unnamed)
-      unnamed = undefined
-      if (named.size === 0) return
-      for (const value of named.values()) cleared(value)
-      named.clear()
-    },
-    size: () => named.size + (unnamed === undefined ? 0 : 1),
+class Table<V extends NonNullable<unknown>> {
+  private unnamed: V | undefined = undefined
+  /** How many there are: an empty map need not be looked at. */
+  private count = 0
+  private readonly named = new Map<string, V>()
+
+  get(name: string): V | undefined {
+    if (name === '') return this.unnamed
+    return this.count === 0 ? undefined : this.named.get(name)
+  }
+
+  set(name: string, value: V): void {
+    if (name === '') this.unnamed = value
+    else {
+      this.named.set(name, value)
+      this.count = this.named.size
+    }
+  }
+
+  delete(name: string): void {
+    if (name === '') this.unnamed = undefined
+    else {
+      this.named.delete(name)
+      this.count = this.named.size
+    }
+  }
+
+  clear(cleared: (value: V) => void): void {
+    if (this.unnamed !== undefined) cleared(this.unnamed)
+    this.unnamed = undefined
+    if (this.count === 0) return
+    for (const value of this.named.values()) cleared(value)
+    this.named.clear()
+    this.count = 0
+  }
+
+  size(): number {
+    return this.count + (this.unnamed === undefined ? 0 : 1)
   }
 }
+
+export const createNames = <T extends object>(weightOf: (value: T) => number): Names<T> => new NamesOf(weightOf)

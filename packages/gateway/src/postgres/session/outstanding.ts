@@ -58,50 +58,57 @@ export type Outstanding = {
 
 const compactAfter = 512
 
-export function createOutstanding(): Outstanding {
-  let items: (Operation | undefined)[] = []
-  let first = 0
+class InOrder implements Outstanding {
+  private items: (Operation | undefined)[] = []
+  private first = 0
   /** One after the last. An array that is made shorter each time it is empty is made again each time. */
-  let end = 0
+  private end = 0
 
-  const shift = (): Operation | undefined => {
-    if (first === end) return undefined
-    const next = items[first]
-    items[first] = undefined
-    first++
-    if (first === end) {
-      first = 0
-      end = 0
-    } else if (first > compactAfter) {
-      items = items.slice(first, end)
-      end -= first
-      first = 0
-    }
-    return next
+  push(next: Operation): void {
+    this.items[this.end] = next
+    this.end++
   }
 
   /** The end of a copy that the target did not ask for: it reads over it, and so do we. */
-  const head = (): Operation | undefined => {
-    while (items[first]?.kind === 'copy-end') shift()
-    return items[first]
+  head(): Operation | undefined {
+    while (this.items[this.first]?.kind === 'copy-end') this.take()
+    return this.items[this.first]
   }
 
-  return {
-    push(next) {
-      items[end] = next
-      end++
-    },
-    head,
-    shift() {
-      head()
-      return shift()
-    },
-    afterHead: () => items[first + 1],
-    removeAfterHead() {
-      if (end - first < 2) return
-      items.splice(first + 1, 1)
-      end--
-    },
-    size: () => end - first,
+  shift(): Operation | undefined {
+    this.head()
+    return this.take()
+  }
+
+  afterHead(): Operation | undefined {
+    return this.items[this.first + 1]
+  }
+
+  removeAfterHead(): void {
+    if (this.end - this.first < 2) return
+    this.items.splice(this.first + 1, 1)
+    this.end--
+  }
+
+  size(): number {
+    return this.end - this.first
+  }
+
+  private take(): Operation | undefined {
+    if (this.first === this.end) return undefined
+    const next = this.items[this.first]
+    this.items[this.first] = undefined
+    this.first++
+    if (this.first === this.end) {
+      this.first = 0
+      this.end = 0
+    } else if (this.first > compactAfter) {
+      this.items = this.items.slice(this.first, this.end)
+      this.end -= this.first
+      this.first = 0
+    }
+    return next
   }
 }
+
+export const createOutstanding = (): Outstanding => new InOrder()

@@ -37,33 +37,50 @@ export function directWrites(socket: Socket, relieved: () => void): DirectWrites
   const { _handle: handle } = socket as unknown as { readonly _handle?: unknown }
   if (socket instanceof TLSSocket || !isHandle(handle)) return undefined
   if (RequestOfNode === undefined) learnFrom(handle)
-  let request: Request | undefined
-  let waiting = 0
+  return new HandleWrites({ socket, handle, relieved })
+}
 
-  /** The handle has the request until then. */
-  const wait = (taken: Request, bytes: Buffer): void => {
-    request = undefined
-    waiting += 1
-    taken.bytes = bytes
-    taken.oncomplete = (status) => {
-      waiting -= 1
-      if (status < 0) socket.destroy()
-      else if (waiting === 0) relieved()
-    }
+type Writing = { readonly socket: Socket; readonly handle: Handle; readonly relieved: () => void }
+
+class HandleWrites implements DirectWrites {
+  private readonly socket: Socket
+  private readonly handle: Handle
+  private readonly relieved: () => void
+  private request: Request | undefined = undefined
+  private waiting = 0
+
+  constructor({ socket, handle, relieved }: Writing) {
+    this.socket = socket
+    this.handle = handle
+    this.relieved = relieved
   }
 
-  return {
-    write(bytes) {
-      if (RequestOfNode === undefined || !socket.writable || socket.writableLength > 0) return false
-      request ??= new RequestOfNode()
-      // What failed fails for Node in the same way, which then says so to everyone.
-      if (handle.writeBuffer(request, bytes) !== 0) return false
-      // To give it to the handle twice would end the process. That nothing waits any more does not say that the handle
-      // is done with it: the kernel may have taken the rest at its second try, and the callback is still to come.
-      if (request.getAsyncId() > 0) wait(request, bytes)
-      return true
-    },
-    isWaiting: () => waiting > 0,
+  write(bytes: Buffer): boolean {
+    const { socket } = this
+    if (RequestOfNode === undefined || !socket.writable || socket.writableLength > 0) return false
+    const request = (this.request ??= new RequestOfNode())
+    // What failed fails for Node in the same way, which then says so to everyone.
+    if (this.handle.writeBuffer(request, bytes) !== 0) return false
+    // To give it to the handle twice would end the process. That nothing waits any more does not say that the handle
+    // is done with it: the kernel may have taken the rest at its second try, and the callback is still to come.
+    if (request.getAsyncId() > 0) this.wait(request, bytes)
+    return true
+  }
+
+  isWaiting(): boolean {
+    return this.waiting > 0
+  }
+
+  /** The handle has the request until then. */
+  private wait(taken: Request, bytes: Buffer): void {
+    this.request = undefined
+    this.waiting += 1
+    taken.bytes = bytes
+    taken.oncomplete = (status) => {
+      this.waiting -= 1
+      if (status < 0) this.socket.destroy()
+      else if (this.waiting === 0) this.relieved()
+    }
   }
 }
 

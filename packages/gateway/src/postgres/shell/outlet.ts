@@ -1,7 +1,7 @@
 /** One socket's writing side: neighbouring bytes go out as one piece, and several pieces in one system call. */
 
 import type { Socket } from 'node:net'
-import { directWrites } from './direct-writes.ts'
+import { directWrites, type DirectWrites } from './direct-writes.ts'
 
 export type Outlet = {
   /** Bytes that lie in a buffer; kept as they are, and not copied. */
@@ -16,62 +16,78 @@ export type Outlet = {
   readonly isFull: () => boolean
 }
 
-/** @param eased called when it was full, and is not any more */
-export function createOutlet(socket: Socket, eased: () => void): Outlet {
-  const direct = directWrites(socket, () => {
-    if (!socket.writableNeedDrain) eased()
-  })
-  socket.on('drain', eased)
-  let run: Buffer | undefined
-  let runStart = 0
-  let runEnd = 0
+class SocketOutlet implements Outlet {
+  private readonly socket: Socket
+  private readonly direct: DirectWrites | undefined
+  private run: Buffer | undefined = undefined
+  private runStart = 0
+  private runEnd = 0
   /** The first piece waits for a second one, so that both can go together. */
-  let first: Buffer | undefined
-  let corked = false
+  private first: Buffer | undefined = undefined
+  private corked = false
 
-  const put = (bytes: Buffer): void => {
-    if (first === undefined && !corked) {
-      first = bytes
+  constructor(socket: Socket, eased: () => void) {
+    this.socket = socket
+    this.direct = directWrites(socket, () => {
+      if (!socket.writableNeedDrain) eased()
+    })
+    socket.on('drain', eased)
+  }
+
+  pass(buffer: Buffer, start: number, end: number): void {
+    if (buffer === this.run && start === this.runEnd) {
+      this.runEnd = end
       return
     }
-    if (!corked) {
-      socket.cork()
-      corked = true
+    this.endRun()
+    this.run = buffer
+    this.runStart = start
+    this.runEnd = end
+  }
+
+  say(bytes: Buffer): void {
+    this.endRun()
+    this.put(bytes)
+  }
+
+  flush(): void {
+    this.endRun()
+    const { first } = this
+    if (first !== undefined && this.direct?.write(first) !== true) this.socket.write(first)
+    this.first = undefined
+    if (this.corked) this.socket.uncork()
+    this.corked = false
+  }
+
+  isHolding(): boolean {
+    return this.socket.writableLength > 0 || this.direct?.isWaiting() === true
+  }
+
+  isFull(): boolean {
+    return this.socket.writableNeedDrain || this.direct?.isWaiting() === true
+  }
+
+  private put(bytes: Buffer): void {
+    if (this.first === undefined && !this.corked) {
+      this.first = bytes
+      return
     }
-    if (first !== undefined) socket.write(first)
-    first = undefined
-    socket.write(bytes)
+    if (!this.corked) {
+      this.socket.cork()
+      this.corked = true
+    }
+    if (this.first !== undefined) this.socket.write(this.first)
+    this.first = undefined
+    this.socket.write(bytes)
   }
 
-  const endRun = (): void => {
+  private endRun(): void {
+    const { run, runStart, runEnd } = this
     if (run === undefined) return
-    put(runStart === 0 && runEnd === run.length ? run : run.subarray(runStart, runEnd))
-    run = undefined
-  }
-
-  return {
-    pass(buffer, start, end) {
-      if (buffer === run && start === runEnd) {
-        runEnd = end
-        return
-      }
-      endRun()
-      run = buffer
-      runStart = start
-      runEnd = end
-    },
-    say(bytes) {
-      endRun()
-      put(bytes)
-    },
-    flush() {
-      endRun()
-      if (first !== undefined && direct?.write(first) !== true) socket.write(first)
-      first = undefined
-      if (corked) socket.uncork()
-      corked = false
-    },
-    isHolding: () => socket.writableLength > 0 || direct?.isWaiting() === true,
-    isFull: () => socket.writableNeedDrain || direct?.isWaiting() === true,
+    this.put(runStart === 0 && runEnd === run.length ? run : run.subarray(runStart, runEnd))
+    this.run = undefined
   }
 }
+
+/** @param eased called when it was full, and is not any more */
+export const createOutlet = (socket: Socket, eased: () => void): Outlet => new SocketOutlet(socket, eased)

@@ -5,6 +5,7 @@
 
 import type { OnReadOpts, Socket } from 'node:net'
 import { postgresLimits as limits } from '../limits.ts'
+import { readDirectly, type Reader } from './direct-reads.ts'
 
 /** Whoever hears what comes, from when the session is open. */
 export type Listener = {
@@ -22,58 +23,67 @@ export type Reads = {
   readonly listen: (listener: Listener) => void
 }
 
-/** @param leastBytes are held for it while little is said */
-export function createReads(stream: () => Socket, leastBytes: number): Reads {
-  let memory: Buffer | undefined
-  const current = (): Buffer => (memory ??= Buffer.allocUnsafeSlow(leastBytes))
-  const chunks = createChunks()
-  let listener: Listener | undefined
+class MemoryReads implements Reads, Reader {
+  readonly onread: OnReadOpts
+  private readonly stream: () => Socket
+  private readonly leastBytes: number
+  private room: Buffer | undefined = undefined
+  private listener: Listener | undefined = undefined
+  /** The first bytes of the memory there is, as chunks: of lengths that come again and again, each is made once. */
+  private readonly chunks = new Map<number, Buffer>()
+  private lastChunk = nothing
 
-  return {
-    onread: {
-      buffer: current,
-      callback(sizeBytes) {
-        const room = current()
-        const chunk = chunks.of(room, sizeBytes)
-        const socket = stream()
-        // A stream keeps what nobody has asked for, or asks for now, and stops reading when that is enough.
-        if (listener === undefined || socket.isPaused() || socket.readableLength > 0) {
-          return socket.push(Buffer.from(chunk))
-        }
-        listener.hear(chunk)
-        const wanted = listener.isIdle(sizeBytes) ? leastBytes : roomAfter(sizeBytes, room.length)
-        if (wanted !== room.length || listener.needsThem()) {
-          memory = Buffer.allocUnsafeSlow(wanted)
-          chunks.forget()
-        }
-        return true
-      },
-    },
-    listen(heard) {
-      listener = heard
-    },
+  constructor(stream: () => Socket, leastBytes: number) {
+    this.stream = stream
+    this.leastBytes = leastBytes
+    this.onread = {
+      buffer: () => this.memory(),
+      // A stream that has enough stops reading.
+      callback: (sizeBytes) =>
+        this.take(stream(), sizeBytes) || stream().push(Buffer.from(this.memory().subarray(0, sizeBytes))),
+    }
   }
-}
 
-/** Who fills what there is has more to say than that. */
-const roomAfter = (sizeBytes: number, room: number): number =>
-  sizeBytes < room ? room : Math.min(limits.readMostBytes, 4 * room)
+  memory(): Buffer {
+    return (this.room ??= Buffer.allocUnsafeSlow(this.leastBytes))
+  }
 
-/** The first bytes of the memory there is, as chunks: of lengths that come again and again, each is made once. */
-function createChunks() {
-  const byLength = new Map<number, Buffer>()
+  /** False: it is for the stream, which keeps what nobody has asked for, or asks for now. */
+  take(socket: Socket, sizeBytes: number): boolean {
+    const { listener } = this
+    if (listener === undefined || socket.isPaused() || socket.readableLength > 0) return false
+    const room = this.memory()
+    listener.hear(this.chunkOf(room, sizeBytes))
+    const wanted = listener.isIdle(sizeBytes) ? this.leastBytes : roomAfter(sizeBytes, room.length)
+    if (wanted !== room.length || listener.needsThem()) {
+      this.room = Buffer.allocUnsafeSlow(wanted)
+      this.chunks.clear()
+      this.lastChunk = nothing
+    }
+    return true
+  }
 
-  const make = (memory: Buffer, length: number): Buffer => {
-    const chunk = memory.subarray(0, length)
-    if (byLength.size < chunksMost) byLength.set(length, chunk)
+  listen(listener: Listener): void {
+    this.listener = listener
+    // Nothing was read into memory of ours where the socket would not have it.
+    if (this.room !== undefined) readDirectly(this.stream(), this)
+  }
+
+  private chunkOf(memory: Buffer, length: number): Buffer {
+    if (this.lastChunk.length === length) return this.lastChunk
+    const chunk = this.chunks.get(length) ?? memory.subarray(0, length)
+    if (this.chunks.size < chunksMost) this.chunks.set(length, chunk)
+    this.lastChunk = chunk
     return chunk
-  }
-
-  return {
-    of: (memory: Buffer, length: number): Buffer => byLength.get(length) ?? make(memory, length),
-    /** There is other memory. */
-    forget: () => byLength.clear(),
   }
 }
 
 const chunksMost = 8
+const nothing: Buffer = Buffer.alloc(0)
+
+/** @param leastBytes are held for it while little is said */
+export const createReads = (stream: () => Socket, leastBytes: number): Reads => new MemoryReads(stream, leastBytes)
+
+/** Who fills what there is has more to say than that. */
+const roomAfter = (sizeBytes: number, room: number): number =>
+  sizeBytes < room ? room : Math.min(limits.readMostBytes, 4 * room)

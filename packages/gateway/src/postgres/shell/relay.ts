@@ -13,7 +13,7 @@ import { type Budget, createFramer, type Framer, rulesOf } from '../wire/framer.
 import { type Report, terminate } from '../wire/write.ts'
 import { readAccepted } from './accepted-reads.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
-import { createReads } from './reads.ts'
+import { createReads, type Listener } from './reads.ts'
 import type { OpenTarget } from './target.ts'
 
 type RelayConfig = {
@@ -72,6 +72,9 @@ type State = RelayConfig & {
   unaskedBytes: number
   deaf: boolean
   closed: boolean
+  /** What comes of it is heard, and not kept. */
+  clientFlows: boolean
+  targetFlows: boolean
   boundary: (() => void) | undefined
 }
 
@@ -103,6 +106,8 @@ export function startRelay(config: RelayConfig): Relay {
     unaskedBytes: 0,
     deaf: false,
     closed: false,
+    clientFlows: true,
+    targetFlows: true,
     boundary: undefined,
   }
   listen(state)
@@ -114,7 +119,7 @@ export function startRelay(config: RelayConfig): Relay {
       state.deaf = true
       state.held = undefined
       // Read and thrown away: closing over unread bytes would take what we say with it.
-      flow(client, true)
+      flowClient(state, true)
     },
     atBoundary: (callback) => atBoundary(state, callback),
     close: () => close(state),
@@ -122,25 +127,57 @@ export function startRelay(config: RelayConfig): Relay {
 }
 
 function listen(state: State): void {
-  const { client, target, readsRows } = state
-  const fromTarget = (chunk: Buffer): void => orEnd(state, hearTarget, chunk)
-  state.listen({
-    hear: fromTarget,
-    // Whoever reads rows may keep a part of one.
-    needsThem: () => readsRows || state.toClient.isHolding() || state.fromServer.aheadBytes() > 0,
-    isIdle: () => !state.dialogue.isBusy(),
-  })
-  const fromClient = (chunk: Buffer): void => orEnd(state, hearClient, chunk)
+  const { client, target } = state
+  const fromTarget = new TargetListener(state)
+  state.listen(fromTarget)
+  const fromClient = new ClientListener(state)
   const reads = createReads(() => client, limits.clientReadSizeBytes)
-  if (readAccepted(client, reads.onread)) {
-    reads.listen({
-      hear: fromClient,
-      needsThem: () => isHolding(state) || state.toTarget.isHolding() || state.fromClient.aheadBytes() > 0,
-      isIdle: (sizeBytes) => sizeBytes < limits.clientReadSizeBytes,
-    })
+  if (readAccepted(client, reads.onread)) reads.listen(fromClient)
+  client.on('data', (chunk) => fromClient.hear(chunk)).resume()
+  target.on('data', (chunk) => fromTarget.hear(chunk)).resume()
+}
+
+class TargetListener implements Listener {
+  private readonly state: State
+
+  constructor(state: State) {
+    this.state = state
   }
-  client.on('data', fromClient).resume()
-  target.on('data', fromTarget).resume()
+
+  hear(chunk: Buffer): void {
+    orEnd(this.state, hearTarget, chunk)
+  }
+
+  /** Whoever reads rows may keep a part of one. */
+  needsThem(): boolean {
+    const { readsRows, toClient, fromServer } = this.state
+    return readsRows || toClient.isHolding() || fromServer.aheadBytes() > 0
+  }
+
+  isIdle(): boolean {
+    return !this.state.dialogue.isBusy()
+  }
+}
+
+class ClientListener implements Listener {
+  private readonly state: State
+
+  constructor(state: State) {
+    this.state = state
+  }
+
+  hear(chunk: Buffer): void {
+    orEnd(this.state, hearClient, chunk)
+  }
+
+  needsThem(): boolean {
+    const { toTarget, fromClient } = this.state
+    return isHolding(this.state) || toTarget.isHolding() || fromClient.aheadBytes() > 0
+  }
+
+  isIdle(sizeBytes: number): boolean {
+    return sizeBytes < limits.clientReadSizeBytes
+  }
 }
 
 /** The client's message that the framer is at is still to be dealt with. */
@@ -283,15 +320,22 @@ function settle(state: State, verdict: Verdict): void {
 /** Whoever's bytes have nowhere to go is not listened to. */
 function balance(state: State): void {
   if (state.closed) return
-  const { client, target, toClient, pressed } = state
   // A socket that is not read from does not say that the other side has gone.
-  if (!state.deaf) flow(client, state.fromClient.aheadBytes() < limits.aheadSizeBytes)
-  flow(target, !pressed && !toClient.isFull())
+  if (!state.deaf) flowClient(state, state.fromClient.aheadBytes() < limits.aheadSizeBytes)
+  const opens = !state.pressed && !state.toClient.isFull()
+  if (opens === state.targetFlows) return
+  state.targetFlows = opens
+  flow(state.target, opens)
 }
 
-function flow(socket: Socket, open: boolean): void {
-  if (open === !socket.isPaused()) return
-  if (open) socket.resume()
+function flowClient(state: State, opens: boolean): void {
+  if (opens === state.clientFlows) return
+  state.clientFlows = opens
+  flow(state.client, opens)
+}
+
+function flow(socket: Socket, opens: boolean): void {
+  if (opens) socket.resume()
   // That of a socket itself would stop reading, and with it noticing that the other side is gone.
   else Readable.prototype.pause.call(socket)
 }
@@ -333,6 +377,5 @@ function close(state: State): void {
   state.boundary = undefined
   state.fromClient.close()
   state.fromServer.close()
-  state.client.resume()
-  state.target.resume()
+  for (const socket of [state.client, state.target]) flow(socket, true)
 }

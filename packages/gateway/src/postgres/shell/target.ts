@@ -71,10 +71,11 @@ type Connection = Pick<OpenTarget, 'socket' | 'reset' | 'listen'>
 
 /** A connection, over TLS if the target is to have it. It is destroyed when the signal is aborted, also later. */
 async function reach({ host, port, tls, ca }: TargetLogin, signal: AbortSignal): Promise<Connection> {
-  const { onread, listen } = createReads(() => socket, limits.readSizeBytes)
+  const reads = createReads(() => socket, limits.readSizeBytes)
+  const listen: Connection['listen'] = (listener) => reads.listen(listener)
   const options = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, signal }
   // What is encrypted has another way through Node, which has to make memory for it.
-  const socket = connect({ ...options, ...(tls === 'disable' && { onread }) })
+  const socket = connect({ ...options, ...(tls === 'disable' && { onread: reads.onread }) })
   try {
     await once(socket, 'connect')
     socket.on('error', () => undefined)

@@ -62,56 +62,65 @@ const nothing: Buffer = Buffer.alloc(0)
 /** Room for the first bytes of a message: what its length field announces is only believed as it arrives. */
 const firstGatherBytes = 4096
 
-type Inner = Framer & {
-  chunk: Buffer
+class Inner implements Framer {
+  readonly rules: Rules
+  readonly budget: Budget
+  chunk = nothing
   /** Where in the chunk the next piece begins. */
-  at: number
+  at = 0
   /** What is still to come of a message that is streamed. */
-  left: number
+  left = 0
+  type = 0
+  buffer = nothing
+  start = 0
+  end = 0
+  length = 0
+  opens = false
   /** A message that is withheld until it is there. */
-  gathering: boolean
-  gathered: Buffer
-  gatheredBytes: number
-}
+  gathering = false
+  gathered = nothing
+  gatheredBytes = 0
+  violation = ''
 
-export function createFramer(rules: Rules, budget: Budget): Framer {
-  const inner: Inner = {
-    push(bytes) {
-      inner.chunk = inner.at < inner.chunk.length ? Buffer.concat([inner.chunk.subarray(inner.at), bytes]) : bytes
-      inner.at = 0
-    },
-    next() {
-      if (inner.left > 0) return stream(inner, false)
-      return inner.gathering ? gather(inner, budget) : begin(inner, rules, budget)
-    },
-    ahead: () => inner.chunk.subarray(inner.at),
-    aheadBytes: () => inner.chunk.length - inner.at,
-    type: 0,
-    buffer: nothing,
-    start: 0,
-    end: 0,
-    length: 0,
-    opens: false,
-    violation: '',
-    isInside: () => inner.left > 0,
-    close() {
-      letGo(inner, budget)
-      inner.chunk = nothing
-      inner.at = 0
-      inner.buffer = nothing
-    },
-    chunk: nothing,
-    at: 0,
-    left: 0,
-    gathering: false,
-    gathered: nothing,
-    gatheredBytes: 0,
+  constructor(rules: Rules, budget: Budget) {
+    this.rules = rules
+    this.budget = budget
   }
-  return inner
+
+  push(bytes: Buffer): void {
+    this.chunk = this.at < this.chunk.length ? Buffer.concat([this.chunk.subarray(this.at), bytes]) : bytes
+    this.at = 0
+  }
+
+  next(): Piece {
+    if (this.left > 0) return stream(this, false)
+    return this.gathering ? gather(this) : begin(this)
+  }
+
+  ahead(): Buffer {
+    return this.chunk.subarray(this.at)
+  }
+
+  aheadBytes(): number {
+    return this.chunk.length - this.at
+  }
+
+  isInside(): boolean {
+    return this.left > 0
+  }
+
+  close(): void {
+    letGo(this)
+    this.chunk = nothing
+    this.at = 0
+    this.buffer = nothing
+  }
 }
 
-function begin(inner: Inner, rules: Rules, budget: Budget): Piece {
-  const { chunk, at } = inner
+export const createFramer = (rules: Rules, budget: Budget): Framer => new Inner(rules, budget)
+
+function begin(inner: Inner): Piece {
+  const { chunk, at, rules } = inner
   if (chunk.length - at < headerBytes) return runDry(inner)
   const type = chunk[at] ?? 0
   const rule = rules[type]
@@ -126,7 +135,7 @@ function begin(inner: Inner, rules: Rules, budget: Budget): Piece {
   }
   if (rule.way === 'gather') {
     inner.gathering = true
-    return gather(inner, budget)
+    return gather(inner)
   }
   inner.left = length + 1
   return stream(inner, true)
@@ -150,11 +159,10 @@ function stream(inner: Inner, opens: boolean): Piece {
   return 'part'
 }
 
-function gather(inner: Inner, budget: Budget): Piece {
+function gather(inner: Inner): Piece {
   const { chunk, at, length, gatheredBytes } = inner
   const end = Math.min(chunk.length, at + length - gatheredBytes)
-  if (!makeRoom(inner, budget, gatheredBytes + end - at))
-    return fail(inner, 'too many unfinished messages are under way')
+  if (!makeRoom(inner, gatheredBytes + end - at)) return fail(inner, 'too many unfinished messages are under way')
   chunk.copy(inner.gathered, gatheredBytes, at, end)
   inner.gatheredBytes += end - at
   inner.at = end
@@ -162,22 +170,22 @@ function gather(inner: Inner, budget: Budget): Piece {
   inner.buffer = inner.gathered
   inner.start = 0
   inner.end = length
-  letGo(inner, budget)
+  letGo(inner)
   return 'message'
 }
 
-function makeRoom(inner: Inner, budget: Budget, bytes: number): boolean {
+function makeRoom(inner: Inner, bytes: number): boolean {
   const { gathered, gatheredBytes, length } = inner
   if (bytes <= gathered.length) return true
   const size = Math.min(length, Math.max(firstGatherBytes, bytes * 2))
-  if (!budget.take(size - gathered.length)) return false
+  if (!inner.budget.take(size - gathered.length)) return false
   inner.gathered = Buffer.allocUnsafeSlow(size)
   gathered.copy(inner.gathered, 0, 0, gatheredBytes)
   return true
 }
 
-function letGo(inner: Inner, budget: Budget): void {
-  budget.give(inner.gathered.length)
+function letGo(inner: Inner): void {
+  inner.budget.give(inner.gathered.length)
   inner.gathered = nothing
   inner.gatheredBytes = 0
   inner.gathering = false

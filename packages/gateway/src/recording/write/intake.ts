@@ -1,7 +1,7 @@
 /** What a session has recorded and is not yet written: events, then the block they are encoded into, then full blocks. */
 
 import { createBlockBuilder } from './block-builder.ts'
-import type { Block } from './block-builder.ts'
+import type { Block, BlockBuilder } from './block-builder.ts'
 import { roomForEvent } from '../format/event-codec.ts'
 import type { SessionEvent } from '../event.ts'
 import type { RecorderLimits } from '../limits.ts'
@@ -9,7 +9,8 @@ import type { RecordingPolicy } from '../policy.ts'
 import type { Watchers } from './watch.ts'
 
 export type Intake = {
-  readonly push: (event: SessionEvent) => void
+  /** True: it is the first since the last block was closed. */
+  readonly push: (event: SessionEvent) => boolean
   /** Encodes what waits for others to be encoded with: whoever begins to watch sees only what comes. */
   readonly encode: () => void
   /** Whether there is a full block. */
@@ -35,72 +36,105 @@ type IntakeDeps = {
   readonly watchers: Watchers
 }
 
-export function createIntake({ all, watchers, ...deps }: IntakeDeps): Intake {
-  const { limits } = deps
-  let builder = createBlockBuilder(deps)
-  let pending: SessionEvent[] = []
-  let pendingBytes = 0
-  let full: Block[] = []
-  let fullBytes = 0
-  let held = 0
+class SessionIntake implements Intake {
+  private readonly deps: IntakeDeps
+  private readonly limits: RecorderLimits
+  private readonly all: { bytes: number }
+  private readonly watchers: Watchers
+  private builder: BlockBuilder
+  private pending: SessionEvent[] = []
+  private pendingBytes = 0
+  private full: Block[] = []
+  private fullBytes = 0
+  private heldBytes = 0
+  private isEmpty = true
 
-  const hold = (bytes: number): void => {
-    all.bytes += bytes - held
-    held = bytes
+  constructor(deps: IntakeDeps) {
+    this.deps = deps
+    this.limits = deps.limits
+    this.all = deps.all
+    this.watchers = deps.watchers
+    this.builder = createBlockBuilder(deps)
   }
-  const count = (): void => hold(pendingBytes + builder.bytes() + fullBytes)
-  const enqueue = (block: Block): void => {
-    full.push(block)
-    fullBytes += block.content.length
+
+  push(event: SessionEvent): boolean {
+    const { pending, limits } = this
+    const isFirst = this.isEmpty
+    const room = roomForEvent(event)
+    pending.push(event)
+    this.pendingBytes += room
+    this.isEmpty = false
+    const waits = pending.length < limits.batchEvents && this.pendingBytes < limits.batchBytes
+    if (waits && this.watchers.count === 0) this.hold(this.heldBytes + room)
+    else this.encode()
+    return isFirst
   }
-  const encode = (): void => {
-    const batch = { events: pending, room: pendingBytes }
-    pending = []
-    pendingBytes = 0
+
+  encode(): void {
+    this.encodePending()
+    this.count()
+  }
+
+  isFull(): boolean {
+    return this.full.length > 0
+  }
+
+  close(): void {
+    this.encodePending()
+    const block = this.builder.close()
+    if (block !== undefined) this.enqueue(block)
+    this.isEmpty = true
+    this.count()
+  }
+
+  next(): Block | undefined {
+    return this.full.shift()
+  }
+
+  written({ content }: Block): void {
+    // It may have been forgotten meanwhile.
+    this.fullBytes -= Math.min(this.fullBytes, content.length)
+    this.count()
+  }
+
+  held(): number {
+    return this.heldBytes
+  }
+
+  clear(): void {
+    this.pending = []
+    this.full = []
+    this.pendingBytes = 0
+    this.fullBytes = 0
+    this.builder = createBlockBuilder(this.deps)
+    this.count()
+  }
+
+  private hold(bytes: number): void {
+    this.all.bytes += bytes - this.heldBytes
+    this.heldBytes = bytes
+  }
+
+  private count(): void {
+    this.hold(this.pendingBytes + this.builder.bytes() + this.fullBytes)
+  }
+
+  private enqueue(block: Block): void {
+    this.full.push(block)
+    this.fullBytes += block.content.length
+  }
+
+  private encodePending(): void {
+    const { watchers } = this
+    const batch = { events: this.pending, room: this.pendingBytes }
+    this.pending = []
+    this.pendingBytes = 0
     const blocks =
       watchers.count === 0
-        ? builder.add(batch)
-        : builder.add(batch, (event, sequence) => watchers.show({ ...event, sequence }))
-    for (const block of blocks) enqueue(block)
-  }
-
-  return {
-    push(event) {
-      const room = roomForEvent(event)
-      pending.push(event)
-      pendingBytes += room
-      if (pending.length < limits.batchEvents && pendingBytes < limits.batchBytes && watchers.count === 0) {
-        hold(held + room)
-        return
-      }
-      encode()
-      count()
-    },
-    encode() {
-      encode()
-      count()
-    },
-    isFull: () => full.length > 0,
-    close() {
-      encode()
-      const block = builder.close()
-      if (block !== undefined) enqueue(block)
-      count()
-    },
-    next: () => full.shift(),
-    written({ content }) {
-      // It may have been forgotten meanwhile.
-      fullBytes -= Math.min(fullBytes, content.length)
-      count()
-    },
-    held: () => held,
-    clear() {
-      pending = []
-      full = []
-      pendingBytes = 0
-      fullBytes = 0
-      builder = createBlockBuilder(deps)
-      count()
-    },
+        ? this.builder.add(batch)
+        : this.builder.add(batch, (event, sequence) => watchers.show({ ...event, sequence }))
+    for (const block of blocks) this.enqueue(block)
   }
 }
+
+export const createIntake = (deps: IntakeDeps): Intake => new SessionIntake(deps)

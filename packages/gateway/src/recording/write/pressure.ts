@@ -4,7 +4,9 @@ import { later } from './later.ts'
 
 export type Pressure = {
   /** A promise while there is too much, the same one for everyone who asks. */
-  readonly ask: () => Promise<void> | undefined
+  readonly waited: () => Promise<void> | undefined
+  /** Looks whether there is too much. */
+  readonly feel: () => void
   /** Looks again, and lets the session go on if there is little enough. */
   readonly relieve: () => void
 }
@@ -18,22 +20,31 @@ type PressureDeps = {
   readonly ended: () => void
 }
 
-export function createPressure({ isTooMuch, isLittle, began, ended }: PressureDeps): Pressure {
-  let waiting: ReturnType<typeof later<void>> | undefined
-  return {
-    ask() {
-      if (waiting === undefined && isTooMuch()) {
-        waiting = later()
-        began()
-      }
-      return waiting?.promise
-    },
-    relieve() {
-      if (waiting === undefined || !isLittle()) return
-      const { resolve } = waiting
-      waiting = undefined
-      ended()
-      resolve()
-    },
+class BackPressure implements Pressure {
+  private waiting: ReturnType<typeof later<void>> | undefined = undefined
+  private readonly deps: PressureDeps
+
+  constructor(deps: PressureDeps) {
+    this.deps = deps
+  }
+
+  waited(): Promise<void> | undefined {
+    return this.waiting?.promise
+  }
+
+  feel(): void {
+    if (this.waiting !== undefined || !this.deps.isTooMuch()) return
+    this.waiting = later()
+    this.deps.began()
+  }
+
+  relieve(): void {
+    if (this.waiting === undefined || !this.deps.isLittle()) return
+    const { resolve } = this.waiting
+    this.waiting = undefined
+    this.deps.ended()
+    resolve()
   }
 }
+
+export const createPressure = (deps: PressureDeps): Pressure => new BackPressure(deps)

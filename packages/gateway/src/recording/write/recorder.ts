@@ -19,11 +19,12 @@ import type { RecordingPolicy } from '../policy.ts'
 import { createPressure } from './pressure.ts'
 import type { Pressure } from './pressure.ts'
 import { createRowsBudget } from './rows-budget.ts'
+import type { RowsBudget } from './rows-budget.ts'
 import { createSalts } from './salts.ts'
 import type { Shared } from './shared.ts'
 import { createTurns } from './turns.ts'
 import { createWatchers } from './watch.ts'
-import type { WatchedEvent } from './watch.ts'
+import type { WatchedEvent, Watchers } from './watch.ts'
 import { createWriter } from './writer.ts'
 import type { Writer } from './writer.ts'
 
@@ -78,6 +79,7 @@ export function createRecorders({
     turns: createTurns(limits.turnsAtOnce),
     flushes: createDueQueue(clock, limits.flushMs, call),
     anchors: createDueQueue(clock, limits.anchorMs, call),
+    lags: createDueQueue(clock, limits.lagMs, call),
     stalls: createDueQueue(clock, limits.stallMs, call),
     held: { bytes: 0 },
     waiting: new Set(),
@@ -85,7 +87,7 @@ export function createRecorders({
   const open = new Set<Recorder>()
   return {
     open(options) {
-      const recorder = createRecorder(shared, options, () => open.delete(recorder))
+      const recorder: Recorder = new SessionRecording(shared, options, () => open.delete(recorder))
       open.add(recorder)
       return recorder
     },
@@ -93,76 +95,111 @@ export function createRecorders({
       await Promise.all(Array.from(open, (recorder) => recorder.end()))
       shared.flushes.stop()
       shared.anchors.stop()
+      shared.lags.stop()
       shared.stalls.stop()
       disk.close()
     },
   }
 }
 
-function createRecorder(shared: Shared, { session, policy, anchor }: RecordingOptions, left: () => void): Recorder {
-  const { limits, held } = shared
-  const watchers = createWatchers(limits.watcher)
-  const intake = createIntake({ ...shared, policy, watchers, all: held })
-  const folder = recordingFolder(shared.dir, session.session, session.started)
-  const file = shared.disk.open({ folder, header: { ...session, policy } })
-  const rows = createRowsBudget(limits.rows)
-  const failed = later<string>()
-  const ended = later<void>()
-  let isOpen = true
+/** What it is given here belongs to one session: methods, and no closures of its own that each event would go through. */
+class SessionRecording implements Recorder {
+  readonly keepsRows: boolean
+  readonly failed: Promise<string>
+  private readonly shared: Shared
+  private readonly intake: Intake
+  private readonly writer: Writer
+  private readonly back: Pressure
+  private readonly rows: RowsBudget
+  private readonly watchers: Watchers
+  private readonly ended = later<void>()
+  private isOpen = true
 
-  const fitRows = (event: Extract<SessionEvent, { type: 'rows' }>): SessionEvent | undefined =>
-    policy.rows === 'none' ? undefined : rows.fit(event)
-  const pressure = pressureOf(shared, intake, () => (isOpen ? writer : undefined))
-  const turned = (): void => {
-    pressure.relieve()
-    if (held.bytes <= limits.all.low) for (const relieve of shared.waiting) relieve()
+  constructor(shared: Shared, { session, policy, anchor }: RecordingOptions, left: () => void) {
+    const failed = later<string>()
+    this.keepsRows = policy.rows !== 'none'
+    this.failed = failed.promise
+    this.shared = shared
+    this.rows = createRowsBudget(shared.limits.rows)
+    this.watchers = createWatchers(shared.limits.watcher)
+    this.intake = createIntake({ ...shared, policy, watchers: this.watchers, all: shared.held })
+    this.back = pressureOf(shared, this.intake, () => (this.isOpen ? this.writer : undefined))
+    const turned = (): void => relieve(shared, this.back)
+    const folder = recordingFolder(shared.dir, session.session, session.started)
+    this.writer = createWriter({
+      shared,
+      session: session.session,
+      intake: this.intake,
+      file: shared.disk.open({ folder, header: { ...session, policy } }),
+      anchor,
+      turned,
+      late: () => this.back.feel(),
+      over: (reason) => {
+        this.isOpen = false
+        left()
+        this.watchers.end()
+        this.ended.resolve()
+        if (reason !== undefined) failed.resolve(reason)
+        turned()
+      },
+    })
   }
-  const writer = createWriter({
-    shared,
-    session: session.session,
-    intake,
-    file,
-    anchor,
-    turned,
-    over(reason) {
-      isOpen = false
-      left()
-      watchers.end()
-      ended.resolve()
-      if (reason !== undefined) failed.resolve(reason)
-      turned()
-    },
-  })
 
-  return {
-    record(event) {
-      if (!isOpen) return
-      try {
-        const fitting = event.type === 'rows' ? fitRows(event) : event
-        if (fitting === undefined) return
-        intake.push(fitting)
-        writer.touch()
-        if (intake.isFull()) writer.write()
-        if (intake.held() > limits.sessionMost) throw new Error('the session went on although nothing could be written')
-      } catch (error) {
-        writer.fail(error)
-      }
-    },
-    keepsRows: policy.rows !== 'none',
-    wantsRows: (statement) => isOpen && policy.rows !== 'none' && rows.has(statement),
-    pressure: pressure.ask,
-    failed: failed.promise,
-    end() {
-      isOpen = false
-      writer.end()
-      return ended.promise
-    },
-    watch() {
-      intake.encode()
-      return watchers.watch()
-    },
-    head: writer.head,
+  record(event: SessionEvent): void {
+    if (!this.isOpen) return
+    try {
+      const fitting = event.type === 'rows' ? this.fitRows(event) : event
+      if (fitting !== undefined) this.take(fitting)
+    } catch (error) {
+      this.writer.fail(error)
+    }
   }
+
+  wantsRows(statement: number): boolean {
+    return this.isOpen && this.keepsRows && this.rows.has(statement)
+  }
+
+  pressure(): Promise<void> | undefined {
+    // What this session has is looked at when there is more of it; what the others have, now.
+    if (this.shared.held.bytes > this.shared.limits.all.high) this.back.feel()
+    return this.back.waited()
+  }
+
+  end(): Promise<void> {
+    this.isOpen = false
+    this.writer.end()
+    return this.ended.promise
+  }
+
+  watch(): AsyncIterableIterator<WatchedEvent, undefined> {
+    this.intake.encode()
+    return this.watchers.watch()
+  }
+
+  head(): Head {
+    return this.writer.head()
+  }
+
+  private take(event: SessionEvent): void {
+    const { intake, writer } = this
+    const { session, sessionMost } = this.shared.limits
+    if (intake.push(event)) writer.touch()
+    if (intake.isFull()) writer.write()
+    const held = intake.held()
+    if (held <= session.high) return
+    if (held > sessionMost) throw new Error('the session went on although nothing could be written')
+    this.back.feel()
+  }
+
+  private fitRows(event: Extract<SessionEvent, { type: 'rows' }>): SessionEvent | undefined {
+    return this.keepsRows ? this.rows.fit(event) : undefined
+  }
+}
+
+/** There is less than before: of one session, and perhaps of all together. */
+function relieve({ held, limits, waiting }: Shared, own: Pressure): void {
+  own.relieve()
+  if (held.bytes <= limits.all.low) for (const other of waiting) other()
 }
 
 /** @param writer of the session, while it is open */
@@ -176,14 +213,15 @@ function pressureOf(shared: Shared, intake: Intake, writer: () => Writer | undef
   const low = { session: limits.session.low, all: limits.all.low }
   const isOver = ({ session, all }: typeof high): boolean =>
     writer() !== undefined && (intake.held() > session || held.bytes > all || isLate())
+  const again = (): void => pressure.relieve()
   const pressure = createPressure({
     isTooMuch: () => isOver(high),
     isLittle: () => !isOver(low),
     began() {
-      shared.waiting.add(pressure.relieve)
+      shared.waiting.add(again)
       writer()?.flush()
     },
-    ended: () => shared.waiting.delete(pressure.relieve),
+    ended: () => shared.waiting.delete(again),
   })
   return pressure
 }

@@ -16,6 +16,7 @@ export type Shared = {
   readonly turns: Turns
   readonly flushes: DueQueue<() => void>
   readonly anchors: DueQueue<() => void>
+  readonly lags: DueQueue<() => void>
   readonly stalls: DueQueue<() => void>
   /** Bytes of all sessions that are not yet written. */
   readonly held: { bytes: number }

@@ -33,6 +33,8 @@ type WriterDeps = {
   readonly intake: Intake
   readonly file: DiskFile
   readonly anchor: (head: Head) => void
+  /** Something that was recorded is not on disk for so long that there may be too much of it. */
+  readonly late: () => void
   /** After each turn. */
   readonly turned: () => void
   /** It has ended: with a reason, if it failed. Called once. */
@@ -48,7 +50,7 @@ type State = {
 }
 
 export function createWriter(deps: WriterDeps): Writer {
-  const { shared, session, intake, file, anchor, turned, over } = deps
+  const { shared, session, intake, file, anchor, turned, late, over } = deps
   const state: State = { phase: 'open', isFlushAsked: false, waiting: undefined, flushing: undefined }
   const ask = (): void => shared.turns.ask(turn)
   const anchoring = createAnchoring({ session, anchor, later: shared.anchors.add, due: ask })
@@ -96,6 +98,7 @@ export function createWriter(deps: WriterDeps): Writer {
     if (state.waiting !== undefined) return
     state.waiting = shared.clock.now()
     shared.flushes.add(flushDue)
+    shared.lags.add(late)
     stall.watch()
   }
   return {
