@@ -6,7 +6,7 @@ import type { Middle } from './gateway-middle.ts'
 import { makeTables, pgbenchRate, type Program, psqlMs } from './gateway-programs.ts'
 import type { GatewayStand, Side, SideName } from './gateway-stand.ts'
 import type { BenchOptions, Bounds, Row } from './harness.ts'
-import { against, medianOf, turned } from './harness.ts'
+import { againstInTurns, medianOf, turned } from './harness.ts'
 
 type Samples = Readonly<Record<SideName, readonly number[]>>
 
@@ -36,13 +36,15 @@ function rowsOf(what: string, { samples, unit }: { samples: Samples; unit: Row['
   const direct = rowFor('direct')
   const bases = (['direct', 'relay', 'pgbouncer'] as const).filter((side) => samples[side].length > 0)
   const compared = bases.filter((side) => wanted[side] !== undefined)
+  const inTurns = (side: SideName, base: SideName) => ({ own: samples[side], beside: samples[base] })
   const beside = (base: SideName, bounds: Bounds = {}): Row => {
     const row = rowFor('gateway')
-    return against({ ...row, what: `${row.what}, beside ${words[base]}` }, rowFor(base), bounds)
+    const named = { ...row, what: `${row.what}, beside ${words[base]}` }
+    return againstInTurns(named, rowFor(base), { ...inTurns('gateway', base), ...bounds })
   }
   return [
     direct,
-    ...bases.slice(1).map((side) => against(rowFor(side), direct)),
+    ...bases.slice(1).map((side) => againstInTurns(rowFor(side), direct, inTurns(side, 'direct'))),
     ...compared.map((side) => beside(side, wanted[side])),
   ]
 }
@@ -70,7 +72,7 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
   note('filling the tables of pgbench')
   await makeTables(pgbench, stand.login, quick ? 8 : 32)
   const seconds = quick ? 1 : 2
-  const roundsAt = (clients: number): number => options.rounds ?? (quick ? 1 : clients === weighedAt ? 5 : 3)
+  const rounds = options.rounds ?? (quick ? 1 : 7)
   const measureOf =
     ({ argv, use }: Cell, clients: number): Measure =>
     (side) =>
@@ -86,7 +88,7 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
       const meter = createMeter(stand, seconds)
       const measure = measureOf(cell, clients)
       const weighed = clients === weighedAt ? meter.around(measure) : measure
-      const samples = await inTurn(stand.sides, roundsAt(clients), weighed)
+      const samples = await inTurn(stand.sides, rounds, weighed)
       rows.push(...rowsOf(what, { samples, unit: 'per s' }, { relay: { atLeast: 0.95 }, pgbouncer: { atLeast: 0.8 } }))
       if (clients === weighedAt) rows.push(...meter.rows(what))
     }
@@ -111,7 +113,8 @@ function createMeter(stand: GatewayStand, seconds: number) {
   const rows = (what: string): readonly Row[] => {
     const name = (side: 'relay' | 'gateway'): string => `  of a processor, each transaction of ${what}: ${words[side]}`
     const relay = medianOf(name('relay'), micros.relay, 'µs')
-    return [relay, against(medianOf(name('gateway'), micros.gateway, 'µs'), relay)]
+    const gateway = medianOf(name('gateway'), micros.gateway, 'µs')
+    return [relay, againstInTurns(gateway, relay, { own: micros.gateway, beside: micros.relay })]
   }
   return { around, rows }
 }

@@ -92,6 +92,14 @@ export const against = (row: Row, base: Row, bounds: Bounds = {}): Row => ({
   ratio: { to: base.what, is: 'times', of: first(row) / first(base), ...bounds },
 })
 
+/** Of what both measured in turns: each round has a ratio of its own, and what the machine did meanwhile is in both of it. */
+export function againstInTurns(row: Row, base: Row, { own, beside, ...bounds }: InTurns): Row {
+  const ratios = own.map((value, round) => value / (beside[round] ?? Number.NaN)).toSorted((a, b) => a - b)
+  return { ...row, ratio: { to: base.what, is: 'times', of: percentile(ratios, 0.5), ...bounds } }
+}
+
+type InTurns = Bounds & { readonly own: readonly number[]; readonly beside: readonly number[] }
+
 export const fasterThan = (row: Row, base: Row, bounds: Bounds = {}): Row => ({
   ...row,
   ratio: { to: base.what, is: 'faster', of: first(base) / first(row), ...bounds },
