@@ -72,7 +72,7 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
   note('filling the tables of pgbench')
   await makeTables(pgbench, stand.login, quick ? 8 : 32)
   const seconds = quick ? 1 : 2
-  const rounds = options.rounds ?? (quick ? 1 : 7)
+  const rounds = options.rounds ?? (quick ? 1 : 5)
   const measureOf =
     ({ argv, use }: Cell, clients: number): Measure =>
     (side) =>

@@ -28,8 +28,8 @@ export const recorderLimits = {
   all: { high: 64 * mebi, low: 48 * mebi },
   /** Of one session that goes on under pressure: beyond this its recording has failed. Holds the longest message. */
   sessionMost: 256 * mebi,
-  /** Sessions whose turn it is at once. */
-  turnsAtOnce: 64,
+  /** Sessions whose turn it is at once: of many that end together, not all are written while their clients are told. */
+  turnsAtOnce: 8,
   /** What one session writes before the next one's turn. */
   turnBytes: 1 * mebi,
   /** What the thread that writes is given at once, unless one turn has more. */
