@@ -42,8 +42,12 @@ async function listenTo(needs: Partial<Pick<Listener, 'needsThem'>> = {}, before
   return { peer, socket, chunks, until } satisfies Heard
 }
 
-const handleOf = (socket: Socket) =>
-  (socket as unknown as { readonly _handle: { onread: unknown; bytesRead: number } })._handle
+type Handle = { readonly onread: unknown; readonly bytesRead: number }
+
+function handleOf(socket: Socket): Handle {
+  const { _handle: handle } = socket as unknown as { readonly _handle: Handle }
+  return handle
+}
 
 test('what has come is heard past the stream, and the end comes through it', async () => {
   const { peer, socket, until } = await listenTo()
