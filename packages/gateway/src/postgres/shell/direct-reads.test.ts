@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Socket } from 'node:net'
+import { expect, test, vi } from 'vitest'
 import { withClient } from '../../../../../tests/support/clients.ts'
 import { startGatewayForTest } from '../testing/gateway.ts'
+import { readFrom } from '../testing/reading-socket.ts'
 import { readDirectly } from './direct-reads.ts'
-import { createReads, type Listener } from './reads.ts'
+import type { Listener } from './reads.ts'
 
 vi.mock('./direct-reads.ts', { spy: true })
 
@@ -17,14 +18,7 @@ type Heard = {
 }
 
 async function listenTo(needs: Partial<Pick<Listener, 'needsThem'>> = {}, beforehand?: (socket: Socket) => void) {
-  const server = createServer().listen(0, '127.0.0.1')
-  onTestFinished(() => void server.close())
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const reads = createReads(() => socket, 4_096)
-  const socket: Socket = connect({ port, host: '127.0.0.1', onread: reads.onread })
-  const [peer] = (await once(server, 'connection')) as [Socket]
-  onTestFinished(() => void socket.destroy())
+  const { peer, socket, reads } = await readFrom()
   beforehand?.(socket)
   const chunks: { text: string; memory: ArrayBufferLike }[] = []
   let look = (): void => undefined

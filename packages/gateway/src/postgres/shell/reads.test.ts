@@ -2,20 +2,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { startGatewayForTest } from '../testing/gateway.ts'
+import { readFrom } from '../testing/reading-socket.ts'
 import { dial, words } from '../testing/wire.ts'
-import { createReads, type Listener } from './reads.ts'
-
-async function readFrom(): Promise<{ peer: Socket; socket: Socket; reads: ReturnType<typeof createReads> }> {
-  const server = createServer().listen(0, '127.0.0.1')
-  onTestFinished(() => void server.close())
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const reads = createReads(() => socket, 4_096)
-  const socket: Socket = connect({ port, host: '127.0.0.1', onread: reads.onread })
-  const [peer] = (await once(server, 'connection')) as [Socket]
-  onTestFinished(() => void socket.destroy())
-  return { peer, socket, reads }
-}
+import type { Listener } from './reads.ts'
 
 /** What is heard of each of these, said one after the other. */
 async function heardOf(texts: readonly string[], needs: Pick<Listener, 'needsThem' | 'isIdle'>): Promise<Buffer[]> {
