@@ -7,8 +7,8 @@ import type { Login, Moment } from './access.ts'
 import { connectRaw, type RawClient } from './gateway-clients.ts'
 import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
 import { asTarget, type GatewayStand, standInForTarget, token, verifierOf } from './gateway-stand.ts'
-import type { BenchOptions, Bounds, Row } from './harness.ts'
-import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
+import type { BenchOptions, Row } from './harness.ts'
+import { figureOf, inParallel, numbers, tailOf } from './harness.ts'
 
 /** Logins under way at once. */
 const width = 16
@@ -97,16 +97,6 @@ async function endingBeside(ways: Ways, { where, quick, note, ...options }: Endi
     tailOf(`revoke to the client's socket closing, ${busy}: all at once`, late.all, bound),
     figureOf(`of all these, ${where}, not closed within ${cutWithinMs / 1_000} s`, neverCut, 'count', { atMost: 0 }),
   ]
-}
-
-/** The tail first: that is what the bound is for. */
-function tailOf(what: string, samples: readonly Lateness[], wanted?: Bounds): Row {
-  const row = rowOf(
-    what,
-    samples.filter((one) => one !== undefined),
-  )
-  const { p50, p95, p99, max } = row.figures as Readonly<Record<'p50' | 'p95' | 'p99' | 'max', number>>
-  return { ...row, figures: { p99, p50, p95, max }, ...(wanted && { wanted }) }
 }
 
 async function busy({ login }: Way, count: number): Promise<readonly RawClient[]> {

@@ -71,6 +71,16 @@ export function rowOf(what: string, samples: readonly number[], unit: Unit = 'ms
   return { what, unit, samples: samples.length, figures }
 }
 
+/** The tail first, for what has a bound to it. What never came is left out: somebody else counts it. */
+export function tailOf(what: string, samples: readonly (number | undefined)[], wanted?: Bounds): Row {
+  const row = rowOf(
+    what,
+    samples.filter((one) => one !== undefined),
+  )
+  const { p50, p95, p99, max } = row.figures as Readonly<Record<'p50' | 'p95' | 'p99' | 'max', number>>
+  return { ...row, figures: { p99, p50, p95, max }, ...(wanted && { wanted }) }
+}
+
 export const figureOf = (what: string, value: number, unit: Unit, wanted?: Bounds): Row => ({
   what,
   unit,

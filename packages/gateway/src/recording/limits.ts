@@ -29,7 +29,7 @@ export const recorderLimits = {
   /** Of one session that goes on under pressure: beyond this its recording has failed. Holds the longest message. */
   sessionMost: 256 * mebi,
   /** Sessions whose turn it is at once: of many that end together, not all are written while their clients are told. */
-  turnsAtOnce: 8,
+  turnsAtOnce: 16,
   /** What one session writes before the next one's turn. */
   turnBytes: 1 * mebi,
   /** What the thread that writes is given at once, unless one turn has more. */

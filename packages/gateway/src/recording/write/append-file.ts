@@ -1,7 +1,8 @@
 /** A file that is only appended to. Its calls wait for the disk. */
 
-import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Folders } from './folders.ts'
 
 export type AppendFile = {
   /** Writes all of it, or fails. */
@@ -14,11 +15,13 @@ export type AppendFile = {
 }
 
 /** A new file that only we can read, in a folder that only we can enter. @throws where there is a file of that name */
-export function createAppendFile(path: string): AppendFile {
+export function createAppendFile(path: string, folders: Folders): AppendFile {
   const folder = dirname(path)
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
   const file = openSync(path, 'ax', 0o600)
-  let isNew = true
+  // Its own, and those that a folder on the way to it was made in.
+  let unnamed = pathUp(folder, made === undefined ? folder : dirname(made))
+  for (const one of unnamed) folders.changed(one)
   let isOpen = true
 
   return {
@@ -27,9 +30,8 @@ export function createAppendFile(path: string): AppendFile {
     },
     sync() {
       fdatasyncSync(file)
-      // A name survives a power failure only once its folder is on disk, and so on upwards.
-      if (isNew) syncFolders(folder, made === undefined ? folder : dirname(made))
-      isNew = false
+      for (const one of unnamed) folders.sync(one)
+      unnamed = []
     },
     look() {
       const { size, nlink } = fstatSync(file)
@@ -43,16 +45,5 @@ export function createAppendFile(path: string): AppendFile {
   }
 }
 
-function syncFolders(from: string, to: string): void {
-  syncFolderNow(from)
-  if (from !== to && dirname(from) !== from) syncFolders(dirname(from), to)
-}
-
-function syncFolderNow(folder: string): void {
-  const handle = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
-  }
-}
+const pathUp = (from: string, to: string): readonly string[] =>
+  from === to || dirname(from) === from ? [from] : [from, ...pathUp(dirname(from), to)]

@@ -3,6 +3,7 @@
 import type { Head } from '../format/head.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { DiskTurn, RecordingPlace } from './disk.ts'
+import { createFolders } from './folders.ts'
 import { createSessionFile } from './session-file.ts'
 import type { SessionFile } from './session-file.ts'
 import { writingFault } from './writing-fault.ts'
@@ -26,9 +27,10 @@ export type DiskWork = (orders: readonly Order[]) => readonly Outcome[]
 
 export function createDiskWork(limits: DiskLimits): DiskWork {
   const files = new Map<number, SessionFile>()
+  const folders = createFolders()
 
   const fileFor = ({ recording, place }: Order): SessionFile => {
-    if (place !== undefined) files.set(recording, createSessionFile({ ...place, limits }))
+    if (place !== undefined) files.set(recording, createSessionFile({ ...place, folders, limits }))
     const file = files.get(recording)
     if (file === undefined) throw new Error('it has been closed')
     return file

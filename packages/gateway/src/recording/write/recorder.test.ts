@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Instant } from '@tidegate/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { scratchFolder } from '../../../../../tests/support/folders.ts'
 import type { SessionEvent } from '../event.ts'
@@ -196,6 +197,42 @@ describe('a session that records faster than the disk writes', () => {
     expect(both.every((pressure) => pressure instanceof Promise)).toBe(true)
     disk.letGo()
     for (const pressure of both) await pressure
+  })
+
+  test('is not looked at for each turn of each other that is kept back as well', async () => {
+    const disk = slowDisk()
+    const clock = manualClock()
+    let looks = 0
+    const now = (): Instant => {
+      looks += 1
+      return clock.now()
+    }
+    const recorders = createRecorders({ dir: scratchFolder(), clock: { ...clock, now }, disk })
+    onTestFinished(() => recorders.close())
+    const count = 300
+    const all = Array.from({ length: count }, (_, i) =>
+      recorders.open({ session: sampleSession(`ses_${i}`), policy: keepAll, anchor: () => undefined }),
+    )
+    for (const recorder of all) recorder.record(statement)
+    clock.advance(recorderLimits.lagMs)
+    const pressures = all.map((recorder) => recorder.pressure())
+    expect(pressures.every((pressure) => pressure instanceof Promise)).toBe(true)
+    looks = 0
+    disk.letGo()
+    for (const pressure of pressures) await pressure
+    expect(looks).toBeLessThan(20 * count)
+  })
+
+  test('for what all have goes on when another has written it, though it has nothing to write itself', async () => {
+    const disk = slowDisk()
+    const { open } = bench({ disk, limits: { all: { high: 200_000, low: 50_000 } } })
+    const [one, quiet] = [open('ses_1'), open('ses_2')]
+    one.record(large(250_000))
+    const pressure = quiet.pressure()
+    expect(pressure).toBeInstanceOf(Promise)
+    disk.letGo()
+    await pressure
+    expect(quiet.head().events).toBe(0)
   })
 
   test('and does not care has no recording any more, and what it held is free', async () => {

@@ -199,29 +199,37 @@ class SessionRecording implements Recorder {
 /** There is less than before: of one session, and perhaps of all together. */
 function relieve({ held, limits, waiting }: Shared, own: Pressure): void {
   own.relieve()
-  if (held.bytes <= limits.all.low) for (const other of waiting) other()
+  if (waiting.size === 0 || held.bytes > limits.all.low) return
+  const others = Array.from(waiting)
+  waiting.clear()
+  for (const other of others) other()
 }
 
 /** @param writer of the session, while it is open */
 function pressureOf(shared: Shared, intake: Intake, writer: () => Writer | undefined): Pressure {
-  const { clock, limits, held } = shared
+  const { clock, limits, held, waiting } = shared
   const isLate = (): boolean => {
     const oldest = writer()?.oldest()
     return oldest !== undefined && clock.now() - oldest >= limits.lagMs
   }
-  const high = { session: limits.session.high, all: limits.all.high }
-  const low = { session: limits.session.low, all: limits.all.low }
-  const isOver = ({ session, all }: typeof high): boolean =>
-    writer() !== undefined && (intake.held() > session || held.bytes > all || isLate())
+  const isBehind = (bytes: number): boolean => intake.held() > bytes || isLate()
   const again = (): void => pressure.relieve()
   const pressure = createPressure({
-    isTooMuch: () => isOver(high),
-    isLittle: () => !isOver(low),
+    isTooMuch: () => writer() !== undefined && (held.bytes > limits.all.high || isBehind(limits.session.high)),
+    isLittle() {
+      // What it is behind with itself ends with a turn of its own. Only what the others have is looked at when they have had
+      // theirs: were all that wait looked at then, each turn would cost as much as there are sessions.
+      if (writer() === undefined) return true
+      if (isBehind(limits.session.low)) return false
+      if (held.bytes <= limits.all.low) return true
+      waiting.add(again)
+      return false
+    },
     began() {
-      shared.waiting.add(again)
+      if (held.bytes > limits.all.low) waiting.add(again)
       writer()?.flush()
     },
-    ended: () => shared.waiting.delete(again),
+    ended: () => waiting.delete(again),
   })
   return pressure
 }

@@ -6,6 +6,7 @@ import type { RecordKind } from '../format/frame.ts'
 import { saltBytes, saltsName, segmentName } from '../format/place.ts'
 import { createAppendFile } from './append-file.ts'
 import type { AppendFile } from './append-file.ts'
+import type { Folders } from './folders.ts'
 
 export type SegmentFile = {
   readonly put: (kind: RecordKind, payload: Uint8Array) => void
@@ -21,6 +22,7 @@ export type SegmentFile = {
 }
 
 type SegmentFileDeps = {
+  readonly folders: Folders
   readonly folder: string
   readonly segment: number
   readonly header: Buffer
@@ -28,9 +30,9 @@ type SegmentFileDeps = {
   readonly chain: Buffer
 }
 
-export function createSegmentFile({ folder, segment, header, chain: before }: SegmentFileDeps): SegmentFile {
+export function createSegmentFile({ folders, folder, segment, header, chain: before }: SegmentFileDeps): SegmentFile {
   const first = frameRecord('header', header, before)
-  const file = createAppendFile(join(folder, segmentName(segment)))
+  const file = createAppendFile(join(folder, segmentName(segment)), folders)
   let salts: AppendFile | undefined
   let { chain } = first
   let bytes = 0
@@ -53,7 +55,7 @@ export function createSegmentFile({ folder, segment, header, chain: before }: Se
     putSalts(block, all) {
       if (all.length === 0) return
       const magic = salts === undefined ? [saltsMagic] : []
-      salts ??= createAppendFile(join(folder, saltsName(segment)))
+      salts ??= createAppendFile(join(folder, saltsName(segment)), folders)
       const counts = Buffer.allocUnsafe(8)
       counts.writeUInt32BE(block, 0)
       counts.writeUInt32BE(all.length / saltBytes, 4)

@@ -8,6 +8,7 @@ import { encodeHeader } from '../format/header.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { Block } from './block-builder.ts'
 import type { RecordingPlace } from './disk.ts'
+import type { Folders } from './folders.ts'
 import { createSegmentFile } from './segment-file.ts'
 import type { SegmentFile } from './segment-file.ts'
 
@@ -27,10 +28,11 @@ export type SessionFile = {
 }
 
 type SessionFileDeps = RecordingPlace & {
+  readonly folders: Folders
   readonly limits: Pick<RecorderLimits, 'segmentBytes' | 'compressFromBytes'>
 }
 
-export function createSessionFile({ folder, header, limits }: SessionFileDeps): SessionFile {
+export function createSessionFile({ folders, folder, header, limits }: SessionFileDeps): SessionFile {
   const position = { segment: 0, blocks: 0, events: 0, closedBytes: 0 }
   let file: SegmentFile | undefined
 
@@ -48,7 +50,7 @@ export function createSessionFile({ folder, header, limits }: SessionFileDeps): 
     if (file !== undefined && file.bytes() < limits.segmentBytes) return file
     const chain = file === undefined ? firstChain() : leave(file)
     const segment = position.segment + 1
-    const made = createSegmentFile({ folder, segment, header: encodeHeader({ ...header, segment }), chain })
+    const made = createSegmentFile({ folders, folder, segment, header: encodeHeader({ ...header, segment }), chain })
     position.closedBytes += file?.bytes() ?? 0
     position.segment = segment
     file = made

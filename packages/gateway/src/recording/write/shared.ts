@@ -20,6 +20,6 @@ export type Shared = {
   readonly stalls: DueQueue<() => void>
   /** Bytes of all sessions that are not yet written. */
   readonly held: { bytes: number }
-  /** Sessions that are kept back: each looks again when there is less. */
+  /** Sessions that are kept back for what all have: each looks again when that is little. */
   readonly waiting: Set<() => void>
 }
