@@ -11,7 +11,7 @@ export const recorderLimits = {
   lagMs: 1_000,
   /** What waits for the disk through a whole one of these has waited for too long: the recording has failed. */
   stallMs: 30_000,
-  /** While there is something new, its head is anchored this often. */
+  /** While there is something new, its head is anchored this often: with what is flushed then, or by itself. */
   anchorMs: 3_000,
   /** Events are encoded this many at a time, or sooner when they have this many bytes. */
   batchEvents: 64,

@@ -37,7 +37,7 @@ export function createAnchoring({ session, anchor, later, due }: AnchoringDeps):
   return {
     moved(head) {
       onDisk = head
-      if (isWaiting || sameHead(onDisk, anchored)) return
+      if (isWaiting || isDue || sameHead(onDisk, anchored)) return
       isWaiting = true
       later(() => {
         isWaiting = false

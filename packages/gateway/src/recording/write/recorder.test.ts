@@ -17,7 +17,7 @@ import { keepAll, readAll, sampleEvents, sampleSession, sampleStart, unnumbered,
 import { slowDisk } from '../testing/slow-disk.ts'
 import type { SlowDisk } from '../testing/slow-disk.ts'
 import { createDiskThread } from './disk-thread.ts'
-import type { Disk } from './disk.ts'
+import type { Disk, DiskTurn, RecordingPlace } from './disk.ts'
 import { createRecorders } from './recorder.ts'
 import type { Recorder, Recorders } from './recorder.ts'
 
@@ -48,6 +48,22 @@ function bench(options: { readonly disk?: Disk; readonly limits?: Partial<Record
     open: (session = 'ses_sample') =>
       recorders.open({ session: sampleSession(session), policy: keepAll, anchor: (head) => heads.push(head) }),
     folder: (session = 'ses_sample') => recordingFolder(dir, session, sampleStart),
+  }
+}
+
+/** Tells of each turn before it is taken. */
+function overheardDisk(tell: (place: RecordingPlace, turn: DiskTurn) => void): Disk {
+  const thread = createDiskThread(recorderLimits)
+  return {
+    ...thread,
+    open(place) {
+      const file = thread.open(place)
+      const write: typeof file.write = (turn) => {
+        tell(place, turn)
+        return file.write(turn)
+      }
+      return { ...file, write }
+    },
   }
 }
 
@@ -113,6 +129,27 @@ describe('what is recorded', () => {
     expect(heads[3]?.chain).not.toBe(heads[4]?.chain)
     clock.advance(recorderLimits.stallMs)
     expect(clock.timers()).toBe(0)
+  })
+
+  test('is anchored with what is flushed next, where that is soon', async () => {
+    const turns: DiskTurn[] = []
+    const disk = overheardDisk((_, turn) => turns.push(turn))
+    const { clock, open, heads } = bench({ disk })
+    const recorder = open()
+    for (let spoken = 1; spoken <= 4; spoken++) {
+      recorder.record(statement)
+      clock.advance(500)
+      await until(() => recorder.head().events === spoken)
+      clock.advance(400)
+    }
+    await until(() => heads.length === 1)
+    expect(heads[0]?.events).toBe(4)
+    expect(turns.map(({ blocks, inspects }) => [blocks.length, inspects])).toEqual([
+      [1, false],
+      [1, false],
+      [1, false],
+      [1, true],
+    ])
   })
 
   test('of a session that ends twice ends once', async () => {
@@ -248,18 +285,7 @@ describe('a session that records faster than the disk writes', () => {
 
   test('takes turns with the others: what one has to write does not keep the rest waiting', async () => {
     const order: string[] = []
-    const thread = createDiskThread(recorderLimits)
-    const disk: Disk = {
-      ...thread,
-      open(place) {
-        const file = thread.open(place)
-        const write: typeof file.write = (turn) => {
-          order.push(place.folder.includes('ses_busy') ? 'busy' : 'quiet')
-          return file.write(turn)
-        }
-        return { ...file, write }
-      },
-    }
+    const disk = overheardDisk(({ folder }) => order.push(folder.includes('ses_busy') ? 'busy' : 'quiet'))
     const { clock, open } = bench({ disk, limits: { turnsAtOnce: 1, turnBytes: 100_000 } })
     const [busy, quiet] = [open('ses_busy'), open('ses_quiet')]
     for (let i = 0; i < 50; i++) busy.record(large(130_000))

@@ -78,7 +78,8 @@ export function createRecorders({
     scratch: Buffer.allocUnsafeSlow(scratchBytes(limits)),
     turns: createTurns(limits.turnsAtOnce),
     flushes: createDueQueue(clock, limits.flushMs, call),
-    anchors: createDueQueue(clock, limits.anchorMs, call),
+    // The rest of that time is for the flush that a head may go along with.
+    anchors: createDueQueue(clock, limits.anchorMs - limits.flushMs, call),
     lags: createDueQueue(clock, limits.lagMs, call),
     stalls: createDueQueue(clock, limits.stallMs, call),
     held: { bytes: 0 },

@@ -53,7 +53,13 @@ export function createWriter(deps: WriterDeps): Writer {
   const { shared, session, intake, file, anchor, turned, late, over } = deps
   const state: State = { phase: 'open', isFlushAsked: false, waiting: undefined, flushing: undefined }
   const ask = (): void => shared.turns.ask(turn)
-  const anchoring = createAnchoring({ session, anchor, later: shared.anchors.add, due: ask })
+  const anchoring = createAnchoring({
+    session,
+    anchor,
+    later: shared.anchors.add,
+    // What waits for its flush has a turn soon, and that one anchors as well.
+    due: () => state.waiting ?? ask(),
+  })
 
   const turn = async (): Promise<boolean> => {
     try {
