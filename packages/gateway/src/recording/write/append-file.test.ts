@@ -60,3 +60,13 @@ test('a folder that many files were made in is brought to disk once, and again f
   rmSync(dirname(folder), { recursive: true })
   folders.sync(folder)
 })
+
+test('of a file that was given up before it was on disk, only the folders that others have too are still to be', () => {
+  const root = scratchFolder()
+  const folders = createFolders()
+  const file = createAppendFile(join(root, 'day', 'ses_1', 'a'), folders)
+  file.close()
+  rmSync(join(root, 'day'), { recursive: true })
+  folders.sync(join(root, 'day', 'ses_1'))
+  expect(() => folders.sync(join(root, 'day'))).toThrow('ENOENT')
+})

@@ -14,7 +14,7 @@ export type AppendFile = {
   readonly close: () => void
 }
 
-/** A new file that only we can read, in a folder that only we can enter. @throws where there is a file of that name */
+/** A new file that only we can read, in a folder of its own that only we can enter. @throws where there is a file of that name */
 export function createAppendFile(path: string, folders: Folders): AppendFile {
   const folder = dirname(path)
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -41,6 +41,8 @@ export function createAppendFile(path: string, folders: Folders): AppendFile {
     close() {
       if (isOpen) closeSync(file)
       isOpen = false
+      // Of one that never was on disk. The folders above it are others' too.
+      if (unnamed.length > 0) folders.forget(folder)
     },
   }
 }

@@ -7,6 +7,8 @@ export type Folders = {
   readonly changed: (folder: string) => void
   /** Once for all that was made in it until now: many sessions begin in one folder at one moment. */
   readonly sync: (folder: string) => void
+  /** Nobody is going to ask for it: whose it was has been given up. */
+  readonly forget: (folder: string) => void
 }
 
 export function createFolders(): Folders {
@@ -18,6 +20,7 @@ export function createFolders(): Folders {
       syncNow(folder)
       unsynced.delete(folder)
     },
+    forget: (folder) => void unsynced.delete(folder),
   }
 }
 
