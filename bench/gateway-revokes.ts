@@ -1,6 +1,6 @@
 /**
  * A revoke by the API, told by the server to a gateway that is a process of its own, to the client's socket closing.
- * Hundreds are called for at once, and each session is in the middle of a statement.
+ * They are called for one after the other, and many at once, while hundreds are in the middle of a statement.
  */
 
 import { spawn } from 'node:child_process'
@@ -16,8 +16,8 @@ import { quietSettings, setUp, type Stand } from './stand.ts'
 
 /** Openings under way at once. */
 const openingWidth = 16
-/** Revokes under way at once: as many as administrators would ever send. */
-const revokingWidth = 64
+/** Revokes under way at once: as one administrator sends them, and as many as all ever would. */
+const revokingWidths = [1, 64]
 const statement = 'select pg_sleep(0.2)'
 const cutWithinMs = 30_000
 
@@ -29,11 +29,16 @@ export async function revoking(options: BenchOptions): Promise<Row[]> {
   try {
     const gateway = await startGatewayProcess(stand)
     try {
-      options.note(`opening ${count} through the gateway`)
-      const rounds = options.rounds ?? 1
-      const late: Late[] = []
-      for (let round = 0; round < rounds; round++) late.push(...(await revokeAll(stand, count)))
-      return rowsOf(late, `${count} busy, ${revokingWidth} calls at a time`)
+      const rows: Row[] = []
+      for (const width of revokingWidths) {
+        const late: Late[] = []
+        for (let round = 0; round < (options.rounds ?? 1); round++) {
+          options.note(`opening ${count} through the gateway`)
+          late.push(...(await revokeAll(stand, count, width)))
+        }
+        rows.push(...rowsOf(late, `${count} busy, ${width === 1 ? 'one call' : `${width} calls`} at a time`))
+      }
+      return rows
     } finally {
       await gateway.stop()
     }
@@ -64,14 +69,14 @@ function rowsOf(late: readonly Late[], live: string): Row[] {
 
 type Busy = { readonly grant: string; readonly client: RawClient }
 
-async function revokeAll(stand: Stand, count: number): Promise<Late[]> {
+async function revokeAll(stand: Stand, count: number, width: number): Promise<Late[]> {
   const busy = await inParallel(numbers(count), openingWidth, async (i): Promise<Busy> => {
     const { grant, login } = await openThroughTidegate(stand.people[i % stand.people.length] ?? stand.alice, '1h')
     const client = await connectRaw(login)
     client.keepSaying(statement)
     return { grant, client }
   })
-  const late = await inParallel(busy, revokingWidth, async ({ grant, client }) => {
+  const late = await inParallel(busy, width, async ({ grant, client }) => {
     const sent = moment()
     await stand.administrator.revokeGrant({ id: grant, reason: 'Benchmark' })
     return { client, sent, answered: moment() }

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { gatewayLimits } from '@tidegate/api'
 import { createGuards } from '../guard/guard.ts'
 import type { Authority, PostgresSession, Reason } from '../postgres/shell/ports.ts'
+import { putBackJournals } from '../recording/put-back.ts'
 import { systemClock as recordingClock } from '../recording/clock.ts'
 import { createRecorders, type Recorders } from '../recording/write/recorder.ts'
+import { writingFault } from '../recording/write/writing-fault.ts'
 import { createAuthority } from './authority.ts'
 import { readRelease, type SyncAnswer } from './contract.ts'
 import { type Connecting, connectControlPlane, type ControlPlane, type PutOut } from './control-plane.ts'
@@ -59,6 +61,7 @@ type Parts = {
 export async function connectInside(deps: InsideDeps): Promise<Inside> {
   const { options, connecting, gateway, random } = deps
   const { clock } = connecting
+  await putBack(options)
   const [guards, parts] = await Promise.all([createGuards(), partsOf(deps)])
   const { plane, marks, reports, sessions, register, questions, logins } = parts
   const stopping = new AbortController()
@@ -103,6 +106,21 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
     first: feed.first.then((refused) => (refused === undefined ? undefined : refuse(options, gateway))),
     stop: () => (stopped ??= stop(deps, parts, { feed, recovery, forgetting, stopping })),
     lost,
+  }
+}
+
+/** Before anything is read of recordings, or added to them. */
+async function putBack({ dir, log }: GatewayOptions): Promise<void> {
+  const recordings = recordingsIn({ dir })
+  try {
+    const missing = await putBackJournals(recordings)
+    if (missing > 0) log('recordings-put-back', { bytes: missing })
+  } catch (error) {
+    throw new GatewayRefusal(
+      'setting',
+      `What was recorded last could not be put back into the recordings in ${recordings} (${writingFault(error)}).`,
+      'Make the folder writable, with room in it, and start again. Nothing is lost meanwhile.',
+    )
   }
 }
 
@@ -160,7 +178,7 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
   }
 }
 
-const recordingsIn = ({ dir }: GatewayOptions): string => join(dir, 'recordings')
+const recordingsIn = ({ dir }: Pick<GatewayOptions, 'dir'>): string => join(dir, 'recordings')
 
 type Obeying = Parts & { readonly recovery: Recovery; readonly forgetting: Forgetting }
 

@@ -1,9 +1,10 @@
 /** What a gateway leaves that dies: its folder is copied while a session is open, and started again from the copy. */
 
-import { cp, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { recordingFolder } from '../recording/format/place.ts'
+import { encodeAppended, journalFolder, journalMagic, journalName } from '../recording/format/journal.ts'
+import { recordingFolder, segmentName } from '../recording/format/place.ts'
 import { readRecording } from '../recording/read/read-recording.ts'
 import { startGateway } from './gateway.ts'
 import { createWorldForTest, folderForTest, reported, type World } from './testing/world.ts'
@@ -75,4 +76,46 @@ test('a mark that was not written whole is of no session', async () => {
   await (await startGateway({ ...options, dir })).stop()
   expect(world.plane.reports).toEqual([])
   expect(await readdir(join(dir, 'sessions'))).toEqual([])
+})
+
+/** As a power failure leaves it: the file is as it was synced last, and a journal has the rest. */
+async function powerFailed(): Promise<Awaited<ReturnType<typeof crashed>> & { journal: string }> {
+  const left = await crashed()
+  const path = join(left.folder, segmentName(1))
+  const whole = await readFile(path)
+  const at = whole.length - 200
+  await truncate(path, at)
+  const journal = join(left.dir, 'recordings', journalFolder, journalName(1))
+  await mkdir(dirname(journal), { recursive: true })
+  const file = relative(join(left.dir, 'recordings'), path)
+  await writeFile(journal, Buffer.concat([journalMagic, encodeAppended([{ file, at, bytes: whole.subarray(at) }])]))
+  return { ...left, journal }
+}
+
+test('what a power failure took from a recording is put back before its session is told as over', async () => {
+  const { world, dir, journal } = await powerFailed()
+  const { enrolmentToken: _, ...options } = world.options
+  const logged: unknown[] = []
+  const gateway = await startGateway({ ...options, dir, log: (...said) => void logged.push(said) })
+  expect(await reported(world.plane, 'ended')).toMatchObject({
+    reason: 'the gateway stopped before the session had ended',
+    head: { segment: 1, events: 4 },
+  })
+  expect(logged).toContainEqual(['recordings-put-back', { bytes: 200 }])
+  await gateway.stop()
+  await expect(readFile(journal)).rejects.toThrow('ENOENT')
+})
+
+test('where it cannot be put back the gateway does not start, and keeps it', async () => {
+  const { world, dir, journal, folder } = await powerFailed()
+  const kept = await readFile(journal)
+  await rm(join(folder, segmentName(1)))
+  await mkdir(join(folder, segmentName(1)))
+  const { enrolmentToken: _, ...options } = world.options
+  await expect(startGateway({ ...options, dir })).rejects.toMatchObject({
+    code: 'setting',
+    message: expect.stringContaining('could not be put back into the recordings in'),
+    remedy: expect.stringContaining('start again'),
+  })
+  expect(await readFile(journal)).toEqual(kept)
 })

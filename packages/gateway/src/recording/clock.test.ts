@@ -6,7 +6,7 @@ import { manualClock } from './testing/manual-clock.ts'
 test('what waits for the same time is due in order, with one timer, and none when nothing waits', () => {
   const clock = manualClock()
   const due: string[] = []
-  const queue = createDueQueue<string>(clock, 100, (item) => due.push(item))
+  const queue = createDueQueue<string>(clock, { delayMs: 100 }, (item) => due.push(item))
   queue.add('a')
   clock.advance(40)
   queue.add('b')
@@ -34,9 +34,31 @@ test('a clock that is set back by an hour keeps nothing waiting for an hour', ()
       return () => undefined
     },
   }
-  const queue = createDueQueue<string>(clock, 100, (item) => due.push(item))
+  const queue = createDueQueue<string>(clock, { delayMs: 100 }, (item) => due.push(item))
   queue.add('a')
   now -= 3_600_000
   ring()
   expect(due).toEqual(['a'])
+})
+
+test('who is due soon after the first goes along with it, and who is due later has a wait of its own', () => {
+  const clock = manualClock()
+  const due: string[] = []
+  const queue = createDueQueue<string>(clock, { delayMs: 100, togetherMs: 20 }, (item) => due.push(item))
+  for (const [item, ms] of [
+    ['a', 15],
+    ['b', 5],
+    ['c', 10],
+    ['d', 69],
+  ] as const) {
+    queue.add(item)
+    clock.advance(ms)
+  }
+  expect(due).toEqual([])
+  clock.advance(1)
+  expect(due).toEqual(['a', 'b', 'c'])
+  clock.advance(29)
+  expect(due).toEqual(['a', 'b', 'c'])
+  clock.advance(1)
+  expect(due).toEqual(['a', 'b', 'c', 'd'])
 })

@@ -24,11 +24,21 @@ export type DueQueue<T> = {
   readonly stop: () => void
 }
 
+type Waits = {
+  readonly delayMs: number
+  /** Whoever is due so soon after the first goes along, and has waited for less. */
+  readonly togetherMs?: number
+}
+
 /**
  * Everything that waits for the same length of time: first in, first due, with one timer however many there are and
  * none when there is nothing.
  */
-export function createDueQueue<T>(clock: Clock, delayMs: number, due: (item: T) => void): DueQueue<T> {
+export function createDueQueue<T>(
+  clock: Clock,
+  { delayMs, togetherMs = 0 }: Waits,
+  due: (item: T) => void,
+): DueQueue<T> {
   const waiting: { readonly item: T; readonly at: number }[] = []
   let disarm: (() => void) | undefined
 
@@ -39,7 +49,7 @@ export function createDueQueue<T>(clock: Clock, delayMs: number, due: (item: T) 
     disarm = undefined
     const now = clock.now()
     // A clock that was set back would keep them for as long: what waits for more than the delay is due as well.
-    const isDue = ({ at }: { readonly at: number }): boolean => at <= now || at > now + delayMs
+    const isDue = ({ at }: { readonly at: number }): boolean => at <= now + togetherMs || at > now + delayMs
     const count = waiting.findIndex((one) => !isDue(one))
     const ready = waiting.splice(0, count < 0 ? waiting.length : count)
     const [next] = waiting

@@ -7,6 +7,8 @@ const mebi = 1024 * kibi
 export const recorderLimits = {
   /** What was recorded is written and synced this long after the first of it was: half of the second that may be lost. */
   flushMs: 500,
+  /** What is due so soon after it is written and synced with it. */
+  flushTogetherMs: 50,
   /** Older than this and not on disk: pressure, so that no more than a second can be lost however slow the disk is. */
   lagMs: 1_000,
   /** What waits for the disk through a whole one of these has waited for too long: the recording has failed. */
@@ -29,11 +31,14 @@ export const recorderLimits = {
   /** Of one session that goes on under pressure: beyond this its recording has failed. Holds the longest message. */
   sessionMost: 256 * mebi,
   /** Sessions whose turn it is at once: of many that end together, not all are written while their clients are told. */
-  turnsAtOnce: 16,
+  turnsAtOnce: 32,
   /** What one session writes before the next one's turn. */
   turnBytes: 1 * mebi,
   /** What the thread that writes is given at once, unless one turn has more. */
   atOnceBytes: 4 * mebi,
+  /** A journal that has so much, or is so old, takes no more, and goes when its files are synced. */
+  journalBytes: 64 * mebi,
+  journalMs: 30_000,
   rows: { perStatementBytes: 64 * kibi, perSessionBytes: 16 * mebi },
   /** What a watcher may be behind. */
   watcher: { events: 1_024, bytes: 1 * mebi },

@@ -122,7 +122,7 @@ export async function writeRecording(
   const clock = manualClock()
   const heads: Head[] = []
   const all = { ...recorderLimits, anchorMs: 0, ...limits }
-  const recorders = createRecorders({ dir, clock, limits: all, disk: directDisk(all) })
+  const recorders = createRecorders({ dir, clock, limits: all, disk: directDisk({ dir, limits: all }) })
   const recorder = recorders.open({
     session: sampleSession(session),
     policy,

@@ -1,5 +1,6 @@
 /** A disk whose every turn waits until it is let go, and is then the real one's. For tests only. */
 
+import { scratchFolder } from '../../../../../tests/support/folders.ts'
 import { recorderLimits } from '../limits.ts'
 import { createDiskThread } from '../write/disk-thread.ts'
 import type { Disk } from '../write/disk.ts'
@@ -13,7 +14,7 @@ export type SlowDisk = Disk & {
 }
 
 export function slowDisk(): SlowDisk {
-  const disk = createDiskThread(recorderLimits)
+  const disk = createDiskThread(scratchFolder(), recorderLimits)
   const waiting = new Set<{ readonly resolve: () => void; readonly reject: (error: Error) => void }>()
   let isFree = false
   let fault: Error | undefined

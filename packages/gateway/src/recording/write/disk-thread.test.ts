@@ -6,12 +6,11 @@ import { scratchFolder } from '../../../../../tests/support/folders.ts'
 import { recordingFolder } from '../format/place.ts'
 import { recorderLimits } from '../limits.ts'
 import type { RecorderLimits } from '../limits.ts'
-import { keepAll, sampleEvents, sampleSession, sampleStart } from '../testing/sample.ts'
+import { blockOf, turnOf } from '../testing/blocks.ts'
+import { keepAll, sampleSession, sampleStart } from '../testing/sample.ts'
 import { verifyRecording } from '../read/verify.ts'
-import { createBlockBuilder, scratchBytes } from './block-builder.ts'
-import type { Block } from './block-builder.ts'
 import { createDiskThread } from './disk-thread.ts'
-import type { Disk, DiskFile, DiskTurn } from './disk.ts'
+import type { Disk, DiskFile } from './disk.ts'
 
 type Bench = {
   readonly disk: Disk
@@ -26,7 +25,7 @@ function bench(limits: Partial<RecorderLimits> = {}): Bench {
   const threads: Worker[] = []
   const note = (worker: Worker): void => void threads.push(worker)
   process.on('worker', note)
-  const disk = createDiskThread({ ...recorderLimits, ...limits })
+  const disk = createDiskThread(dir, { ...recorderLimits, ...limits })
   onTestFinished(() => {
     process.off('worker', note)
     disk.close()
@@ -37,26 +36,6 @@ function bench(limits: Partial<RecorderLimits> = {}): Bench {
   return { disk, open, folder, threads }
 }
 
-/** Of so many statements and what came of them. */
-function blockOf(statements: number): Block {
-  const builder = createBlockBuilder({
-    policy: keepAll,
-    limits: recorderLimits,
-    salt: () => new Uint8Array(16),
-    scratch: Buffer.alloc(scratchBytes(recorderLimits)),
-  })
-  builder.add({ events: sampleEvents(statements), room: Infinity })
-  const block = builder.close()
-  if (block === undefined) throw new Error('there is nothing in it')
-  return block
-}
-
-const turn = (blocks: readonly Block[], more: Partial<DiskTurn> = {}): DiskTurn => ({
-  blocks,
-  inspects: false,
-  syncs: true,
-  ...more,
-})
 const last = { inspects: true, ends: sampleStart }
 
 test('what is asked together is written together, and each hears of its own', async () => {
@@ -65,7 +44,7 @@ test('what is asked together is written together, and each hears of its own', as
   writeFileSync(join(folder('ses_taken'), '000001.tgrec'), 'precious')
   const sessions = Array.from({ length: 40 }, (_, i) => (i === 17 ? 'ses_taken' : `ses_${i}`))
   const outcomes = await Promise.allSettled(
-    sessions.map((session, i) => open(session).write(turn([blockOf(i + 1)], last))),
+    sessions.map((session, i) => open(session).write(turnOf([blockOf(i + 1)], last))),
   )
   for (const [i, outcome] of outcomes.entries()) {
     const session = sessions[i] as string
@@ -85,7 +64,7 @@ test('more than the thread is given at once is written in the order in which it 
   const { open } = bench({ atOnceBytes: 10 })
   const order: string[] = []
   const write = async (name: string, file: DiskFile): Promise<number> => {
-    const { events } = await file.write(turn([blockOf(3)]))
+    const { events } = await file.write(turnOf([blockOf(3)]))
     order.push(name)
     return events
   }
@@ -103,22 +82,22 @@ test('of a part of larger memory the part is written', async () => {
   const memory = Buffer.alloc(1_000_000, 'other')
   memory.set(content, 5_000)
   const part = { ...block, content: memory.subarray(5_000, 5_000 + content.length) }
-  const head = await open('ses_1').write(turn([part], last))
+  const head = await open('ses_1').write(turnOf([part], last))
   expect(await verifyRecording(folder('ses_1'), { head })).toMatchObject({ ok: true, anchoredEvents: 200 })
 })
 
 test('a thread that ends fails what goes on, in words; whoever comes then has another', async () => {
   const { open, folder, threads } = bench()
   const [before, idle] = [open('ses_before'), open('ses_idle')]
-  const { events } = await before.write(turn([blockOf(1)]))
-  await idle.write(turn([blockOf(1)]))
-  const under = Promise.allSettled([before.write(turn([blockOf(2)]))])
+  const { events } = await before.write(turnOf([blockOf(1)]))
+  await idle.write(turnOf([blockOf(1)]))
+  const under = Promise.allSettled([before.write(turnOf([blockOf(2)]))])
   await threads[0]?.terminate()
   expect(await under).toMatchObject([{ reason: { message: 'the thread that writes recordings ended: exit code 1' } }])
   const after = open('ses_after')
-  const head = await after.write(turn([blockOf(4)], last))
+  const head = await after.write(turnOf([blockOf(4)], last))
   expect(await verifyRecording(folder('ses_after'), { head })).toMatchObject({ ok: true, state: 'ended' })
-  await expect(idle.write(turn([blockOf(1)]))).rejects.toThrow('it has been closed')
+  await expect(idle.write(turnOf([blockOf(1)]))).rejects.toThrow('it has been closed')
   expect(threads).toHaveLength(2)
   expect(await verifyRecording(folder('ses_before'))).toMatchObject({ ok: true, state: 'unfinished' })
   expect(events).toBe(2)
@@ -126,29 +105,29 @@ test('a thread that ends fails what goes on, in words; whoever comes then has an
 
 test('what cannot be handed over fails, and nothing that comes after it', async () => {
   const { open, folder } = bench()
-  const broken = { ...turn([blockOf(1)]), ends: (() => 0) as never }
+  const broken = { ...turnOf([blockOf(1)]), ends: (() => 0) as never }
   await expect(open('ses_1').write(broken)).rejects.toThrow('could not be cloned')
-  const head = await open('ses_2').write(turn([blockOf(1)], last))
+  const head = await open('ses_2').write(turnOf([blockOf(1)], last))
   expect(await verifyRecording(folder('ses_2'), { head })).toMatchObject({ ok: true, state: 'ended' })
 })
 
 test('who was abandoned or closed writes nothing any more', async () => {
   const { disk, open } = bench()
   const file = open('ses_1')
-  await file.write(turn([blockOf(1)]))
+  await file.write(turnOf([blockOf(1)]))
   file.abandon()
-  await expect(file.write(turn([blockOf(1)]))).rejects.toThrow('it has been closed')
+  await expect(file.write(turnOf([blockOf(1)]))).rejects.toThrow('it has been closed')
   const [other, late] = [open('ses_2'), open('ses_3')]
-  const under = other.write(turn([blockOf(1)]))
+  const under = other.write(turnOf([blockOf(1)]))
   disk.close()
   await expect(under).rejects.toThrow('the thread that writes recordings ended: it was stopped')
-  await expect(late.write(turn([blockOf(1)]))).rejects.toThrow('recordings are not written any more')
+  await expect(late.write(turnOf([blockOf(1)]))).rejects.toThrow('recordings are not written any more')
 })
 
 test('who has nothing to write has no thread', async () => {
   const { open, threads } = bench()
   const file = open('ses_1')
-  expect(await file.write(turn([], last))).toMatchObject({ session: 'ses_1', segment: 0, events: 0 })
+  expect(await file.write(turnOf([], last))).toMatchObject({ session: 'ses_1', segment: 0, events: 0 })
   file.abandon()
   expect(threads).toEqual([])
 })

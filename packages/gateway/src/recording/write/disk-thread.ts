@@ -10,7 +10,7 @@ import { emptyHead } from '../format/head.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { Block } from './block-builder.ts'
 import type { Disk } from './disk.ts'
-import type { DiskLimits, Order, Outcome } from './disk-work.ts'
+import type { DiskSettings, Order, Outcome } from './disk-work.ts'
 
 type Asked = { readonly order: Order; readonly resolve: (head: Head) => void; readonly reject: (why: Error) => void }
 
@@ -18,8 +18,8 @@ type Asked = { readonly order: Order; readonly resolve: (head: Head) => void; re
  * The thread starts with the first thing that is written. When it ends by itself, what it was writing has failed, and so
  * has each recording that goes on; those that begin have another thread.
  */
-export function createDiskThread({ segmentBytes, compressFromBytes, atOnceBytes }: RecorderLimits): Disk {
-  const lines = createLines(atOnceBytes)
+export function createDiskThread(dir: string, limits: RecorderLimits): Disk {
+  const lines = createLines(limits.atOnceBytes)
   let thread: Worker | undefined
   let isClosed = false
   let isRinging = false
@@ -31,7 +31,8 @@ export function createDiskThread({ segmentBytes, compressFromBytes, atOnceBytes 
     for (const { reject } of lines.takeAll()) reject(new Error(`the thread that writes recordings ended: ${why}`))
   }
   const start = (): Worker => {
-    const started = startWorker({ segmentBytes, compressFromBytes })
+    const { segmentBytes, compressFromBytes, journalBytes, journalMs } = limits
+    const started = startWorker({ dir, limits: { segmentBytes, compressFromBytes, journalBytes, journalMs } })
     const ended = (why: string): void => {
       if (thread === started) lose(why)
     }
@@ -90,7 +91,7 @@ export function createDiskThread({ segmentBytes, compressFromBytes, atOnceBytes 
 
 const ignore = (): void => undefined
 
-function startWorker(workerData: DiskLimits): Worker {
+function startWorker(workerData: DiskSettings): Worker {
   const options = { name: 'recordings', workerData }
   if (!import.meta.url.endsWith('.ts')) {
     return new Worker(new URL('./disk-worker.js', import.meta.url), { ...options, execArgv: [] })

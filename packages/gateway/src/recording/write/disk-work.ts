@@ -2,13 +2,20 @@
 
 import type { Head } from '../format/head.ts'
 import type { RecorderLimits } from '../limits.ts'
+import type { AppendFile } from './append-file.ts'
 import type { DiskTurn, RecordingPlace } from './disk.ts'
 import { createFolders } from './folders.ts'
 import { createSessionFile } from './session-file.ts'
 import type { SessionFile } from './session-file.ts'
+import { createJournals } from './journals.ts'
 import { writingFault } from './writing-fault.ts'
 
-export type DiskLimits = Pick<RecorderLimits, 'segmentBytes' | 'compressFromBytes'>
+export type DiskLimits = Pick<RecorderLimits, 'segmentBytes' | 'compressFromBytes' | 'journalBytes' | 'journalMs'>
+export type DiskSettings = {
+  /** Of all recordings. */
+  readonly dir: string
+  readonly limits: DiskLimits
+}
 
 export type Order = {
   /** A number for each that was opened. */
@@ -22,12 +29,17 @@ export type Order = {
 /** Why it failed is in words. After that the recording takes no order any more. */
 export type Outcome = { readonly head: Head } | { readonly fault: string } | undefined
 
-/** @returns an outcome for each order, in their order */
-export type DiskWork = (orders: readonly Order[]) => readonly Outcome[]
+export type DiskWork = {
+  /** @returns an outcome for each order, in their order */
+  readonly obey: (orders: readonly Order[]) => readonly Outcome[]
+  /** What is on disk in a journal is brought to where it belongs. For about so long. */
+  readonly tidy: (forMs: number) => void
+}
 
-export function createDiskWork(limits: DiskLimits): DiskWork {
+export function createDiskWork({ dir, limits }: DiskSettings): DiskWork {
   const files = new Map<number, SessionFile>()
   const folders = createFolders()
+  const journals = createJournals({ dir, folders, limits })
 
   const fileFor = ({ recording, place }: Order): SessionFile => {
     if (place !== undefined) files.set(recording, createSessionFile({ ...place, folders, limits }))
@@ -52,16 +64,32 @@ export function createDiskWork(limits: DiskLimits): DiskWork {
   }
   const isOver = (outcome: Outcome): boolean => outcome === undefined || 'fault' in outcome
 
-  return (orders) => {
-    const written = orders.map((order) => attempt(order, put))
-    // All is written before any is synced: file systems bring to disk together what was changed together.
-    return written.map((outcome, i) => {
-      const { recording, turn } = orders[i] as Order
-      if (isOver(outcome) || turn === undefined) return outcome
-      const synced = attempt({ recording, turn }, settle)
-      if (turn.ends !== undefined) files.delete(recording)
-      return synced
-    })
+  const filesOf = ({ recording, turn }: Order): readonly AppendFile[] =>
+    turn?.syncs === true && turn.ends === undefined ? (files.get(recording)?.files() ?? []) : []
+
+  /** Two at least: to write it twice and sync once is no gain for one. What ends is synced where it is, and stays. */
+  const journal = (orders: readonly Order[]): void => {
+    const some = orders.flatMap(filesOf).filter((file) => file.forJournal() !== undefined)
+    if (some.length > 1) journals.take(some)
+  }
+
+  return {
+    obey(orders) {
+      const written = orders.map((order) => attempt(order, put))
+      // All is written before any is synced: file systems bring to disk together what was changed together.
+      journal(orders)
+      const outcomes = written.map((outcome, i) => {
+        const { recording, turn } = orders[i] as Order
+        if (isOver(outcome) || turn === undefined) return outcome
+        const synced = attempt({ recording, turn }, settle)
+        if (turn.ends !== undefined) files.delete(recording)
+        return synced
+      })
+      // Where nothing goes on, nothing of a recording stays but the recording.
+      if (files.size === 0) journals.finish()
+      return outcomes
+    },
+    tidy: journals.tidy,
   }
 }
 
@@ -72,6 +100,7 @@ function put(file: SessionFile, { blocks, inspects, ends }: DiskTurn): void {
 }
 
 function settle(file: SessionFile, { syncs, ends }: DiskTurn): void {
-  if (syncs || ends !== undefined) file.sync()
+  if (ends !== undefined) file.sync()
+  else if (syncs) file.secure()
   if (ends !== undefined) file.close()
 }

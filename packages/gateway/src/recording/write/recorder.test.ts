@@ -35,7 +35,7 @@ function bench(options: { readonly disk?: Disk; readonly limits?: Partial<Record
   const clock = manualClock()
   const heads: Head[] = []
   const limits = { ...recorderLimits, ...options.limits }
-  const recorders = createRecorders({ dir, clock, limits, disk: options.disk ?? createDiskThread(limits) })
+  const recorders = createRecorders({ dir, clock, limits, disk: options.disk ?? createDiskThread(dir, limits) })
   onTestFinished(() => {
     if (options.disk !== undefined && 'letGo' in options.disk) (options.disk as SlowDisk).letGo()
     return recorders.close()
@@ -53,7 +53,7 @@ function bench(options: { readonly disk?: Disk; readonly limits?: Partial<Record
 
 /** Tells of each turn before it is taken. */
 function overheardDisk(tell: (place: RecordingPlace, turn: DiskTurn) => void): Disk {
-  const thread = createDiskThread(recorderLimits)
+  const thread = createDiskThread(scratchFolder(), recorderLimits)
   return {
     ...thread,
     open(place) {

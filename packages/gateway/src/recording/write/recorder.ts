@@ -66,7 +66,7 @@ export function createRecorders({
   clock = systemClock,
   random = randomBytes,
   limits = recorderLimits,
-  disk = createDiskThread(limits),
+  disk = createDiskThread(dir, limits),
 }: RecordersDeps): Recorders {
   const call = (due: () => void): void => due()
   const shared: Shared = {
@@ -77,11 +77,11 @@ export function createRecorders({
     limits,
     scratch: Buffer.allocUnsafeSlow(scratchBytes(limits)),
     turns: createTurns(limits.turnsAtOnce),
-    flushes: createDueQueue(clock, limits.flushMs, call),
+    flushes: createDueQueue(clock, { delayMs: limits.flushMs, togetherMs: limits.flushTogetherMs }, call),
     // The rest of that time is for the flush that a head may go along with.
-    anchors: createDueQueue(clock, limits.anchorMs - limits.flushMs, call),
-    lags: createDueQueue(clock, limits.lagMs, call),
-    stalls: createDueQueue(clock, limits.stallMs, call),
+    anchors: createDueQueue(clock, { delayMs: limits.anchorMs - limits.flushMs }, call),
+    lags: createDueQueue(clock, { delayMs: limits.lagMs }, call),
+    stalls: createDueQueue(clock, { delayMs: limits.stallMs }, call),
     held: { bytes: 0 },
     waiting: new Set(),
   }

@@ -12,7 +12,12 @@ export type SegmentFile = {
   readonly put: (kind: RecordKind, payload: Uint8Array) => void
   /** Before the block that they belong to, so that no commitment is there without its salt. */
   readonly putSalts: (block: number, salts: Uint8Array) => void
+  /** What was put survives a power failure: it is in its files, or in a journal. */
+  readonly secure: () => void
+  /** It is in its files. */
   readonly sync: () => void
+  /** Those that are secured. */
+  readonly files: () => readonly AppendFile[]
   readonly close: () => void
   readonly bytes: () => number
   /** After the last record. */
@@ -61,13 +66,21 @@ export function createSegmentFile({ folders, folder, segment, header, chain: bef
       counts.writeUInt32BE(all.length / saltBytes, 4)
       salts.append(Buffer.concat([...magic, counts, all]))
     },
+    secure() {
+      salts?.secure()
+      file.secure()
+    },
     sync() {
       salts?.sync()
       file.sync()
     },
+    files: () => (salts === undefined ? [file] : [salts, file]),
     close() {
-      salts?.close()
-      file.close()
+      try {
+        salts?.close()
+      } finally {
+        file.close()
+      }
     },
     bytes: () => bytes,
     chain: () => chain,

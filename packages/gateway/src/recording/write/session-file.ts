@@ -6,6 +6,7 @@ import { emptyHead, firstChain } from '../format/head.ts'
 import type { Head } from '../format/head.ts'
 import { encodeHeader } from '../format/header.ts'
 import type { RecorderLimits } from '../limits.ts'
+import type { AppendFile } from './append-file.ts'
 import type { Block } from './block-builder.ts'
 import type { RecordingPlace } from './disk.ts'
 import type { Folders } from './folders.ts'
@@ -15,7 +16,12 @@ import type { SegmentFile } from './segment-file.ts'
 export type SessionFile = {
   /** Writes a block, into a new segment where the one before has enough. The first makes the file. */
   readonly append: (block: Block) => void
+  /** What was appended survives a power failure: it is in its files, or in a journal. */
+  readonly secure: () => void
+  /** It is in its files. */
   readonly sync: () => void
+  /** Those that are secured. */
+  readonly files: () => readonly AppendFile[]
   /** After what was appended, synced or not. */
   readonly head: () => Head
   /** @throws Error where the segment that is being written is not what it should be */
@@ -67,7 +73,9 @@ export function createSessionFile({ folders, folder, header, limits }: SessionFi
       position.blocks += 1
       position.events += events
     },
+    secure: () => file?.secure(),
     sync: () => file?.sync(),
+    files: () => file?.files() ?? [],
     head,
     inspect() {
       const problem = file?.inspect()
