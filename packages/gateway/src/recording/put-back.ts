@@ -3,12 +3,13 @@
  * be missing there. Nothing that is there is changed. What differs, or is gone, is for whoever verifies the recording.
  */
 
-import { constants, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { constants, open, readFile, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeJournal, journalFolder, journalName, journalNumber } from './format/journal.ts'
 import type { Appended } from './format/journal.ts'
 import { isSaltsName, isSessionId, segmentNumber } from './format/place.ts'
+import { namesIn } from './read/names-in.ts'
 import { isMissing } from './read/segment.ts'
 
 /** @returns how many bytes were missing. @throws where the disk does not take them: then the journals stay */
@@ -80,15 +81,6 @@ async function openThere(path: string): Promise<FileHandle | undefined> {
     return await open(path, constants.O_RDWR | constants.O_NOFOLLOW)
   } catch (error) {
     if (isMissing(error)) return undefined
-    throw error
-  }
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (isMissing(error)) return []
     throw error
   }
 }

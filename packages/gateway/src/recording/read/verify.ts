@@ -1,13 +1,12 @@
 /** Says of a recording what holds and what does not. */
 
-import { readdir } from 'node:fs/promises'
 import type { Head } from '../format/head.ts'
 import { emptyHead, sameHead } from '../format/head.ts'
 import type { RecordingHeader } from '../format/header.ts'
 import { isSaltsName, segmentNumber } from '../format/place.ts'
 import { scanRecording } from './scan.ts'
 import type { ScanOutcome } from './scan.ts'
-import { isMissing } from './segment.ts'
+import { namesIn } from './names-in.ts'
 import { readTombstone, tombstoneDigest } from './tombstone.ts'
 import type { Tombstone } from './tombstone.ts'
 
@@ -206,12 +205,3 @@ export function judgeDeleted(
 
 const leftIn = async (folder: string): Promise<number> =>
   (await namesIn(folder)).filter((name) => segmentNumber(name) !== undefined || isSaltsName(name)).length
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
-}

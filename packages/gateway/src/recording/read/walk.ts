@@ -1,10 +1,10 @@
 /** Walks over all records of a recording, segment after segment, and sees that each follows from the one before. */
 
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstChain } from '../format/head.ts'
 import { segmentName, segmentNumber } from '../format/place.ts'
-import { isMissing, openSegment } from './segment.ts'
+import { namesIn } from './names-in.ts'
+import { openSegment } from './segment.ts'
 import type { Found, RawRecord, SegmentReader } from './segment.ts'
 
 export type Step =
@@ -110,13 +110,8 @@ const stopAt = (found: Extract<Found, { found: 'end' | 'torn' }>): Stop =>
 
 /** Their numbers, in order. None where there is no such folder. */
 export async function segmentsIn(folder: string): Promise<readonly number[]> {
-  try {
-    const numbers = (await readdir(folder)).map(segmentNumber).filter((number) => number !== undefined)
-    return numbers.toSorted((a, b) => a - b)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
+  const numbers = (await namesIn(folder)).map(segmentNumber).filter((number) => number !== undefined)
+  return numbers.toSorted((a, b) => a - b)
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
