@@ -35,11 +35,13 @@ export function createJournals({ dir, folders, limits }: JournalsDeps): Journals
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     number ??= lastIn(folder)
     number += 1
-    folders.changed(dir)
-    folders.changed(folder)
     const journal = createJournal(join(folder, journalName(number)), dir)
-    folders.sync(folder)
-    folders.sync(dir)
+    // Before its name is on disk, which may fail: then it is left like any other.
+    current = journal
+    for (const one of [folder, dir]) {
+      folders.changed(one)
+      folders.sync(one)
+    }
     return journal
   }
   const leave = (): void => {
@@ -54,8 +56,8 @@ export function createJournals({ dir, folders, limits }: JournalsDeps): Journals
   return {
     take(files) {
       try {
-        current ??= start()
-        current.put(files)
+        const journal = current ?? start()
+        journal.put(files)
       } catch {
         // Half a record may be in it: nothing that comes after that would be read.
         leave()
