@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { Socket } from 'node:net'
 import { after, type GrantId, instant, type Millis } from '@tidegate/core'
 import {
   type Admission,
@@ -19,6 +20,7 @@ import {
   type MaskRules,
   type PostgresSession,
   type Recorders,
+  type Share,
   startupParameters,
   systemClock,
   type TargetLogin,
@@ -31,6 +33,8 @@ export type GatewaySetup = {
   readonly verifier: string
   /** Where recordings go. */
   readonly dir: string
+  /** Absent: it is the only process. */
+  readonly share?: Share
   /** Absent: clients cannot use TLS. */
   readonly tls?: NonNullable<GatewaySettings['tls']>
 }
@@ -51,7 +55,8 @@ const users: Readonly<Record<string, User>> = {
 const hour = 3_600_000 as Millis
 
 async function start(setup: GatewaySetup): Promise<Standing> {
-  const recorders = createRecorders({ dir: setup.dir })
+  const { share } = setup
+  const recorders = createRecorders({ dir: setup.dir, ...(share && { share }) })
   const sessions = new Map<number, PostgresSession>()
   const gateway = await createPostgresGateway(
     {
@@ -74,8 +79,13 @@ async function start(setup: GatewaySetup): Promise<Standing> {
       plain: 'loopback',
       mockSecret: randomBytes(32),
       ...(setup.tls && { tls: setup.tls }),
+      // Nobody cancels anything here.
+      ...(share && { siblings: { share, cancel: () => Promise.resolve() } }),
     },
   )
+  process.on('message', (_, client) => {
+    if (client instanceof Socket) gateway.receive(client)
+  })
   const cut = ({ ports, atEpochMs }: Cut): void => {
     for (const [i, port] of ports.entries()) {
       const session = sessions.get(port)
@@ -98,8 +108,9 @@ async function start(setup: GatewaySetup): Promise<Standing> {
 type Lead = Pick<Admission, 'grant' | 'principal' | 'target' | 'deadline'>
 
 /** A grant and a principal for each session, as if each were somebody else's; but for who comes again and again. */
-function authorityOf({ target, verifier }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
-  let count = 0
+function authorityOf({ target, verifier, share }: GatewaySetup, recorders: Recorders, guards: Guards): Authority {
+  // Of several processes each has numbers of its own.
+  let count = (share?.worker ?? 0) * 1_000_000_000
   const key = randomBytes(32)
   const over = new AbortController().signal
   const leadOf = (user: string, number: number): Lead => ({

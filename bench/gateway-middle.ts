@@ -7,6 +7,7 @@ import type { GatewaySetup } from './gateway-main.ts'
 import type { Answer, Cut, Order, Weight } from './gateway-orders.ts'
 import type { RelaySetup } from './gateway-relay.ts'
 import type { StandInSetup } from './gateway-target.ts'
+import type { WorkersSetup } from './gateway-workers.ts'
 import type { BenchOptions } from './harness.ts'
 
 export type Middle = {
@@ -25,9 +26,13 @@ export const startRelay = (setup: RelaySetup, options: Profiled): Promise<Middle
 export const startGateway = (setup: GatewaySetup, options: Profiled): Promise<Middle> =>
   startMiddle('./gateway-main.ts', setup, options)
 
+/** Connections are handed to so many processes in turn. */
+export const startWorkers = (setup: WorkersSetup, options: Profiled): Promise<Middle> =>
+  startMiddle('./gateway-workers.ts', setup, options)
+
 export const startStandIn = (setup: StandInSetup): Promise<Middle> => startMiddle('./gateway-target.ts', setup, {})
 
-type Setup = RelaySetup | GatewaySetup | StandInSetup
+type Setup = RelaySetup | GatewaySetup | WorkersSetup | StandInSetup
 
 async function startMiddle(file: string, setup: Setup, { profileDir }: Partial<Profiled>): Promise<Middle> {
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
@@ -37,6 +42,7 @@ async function startMiddle(file: string, setup: Setup, { profileDir }: Partial<P
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')
+  await Promise.race([once(child, 'message'), exited])
   const tell = (order: Order): void => void child.send(order)
   const ask = async (order: Order): Promise<Answer> => {
     const gone = exited.then(([code]): never => {

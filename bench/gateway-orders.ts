@@ -20,12 +20,14 @@ export type Weight = {
   readonly processorMs: number
 }
 
-export type Answer = { readonly listening: number } | { readonly weight: Weight }
+export type Answer = { readonly ready: true } | { readonly listening: number } | { readonly weight: Weight }
 
 /** What one of them is, from inside. */
 export type Standing = {
   readonly port: number
   readonly cut: (cut: Cut) => void
+  /** Of processes that it has started. */
+  readonly weigh?: (collect: boolean) => Promise<readonly Weight[]>
   readonly stop: () => Promise<void>
 }
 
@@ -40,7 +42,7 @@ export function obey(start: (setup: unknown) => Promise<Standing>): void {
         answer({ listening: standing.port })
         return
       case 'weigh':
-        answer({ weight: await weigh(order.collect) })
+        answer({ weight: sumOf([await weigh(order.collect), ...((await standing?.weigh?.(order.collect)) ?? [])]) })
         return
       case 'cut':
         standing?.cut(order)
@@ -51,6 +53,7 @@ export function obey(start: (setup: unknown) => Promise<Standing>): void {
   }
   process.on('message', (order) => void hear(order as Order))
   process.once('disconnect', () => void standing?.stop())
+  answer({ ready: true })
 }
 
 async function weigh(collect: boolean): Promise<Weight> {
@@ -62,3 +65,8 @@ async function weigh(collect: boolean): Promise<Weight> {
   const { user, system } = process.cpuUsage()
   return { rssBytes: process.memoryUsage.rss(), processorMs: (user + system) / 1_000 }
 }
+
+const sumOf = (weights: readonly Weight[]): Weight => ({
+  rssBytes: weights.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
+  processorMs: weights.reduce((sum, { processorMs }) => sum + processorMs, 0),
+})

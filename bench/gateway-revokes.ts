@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Moment, moment, openThroughTidegate } from './access.ts'
 import { connectRaw, type RawClient } from './gateway-clients.ts'
+import { workers } from './gateway-stand.ts'
 import type { BenchOptions, Row } from './harness.ts'
 import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
 import { quietSettings, setUp, type Stand } from './stand.ts'
@@ -22,28 +23,33 @@ const statement = 'select pg_sleep(0.2)'
 const cutWithinMs = 30_000
 
 export async function revoking(options: BenchOptions): Promise<Row[]> {
-  const count = options.quick ? 50 : 500
   const stand = await setUp(options, quietSettings, (resource) =>
     resource.replace('kind: postgres', 'kind: postgres\n    gateway: required'),
   )
   try {
-    const gateway = await startGatewayProcess(stand)
-    try {
-      const rows: Row[] = []
-      for (const width of revokingWidths) {
-        const late: Late[] = []
-        for (let round = 0; round < (options.rounds ?? 1); round++) {
-          options.note(`opening ${count} through the gateway`)
-          late.push(...(await revokeAll(stand, count, width)))
-        }
-        rows.push(...rowsOf(late, `${count} busy, ${width === 1 ? 'one call' : `${width} calls`} at a time`))
-      }
-      return rows
-    } finally {
-      await gateway.stop()
-    }
+    return [...(await revokingAt(1, stand, options)), ...(await revokingAt(workers, stand, options))]
   } finally {
     await stand.close()
+  }
+}
+
+async function revokingAt(processes: number, stand: Stand, options: BenchOptions): Promise<Row[]> {
+  const count = options.quick ? 50 : 500
+  const kind = processes === 1 ? '' : `, gateway of ${processes} processes`
+  const gateway = await startGatewayProcess(stand, processes)
+  try {
+    const rows: Row[] = []
+    for (const width of revokingWidths) {
+      const late: Late[] = []
+      for (let round = 0; round < (options.rounds ?? 1); round++) {
+        options.note(`opening ${count} through the gateway${kind}`)
+        late.push(...(await revokeAll(stand, count, width)))
+      }
+      rows.push(...rowsOf(late, `${count} busy, ${width === 1 ? 'one call' : `${width} calls`} at a time${kind}`))
+    }
+    return rows
+  } finally {
+    await gateway.stop()
   }
 }
 
@@ -93,10 +99,16 @@ async function lateness({ client, sent, answered }: Revoked): Promise<Late> {
 }
 
 /** As it ships, and as it is started on a machine of its own. */
-async function startGatewayProcess({ server, administrator, folder }: Stand): Promise<{ stop: () => Promise<void> }> {
-  const { enrolmentToken } = await administrator.createGateway({ id: 'bench' })
+async function startGatewayProcess(
+  { server, administrator, folder }: Stand,
+  processes: number,
+): Promise<{ stop: () => Promise<void> }> {
+  const id = `bench-${processes}`
+  const { enrolmentToken } = await administrator.createGateway({ id })
   const command = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url))
-  const argv = ['gateway', '--url', server.url, '--data', join(folder, 'gateway'), '--listen', '127.0.0.1:0']
+  const data = join(folder, id)
+  const wishes = ['--listen', '127.0.0.1:0', '--workers', String(processes)]
+  const argv = ['gateway', '--url', server.url, '--data', data, ...wishes]
   const child = spawn(process.execPath, [command, ...argv], {
     env: { PATH: process.env['PATH'], TIDEGATE_ENROLMENT_TOKEN: enrolmentToken },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -9,11 +9,14 @@ import pg from 'pg'
 import { scramVerifier } from '../packages/connectors/src/postgres/scram.ts'
 import { makeCertificates } from '../packages/gateway/src/postgres/testing/certificates.ts'
 import type { Login } from './access.ts'
-import { type Middle, startGateway, startRelay, startStandIn } from './gateway-middle.ts'
+import { type Middle, startGateway, startRelay, startStandIn, startWorkers } from './gateway-middle.ts'
 import { findProgram, type Program, startPgbouncer } from './gateway-programs.ts'
 import type { BenchOptions } from './harness.ts'
 
-export type SideName = 'direct' | 'relay' | 'pgbouncer' | 'gateway'
+export type SideName = 'direct' | 'relay' | 'pgbouncer' | 'gateway' | 'workers'
+
+/** As many as this machine, and most that run a gateway at all, have processors for. */
+export const workers = 2
 
 /** One way to the target. */
 export type Side = { readonly name: SideName; readonly reads: Login; readonly writes: Login }
@@ -26,9 +29,11 @@ export type GatewayStand = {
   readonly owner: pg.Client
   readonly relay: Middle
   readonly gateway: Middle
+  /** The same as several processes. */
+  readonly workers: Middle
   readonly sides: readonly Side[]
   /** At the gateway, by the names that it knows. */
-  readonly asUser: (user: 'reader' | 'again' | 'masked' | 'searched') => Login
+  readonly asUser: (user: 'reader' | 'again' | 'masked' | 'searched', side?: 'gateway' | 'workers') => Login
   /** Absent: not on this machine. */
   readonly pgbench: Program | undefined
   readonly psql: Program | undefined
@@ -58,13 +63,22 @@ export async function setUpGateway(options: BenchOptions): Promise<GatewayStand>
     closing.push(relay.stop)
     const secret = token()
     const [target, verifier] = [asTarget(login), await verifierOf(secret)]
-    const gateway = await startGateway({ target, verifier, dir: join(folder, 'recordings'), tls: tls.server }, options)
+    const setup = { target, verifier, tls: tls.server }
+    const gateway = await startGateway({ ...setup, dir: join(folder, 'recordings') }, options)
     closing.push(gateway.stop)
+    const several = await startWorkers({ ...setup, dir: join(folder, 'recordings-of-workers'), workers }, options)
+    closing.push(several.stop)
     const pgbouncer = await standPgbouncer(folder, login, options)
     if (pgbouncer !== undefined) closing.push(pgbouncer.stop)
-    const sides = sidesOf(login, { relay, pgbouncer, gateway, secret })
-    const asUser: GatewayStand['asUser'] = (user) => ({ ...login, port: gateway.port, user, password: secret })
-    return { folder, login, owner, relay, gateway, sides, asUser, ...standPrograms(options), close }
+    const between = { relay, gateway, workers: several }
+    const sides = sidesOf(login, { ...between, pgbouncer, secret })
+    const asUser: GatewayStand['asUser'] = (user, side = 'gateway') => ({
+      ...login,
+      port: between[side].port,
+      user,
+      password: secret,
+    })
+    return { folder, login, owner, ...between, sides, asUser, ...standPrograms(options), close }
   } catch (error) {
     await close()
     throw error
@@ -88,21 +102,26 @@ type InBetween = {
   readonly relay: Port
   readonly pgbouncer: Port | undefined
   readonly gateway: Port
+  readonly workers: Port
   /** The password at the gateway. */
   readonly secret: string
 }
 
-function sidesOf(login: Login, { relay, pgbouncer, gateway, secret }: InBetween): readonly Side[] {
+function sidesOf(login: Login, { relay, pgbouncer, gateway, workers, secret }: InBetween): readonly Side[] {
   const through = ({ port }: Port): Omit<Side, 'name'> => {
     const both = { ...login, port }
     return { reads: both, writes: both }
   }
-  const at = { ...login, port: gateway.port, password: secret }
+  const known = ({ port }: Port): Omit<Side, 'name'> => {
+    const at = { ...login, port, password: secret }
+    return { reads: { ...at, user: 'reader' }, writes: { ...at, user: 'writer' } }
+  }
   return [
     { name: 'direct', ...through(login) },
     { name: 'relay', ...through(relay) },
     ...(pgbouncer === undefined ? [] : [{ name: 'pgbouncer' as const, ...through(pgbouncer) }]),
-    { name: 'gateway', reads: { ...at, user: 'reader' }, writes: { ...at, user: 'writer' } },
+    { name: 'gateway', ...known(gateway) },
+    { name: 'workers', ...known(workers) },
   ]
 }
 

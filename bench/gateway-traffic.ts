@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Middle } from './gateway-middle.ts'
 import { makeTables, pgbenchRate, type Program, psqlMs } from './gateway-programs.ts'
-import type { GatewayStand, Side, SideName } from './gateway-stand.ts'
+import { type GatewayStand, type Side, type SideName, workers } from './gateway-stand.ts'
 import type { BenchOptions, Bounds, Row } from './harness.ts'
 import { againstInTurns, medianOf, turned } from './harness.ts'
 
@@ -14,7 +14,7 @@ type Samples = Readonly<Record<SideName, readonly number[]>>
 type Measure = (side: Side) => Promise<number>
 
 async function inTurn(sides: readonly Side[], rounds: number, measure: Measure): Promise<Samples> {
-  const samples = { direct: [], relay: [], pgbouncer: [], gateway: [] } as Record<SideName, number[]>
+  const samples = { direct: [], relay: [], pgbouncer: [], gateway: [], workers: [] } as Record<SideName, number[]>
   for (let round = 0; round < rounds; round++) {
     for (const side of turned(sides, round)) samples[side.name].push(await measure(side))
   }
@@ -26,9 +26,13 @@ const words: Readonly<Record<SideName, string>> = {
   relay: 'bare Node relay',
   pgbouncer: 'PgBouncer',
   gateway: 'gateway',
+  workers: `gateway of ${workers} processes`,
 }
 
-type Wanted = Readonly<Partial<Record<Exclude<SideName, 'gateway'>, Bounds>>>
+/** What is compared with the others. */
+const ours = ['gateway', 'workers'] as const
+
+type Wanted = Readonly<Partial<Record<Exclude<SideName, (typeof ours)[number]>, Bounds>>>
 
 /** A line for each side, and one for each comparison that has a bound. */
 function rowsOf(what: string, { samples, unit }: { samples: Samples; unit: Row['unit'] }, wanted: Wanted): Row[] {
@@ -37,15 +41,16 @@ function rowsOf(what: string, { samples, unit }: { samples: Samples; unit: Row['
   const bases = (['direct', 'relay', 'pgbouncer'] as const).filter((side) => samples[side].length > 0)
   const compared = bases.filter((side) => wanted[side] !== undefined)
   const inTurns = (side: SideName, base: SideName) => ({ own: samples[side], beside: samples[base] })
-  const beside = (base: SideName, bounds: Bounds = {}): Row => {
-    const row = rowFor('gateway')
+  const beside = (side: SideName, base: SideName, bounds: Bounds = {}): Row => {
+    const row = rowFor(side)
     const named = { ...row, what: `${row.what}, beside ${words[base]}` }
-    return againstInTurns(named, rowFor(base), { ...inTurns('gateway', base), ...bounds })
+    return againstInTurns(named, rowFor(base), { ...inTurns(side, base), ...bounds })
   }
+  const there = ours.filter((side) => samples[side].length > 0)
   return [
     direct,
     ...bases.slice(1).map((side) => againstInTurns(rowFor(side), direct, inTurns(side, 'direct'))),
-    ...compared.map((side) => beside(side, wanted[side])),
+    ...there.flatMap((side) => compared.map((base) => beside(side, base, wanted[base]))),
   ]
 }
 
@@ -66,6 +71,7 @@ const weighedAt = 8
  * its first 50,000 transactions.
  */
 const warmRounds = 4
+const isCompiled = (name: SideName): boolean => name !== 'direct' && name !== 'pgbouncer'
 
 export async function transactions(stand: GatewayStand, pgbench: Program, options: BenchOptions): Promise<Row[]> {
   const { quick, note } = options
@@ -78,7 +84,7 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
     (side) =>
       pgbenchRate(pgbench, side[use], { argv, clients, seconds })
   note('warming up')
-  const compiled = stand.sides.filter(({ name }) => name === 'relay' || name === 'gateway')
+  const compiled = stand.sides.filter(({ name }) => isCompiled(name))
   for (const cell of cells) await inTurn(compiled, quick ? 1 : warmRounds, measureOf(cell, weighedAt))
   const rows: Row[] = []
   for (const cell of cells) {
@@ -96,13 +102,13 @@ export async function transactions(stand: GatewayStand, pgbench: Program, option
   return rows
 }
 
-/** Processor time of the two processes of ours that stand in between, for each transaction. */
+/** Processor time of what is ours and stands in between, for each transaction. */
 function createMeter(stand: GatewayStand, seconds: number) {
-  const micros = { relay: [] as number[], gateway: [] as number[] }
+  const micros = { relay: [] as number[], gateway: [] as number[], workers: [] as number[] }
   const around =
     (measure: Measure): Measure =>
     async (side) => {
-      if (side.name !== 'relay' && side.name !== 'gateway') return measure(side)
+      if (side.name === 'direct' || side.name === 'pgbouncer') return measure(side)
       const middle: Middle = stand[side.name]
       const before = await middle.weigh()
       const rate = await measure(side)
@@ -111,10 +117,13 @@ function createMeter(stand: GatewayStand, seconds: number) {
       return rate
     }
   const rows = (what: string): readonly Row[] => {
-    const name = (side: 'relay' | 'gateway'): string => `  of a processor, each transaction of ${what}: ${words[side]}`
-    const relay = medianOf(name('relay'), micros.relay, 'µs')
-    const gateway = medianOf(name('gateway'), micros.gateway, 'µs')
-    return [relay, againstInTurns(gateway, relay, { own: micros.gateway, beside: micros.relay })]
+    const rowFor = (side: keyof typeof micros): Row =>
+      medianOf(`  of a processor, each transaction of ${what}: ${words[side]}`, micros[side], 'µs')
+    const relay = rowFor('relay')
+    return [
+      relay,
+      ...ours.map((side) => againstInTurns(rowFor(side), relay, { own: micros[side], beside: micros.relay })),
+    ]
   }
   return { around, rows }
 }
@@ -132,14 +141,19 @@ export async function connecting(stand: GatewayStand, pgbench: Program, options:
   const measureAs =
     (user: 'again' | 'reader', clients = 1): Measure =>
     async ({ name, reads }) =>
-      1_000 / (await pgbenchRate(pgbench, name === 'gateway' ? stand.asUser(user) : reads, { argv, clients, seconds }))
+      1_000 /
+      (await pgbenchRate(pgbench, name === 'gateway' || name === 'workers' ? stand.asUser(user, name) : reads, {
+        argv,
+        clients,
+        seconds,
+      }))
   const rounds = options.rounds ?? (options.quick ? 1 : 5)
-  const compiled = stand.sides.filter(({ name }) => name === 'relay' || name === 'gateway')
+  const compiled = stand.sides.filter(({ name }) => isCompiled(name))
   for (const user of ['again', 'reader'] as const) {
     await inTurn(compiled, options.quick ? 1 : warmRounds, measureAs(user, weighedAt))
   }
   const again = await inTurn(stand.sides, rounds, measureAs('again'))
-  const beside = stand.sides.filter(({ name }) => name === 'direct' || name === 'gateway')
+  const beside = stand.sides.filter(({ name }) => name === 'direct' || name === 'gateway' || name === 'workers')
   const first = await inTurn(beside, rounds, measureAs('reader'))
   return [
     ...rowsOf(

@@ -276,7 +276,7 @@ test('what ends in one turn of the loop is told in one answer', async () => {
 
 test('who follows an answer is told each end at once, in an answer of its own', async () => {
   const { gateway, feed, cursor, ids } = await followable()
-  const answers = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]()
+  const answers = feed.follow({ gateway }, cursor, wait)[Symbol.asyncIterator]()
   const next = answers.next()
   // It waits from the end of this turn on.
   await new Promise((resolve) => setImmediate(resolve))
@@ -293,7 +293,7 @@ test('who follows an answer is told each end at once, in an answer of its own', 
 
 test('an end that is told while nobody listens is in the next answer that is followed', async () => {
   const { gateway, feed, cursor, ids } = await followable()
-  const answers = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]()
+  const answers = feed.follow({ gateway }, cursor, wait)[Symbol.asyncIterator]()
   const heard: string[] = []
   for (const id of ids) {
     feed.tell(id, 'access was revoked')
@@ -322,15 +322,28 @@ test.each<[string, (following: Followable) => unknown]>([
 ])('an answer that is followed is over when %s, and says nothing more', async (_, act) => {
   const following = await followable()
   const { gateway, feed, cursor } = following
-  const next = feed.follow(gateway, cursor, wait)[Symbol.asyncIterator]().next()
+  const next = feed.follow({ gateway }, cursor, wait)[Symbol.asyncIterator]().next()
   await new Promise((resolve) => setImmediate(resolve))
   await Promise.race([act(following), next])
   expect(await next).toEqual({ done: true, value: undefined })
 })
 
+test('each process of a gateway has a call of its own waiting, and both hear what changes', async () => {
+  const { gateway, feed, cursor, ids } = await followable()
+  const [first, second] = [0, 1].map((worker) => feed.sync({ gateway, worker, cursor, waitMs: wait }))
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  const again = feed.sync({ gateway, worker: 1, cursor, waitMs: wait })
+  // Of two calls of one process the first is over, with no news.
+  expect((await second!).ended).toEqual([])
+  feed.tell(ids[0]!, 'access was revoked')
+  for (const answer of [first!, again]) {
+    expect((await answer).ended).toEqual([{ grant: ids[0], reason: 'access was revoked' }])
+  }
+})
+
 test('an answer that is followed is over in its time', async () => {
   const { gateway, feed, cursor } = await followable()
-  const answers = feed.follow(gateway, cursor, 5)[Symbol.asyncIterator]()
+  const answers = feed.follow({ gateway }, cursor, 5)[Symbol.asyncIterator]()
   expect(await answers.next()).toEqual({ done: true, value: undefined })
 })
 

@@ -5,6 +5,8 @@ export const gatewayLimits = {
   syncWaitMs: 20_000,
   /** Longest that an answer to a sync goes on after what it told first. */
   syncFollowMs: 2_000,
+  /** Processes that a gateway may be. */
+  workers: 64,
   /** Grants that a sync asks about by name. */
   about: 100,
   /** Reports in one call. */

@@ -299,6 +299,13 @@ export const gatewayOperations = {
       followMs: z.number().int().min(1).max(limits.syncFollowMs).optional(),
       /** Grants that the server reads again before it answers: someone is here for them now. */
       about: z.array(s.idOf('grant')).max(limits.about).optional(),
+      /** Which of the processes of the gateway asks: each has a call of its own waiting. Absent: the only one. */
+      worker: z
+        .number()
+        .int()
+        .min(0)
+        .max(limits.workers - 1)
+        .optional(),
     }),
     output: z.object({
       cursor: z.string(),

@@ -1,6 +1,7 @@
 /** `@tidegate/gateway`: stands in between a client and a target for the life of a session. */
 
 export { type RunningGateway, startGateway } from './control/gateway.ts'
+export { openDoor } from './control/workers/door.ts'
 export { GatewayRefusal } from './control/refusal.ts'
 export type { GatewayOptions } from './control/settings.ts'
 export { type CapCounter, type Caps, createCapCounter } from './guard/caps.ts'
@@ -8,6 +9,7 @@ export { createGuards, type Guards } from './guard/guard.ts'
 export { startupParameters } from './guard/parameters.ts'
 export { approversIn, type GuardRules, readRules, type ReadRules, readRulesText } from './guard/rules.ts'
 export type { Guard, Refusal, Ruling, Use } from './guard/ruling.ts'
+export type { Share } from './share.ts'
 export { createUsage, type Usage } from './guard/usage.ts'
 export { createMask, type Mask } from './mask/mask.ts'
 export { type MaskRules, readMask, type ReadMask } from './mask/rules.ts'

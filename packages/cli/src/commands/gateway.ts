@@ -25,6 +25,10 @@ export const gateway = defineCommand({
     data: { value: text('DIR'), about: 'The data folder, instead of TIDEGATE_GATEWAY_DATA.' },
     listen: { value: text('HOST:PORT'), about: 'Where clients connect, instead of TIDEGATE_GATEWAY_LISTEN.' },
     advertise: { value: text('HOST:PORT'), about: 'Where clients reach it, if that is not where it listens.' },
+    workers: {
+      value: text('N'),
+      about: 'Processes that share the work, instead of TIDEGATE_GATEWAY_WORKERS. One unless it is said.',
+    },
     tlsCert: { value: text('FILE'), about: 'Certificate chain, PEM. Only together with --tls-key.' },
     tlsKey: { value: text('FILE'), about: 'Its private key, PEM.' },
     tlsCa: { value: text('FILE'), about: 'The authority that clients are to trust, PEM. Without it, the public ones.' },

@@ -17,6 +17,7 @@ describe('settings of a gateway', () => {
     expect(await readGatewaySettings({ TIDEGATE_GATEWAY_TLS_KEY: '' })).toEqual({
       listen: { host: '127.0.0.1', port: 7432 },
       openWithoutServerMs: 10_000,
+      workers: 1,
     })
   })
 
@@ -29,12 +30,14 @@ describe('settings of a gateway', () => {
       TIDEGATE_GATEWAY_TLS_KEY: key,
       TIDEGATE_GATEWAY_TLS_CA: ca,
       TIDEGATE_GATEWAY_OPEN_WITHOUT_SERVER: '30s',
+      TIDEGATE_GATEWAY_WORKERS: '4',
     })
     expect(settings).toEqual({
       listen: { host: '::', port: 6_000 },
       advertise: { host: 'db.example.com', port: 7_000 },
       tls: { cert: `PEM of ${cert}`, key: `PEM of ${key}`, ca: `PEM of ${ca}` },
       openWithoutServerMs: 30_000,
+      workers: 4,
     })
   })
 
@@ -49,6 +52,10 @@ describe('settings of a gateway', () => {
     [{ TIDEGATE_GATEWAY_LISTEN: '127.0.0.1:70000' }, /is not HOST:PORT/],
     [{ TIDEGATE_GATEWAY_ADVERTISE: 'db.example.com' }, /ADVERTISE: db.example.com is not HOST:PORT/],
     [{ TIDEGATE_GATEWAY_OPEN_WITHOUT_SERVER: 'soon' }, /soon is not a duration/],
+    ...['0', '65', '1.5', '-1', 'all'].map((wrong): [Record<string, string>, RegExp] => [
+      { TIDEGATE_GATEWAY_WORKERS: wrong },
+      new RegExp(`TIDEGATE_GATEWAY_WORKERS: ${wrong} is not a number of processes`),
+    ]),
   ])('that are half said or cannot be read are refused: %j', async (env, message) => {
     await expect(readGatewaySettings(env)).rejects.toThrow(message)
   })

@@ -1,6 +1,7 @@
 /** How a gateway runs, from the environment. One row a setting; the reference page is made from it. */
 
 import { readFile } from 'node:fs/promises'
+import { gatewayLimits } from '@tidegate/api'
 import { parseDuration } from '@tidegate/core'
 import type { GatewayOptions } from '@tidegate/gateway'
 import type { Environment } from '../context.ts'
@@ -38,6 +39,11 @@ export const gatewaySettingRows = {
     env: 'TIDEGATE_GATEWAY_TLS_CA',
     about: 'PEM file with the certificate authority that clients are to trust. Unset: the public ones.',
   },
+  workers: {
+    env: 'TIDEGATE_GATEWAY_WORKERS',
+    default: '1',
+    about: 'Processes of a gateway, where what goes through it needs more than one processor.',
+  },
   openWithoutServer: {
     env: 'TIDEGATE_GATEWAY_OPEN_WITHOUT_SERVER',
     default: '10s',
@@ -47,7 +53,7 @@ export const gatewaySettingRows = {
 
 type Name = keyof typeof gatewaySettingRows
 
-export type GatewaySettings = Pick<GatewayOptions, 'listen' | 'advertise' | 'tls' | 'openWithoutServerMs'>
+export type GatewaySettings = Pick<GatewayOptions, 'listen' | 'advertise' | 'tls' | 'openWithoutServerMs' | 'workers'>
 
 /** A variable that is set to nothing is not set. */
 export const gatewaySetting = (env: Environment, name: Name): string | undefined =>
@@ -62,6 +68,7 @@ export async function readGatewaySettings(env: Environment): Promise<GatewaySett
     ...(advertise !== undefined && { advertise: readAddress('advertise', advertise) }),
     ...(tls && { tls }),
     openWithoutServerMs: readDuration(env),
+    workers: readWorkers(env),
   }
 }
 
@@ -73,6 +80,14 @@ function readDuration(env: Environment): number {
   const { default: standard } = gatewaySettingRows.openWithoutServer
   const text = gatewaySetting(env, 'openWithoutServer') ?? standard
   return parseDuration(text) ?? refuse('openWithoutServer', `${text} is not a duration`, 'Write for example 10s.')
+}
+
+function readWorkers(env: Environment): number {
+  const text = gatewaySetting(env, 'workers') ?? gatewaySettingRows.workers.default
+  const { workers: most } = gatewayLimits
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= most) return count
+  return refuse('workers', `${text} is not a number of processes`, `Give a whole number from 1 to ${most}.`)
 }
 
 async function readTls(env: Environment): Promise<GatewayOptions['tls']> {

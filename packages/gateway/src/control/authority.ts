@@ -12,6 +12,7 @@ import type {
   Turned,
 } from '../postgres/shell/ports.ts'
 import type { Recorder, Recorders } from '../recording/write/recorder.ts'
+import { isNameOf, makeOf, type Share } from '../share.ts'
 import type { Opened, Release } from './contract.ts'
 import { codeOf } from './control-plane.ts'
 import { controlLimits as limits } from './limits.ts'
@@ -29,6 +30,7 @@ import { createTally } from './tally.ts'
 
 export type AuthorityDeps = {
   readonly gateway: string
+  readonly share: Share
   /** A server was heard recently enough to believe what it said. */
   readonly isFresh: () => boolean
   readonly now: () => Instant
@@ -123,11 +125,14 @@ async function foreseenTarget(deps: AuthorityDeps, { grant, login }: Foreseeing)
 }
 
 /** The recording is found by this time too, so it is when the session was admitted, and not when it opened. */
-function openedReport({ now, random }: AuthorityDeps, { grant, login, client }: Coming): Opened {
+function openedReport({ now, random, share }: AuthorityDeps, { grant, login, client }: Coming): Opened {
   const at = now()
   return {
     what: 'opened',
-    session: makeId('session', at, random(10)),
+    session: makeOf(
+      () => makeId('session', at, random(10)),
+      (id) => isNameOf(share, id),
+    ),
     at: formatInstant(at),
     grant: grant.facts.grant,
     database: login.database,

@@ -25,7 +25,6 @@ export type Connecting = {
   readonly url: string
   readonly identity: Identity
   readonly address: Address
-  readonly clock: ServerClock
   readonly fetch?: typeof fetch | undefined
 }
 
@@ -43,16 +42,28 @@ export async function enrol({ url, identity, address, fetch }: Connecting, token
   return { gateway, url }
 }
 
-export function connectControlPlane(connecting: Connecting, gateway: string): ControlPlane {
-  const { clock } = connecting
+export type SignedIn = { readonly token: string; readonly expiresAt: string }
+
+/** `now`: by the server's clock, as far as it can be told. */
+export type SigningIn = { readonly now: Instant; readonly signal: AbortSignal }
+
+/** @throws PutOut */
+export type SignIn = (signing: SigningIn) => Promise<SignedIn>
+
+type Way = Pick<Connecting, 'url' | 'fetch'> & { readonly clock: ServerClock; readonly signIn: SignIn }
+
+export function connectControlPlane({ url, clock, fetch: via = fetch, signIn }: Way): ControlPlane {
   const stopped = new AbortController()
   const { signal } = stopped
-  const signIn = createSignIn(connecting, { gateway, signal })
   let token: Token | undefined
   let signing: Promise<Token> | undefined
 
+  const signInNow = async (): Promise<Token> => {
+    const { token, expiresAt } = await signIn({ now: clock.now(), signal })
+    return tokenOf(createClient({ url, token, fetch: via }), parseInstant(expiresAt), clock.now())
+  }
   const signedIn = async (): Promise<Token> => {
-    signing ??= signIn().finally(() => (signing = undefined))
+    signing ??= signInNow().finally(() => (signing = undefined))
     token = await signing
     return token
   }
@@ -86,14 +97,12 @@ export function connectControlPlane(connecting: Connecting, gateway: string): Co
   }
 }
 
-type SigningIn = { readonly gateway: string; readonly signal: AbortSignal }
-
 /**
  * A sign-in names a time, which has to be later than at any before and near the server's. A refusal does not say what
  * was wrong; it may have been the time, so it is tried once more by the time that the answer came with.
  */
-function createSignIn({ url, identity, address, clock, fetch: via = fetch }: Connecting, signing: SigningIn) {
-  const { gateway, signal } = signing
+export function createSignIn(connecting: Connecting, gateway: string): SignIn {
+  const { url, identity, address, fetch: via = fetch } = connecting
   let serverSays: number | undefined
   /** That was taken. One that was refused binds nobody, and may have been hours ahead. */
   let last = 0
@@ -105,24 +114,24 @@ function createSignIn({ url, identity, address, clock, fetch: via = fetch }: Con
   }
   const client = createClient({ url, token: '', fetch: listening })
 
-  const attempt = async (time: number): Promise<Token> => {
+  const attempt = async (time: number, signal: AbortSignal): Promise<SignedIn> => {
     const later = Math.max(time, last + 1)
     const at = formatInstant(instant(later))
     const signature = identity.sign(signInText({ gateway, at, address }))
-    const { token, expiresAt } = await within({ ms: limits.answerMs, signal }, (signal) =>
+    const signedIn = await within({ ms: limits.answerMs, signal }, (signal) =>
       client.issueGatewayToken({ gateway, at, address, signature }, { signal }),
     )
     last = later
-    return tokenOf(createClient({ url, token, fetch: via }), parseInstant(expiresAt), clock.now())
+    return signedIn
   }
-  return async (): Promise<Token> => {
+  return async ({ now, signal }) => {
     try {
-      return await attempt(clock.now())
+      return await attempt(now, signal)
     } catch (error) {
       if (!isRefused(error) || serverSays === undefined) return putOut(error)
     }
     // It comes in whole seconds, and what was signed before was later than the first of this one.
-    return attempt(serverSays + 1_000).catch(putOut)
+    return attempt(serverSays + 1_000, signal).catch(putOut)
   }
 }
 

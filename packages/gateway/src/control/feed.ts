@@ -5,6 +5,7 @@
 
 import { gatewayLimits } from '@tidegate/api'
 import { parseInstant } from '@tidegate/core'
+import type { Share } from '../share.ts'
 import { readSync, type SyncAnswer } from './contract.ts'
 import { type ControlPlane, PutOut } from './control-plane.ts'
 import { controlLimits as limits } from './limits.ts'
@@ -27,6 +28,7 @@ type FeedDeps = {
   readonly plane: Pick<ControlPlane, 'ask'>
   readonly clock: ServerClock
   readonly random: (count: number) => Uint8Array
+  readonly share: Share
   /** By the server's clock. */
   readonly freshMs: number
   readonly questions: Pick<Questions, 'take' | 'wait'>
@@ -108,13 +110,18 @@ type Asking = {
 }
 
 /** Resolves when there are no more answers, or there is something to ask: what one on its way said is said again. */
-async function ask({ plane, clock, questions }: FeedDeps, cursor: string | undefined, asking: Asking): Promise<void> {
+async function ask(
+  { plane, clock, questions, share }: FeedDeps,
+  cursor: string | undefined,
+  asking: Asking,
+): Promise<void> {
   const { about, waitMs, heard } = asking
   const input = {
     waitMs,
     ...(cursor !== undefined && { cursor }),
     ...(waitMs > 0 && { followMs: Math.min(gatewayLimits.syncFollowMs, waitMs) }),
     ...(about.length > 0 && { about: [...about] }),
+    ...(share.of > 1 && { worker: share.worker }),
   }
   // Only what waits can be interrupted, so that each question gets its answer however many more there are.
   const interrupted = waitMs > 0 ? questions.wait() : undefined

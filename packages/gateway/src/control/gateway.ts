@@ -1,17 +1,15 @@
 /** A gateway that the control plane tells who may come in: started, and stopped. */
 
-import { randomBytes } from 'node:crypto'
 import { ApiError } from '@tidegate/api'
-import { systemClock } from '../postgres/shell/clock.ts'
-import { createPostgresGateway, type PostgresGateway } from '../postgres/shell/gateway.ts'
-import type { Authority, Login, PostgresSession } from '../postgres/shell/ports.ts'
-import { codeOf, type Connecting, enrol } from './control-plane.ts'
+import { wholeShare } from '../share.ts'
+import type { Address } from './contract.ts'
+import { codeOf, type Connecting, createSignIn, enrol } from './control-plane.ts'
 import { lockFolder } from './folder-lock.ts'
-import { connectInside, type Inside } from './inside.ts'
 import { type Enrolled, type Identity, loadIdentity, saveEnrolled } from './identity.ts'
+import { type Reached, type Running, startProcess } from './one-process.ts'
 import { GatewayRefusal } from './refusal.ts'
-import { createServerClock, type ServerClock } from './server-clock.ts'
-import { addressOf, checkSettings, type GatewayOptions } from './settings.ts'
+import { checkSettings, type GatewayOptions } from './settings.ts'
+import { startWorkers } from './workers/primary.ts'
 
 export type RunningGateway = {
   readonly id: string
@@ -28,37 +26,28 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   checkSettings(options)
   const lock = await usable(options, () => lockFolder(options.dir))
   try {
-    const { stop, ...running } = await startLocked(options)
+    const { gateway, host, port, stop, lost } = await startLocked(options)
     const stopAndRelease = async (): Promise<void> => {
       await stop()
       await lock.release()
     }
-    return { ...running, stop: stopAndRelease }
+    return { id: gateway, host, port, lost, stop: stopAndRelease }
   } catch (error) {
     await lock.release()
     throw error
   }
 }
 
-async function startLocked(options: GatewayOptions): Promise<RunningGateway> {
+async function startLocked(options: GatewayOptions): Promise<Running> {
   const identity = await usable(options, () => loadIdentity(options.dir))
   checkEnrolment(options, identity)
-  const clock = createServerClock(options.clock ?? systemClock)
-  // It listens before it is known who may come in: the control plane is to be told the port.
-  let inside: Inside | undefined
-  const postgres = await listen(options, { clock, identity, inside: () => inside })
-  try {
-    const address = addressOf(options, postgres.port)
-    const connecting = { url: options.url, identity, address, clock, fetch: options.fetch }
-    const { gateway } = identity.enrolled ?? (await enrolWith(options, connecting))
-    inside = await connectInside({ options, connecting, gateway, random: randomBytes, stopListening: postgres.stop })
-    await inside.first
-    const { stop, lost } = inside
-    return { id: gateway, host: postgres.host, port: postgres.port, stop, lost }
-  } catch (error) {
-    await (inside === undefined ? postgres.stop() : inside.stop())
-    throw error
+  const backing = {
+    mockSecret: identity.secretFor('unknown users'),
+    reach: (address: Address) => reach(options, identity, address),
   }
+  const { workers = 1 } = options
+  if (workers > 1) return startWorkers(options, { ...backing, workers })
+  return startProcess(options, { ...backing, share: wholeShare })
 }
 
 /** A folder that cannot be used is a setting like any other. */
@@ -89,45 +78,10 @@ function checkEnrolment({ dir, url, enrolmentToken, log }: GatewayOptions, { enr
   if (enrolled.url !== url) log('control-plane-moved', { from: enrolled.url, to: url })
 }
 
-type House = {
-  readonly clock: ServerClock
-  readonly identity: Identity
-  readonly inside: () => Inside | undefined
-}
-
-async function listen(options: GatewayOptions, { clock, identity, inside }: House): Promise<PostgresGateway> {
-  const { listen: place, tls, log } = options
-  const authority = (): Authority => {
-    const there = inside()
-    if (there === undefined) throw new Error('the control plane has not been reached yet')
-    return there.authority
-  }
-  const ports = {
-    authority: {
-      lookup: async (...asked: Parameters<Authority['lookup']>) => authority().lookup(...asked),
-      renewed: async (login: Login) => authority().renewed?.(login),
-      foresee: (login: Login) => inside()?.authority.foresee?.(login),
-      admit: async (...asked: Parameters<Authority['admit']>) => authority().admit(...asked),
-    },
-    clock,
-    random: (count: number) => randomBytes(count),
-    opened: (session: PostgresSession) => inside()?.opened(session),
-    log,
-  }
-  try {
-    return await createPostgresGateway(ports, {
-      ...place,
-      ...(tls && { tls: { key: tls.key, cert: tls.cert } }),
-      plain: tls === undefined ? 'loopback' : 'nobody',
-      mockSecret: identity.secretFor('unknown users'),
-    })
-  } catch (error) {
-    throw new GatewayRefusal(
-      'in-use',
-      `${place.host}:${place.port} cannot be listened on: ${error instanceof Error ? error.message : String(error)}.`,
-      'Choose another address or port, or stop what has it.',
-    )
-  }
+async function reach(options: GatewayOptions, identity: Identity, address: Address): Promise<Reached> {
+  const connecting = { url: options.url, identity, address, fetch: options.fetch }
+  const { gateway } = identity.enrolled ?? (await enrolWith(options, connecting))
+  return { gateway, signIn: createSignIn(connecting, gateway) }
 }
 
 async function enrolWith({ dir, url, enrolmentToken = '' }: GatewayOptions, connecting: Connecting): Promise<Enrolled> {

@@ -5,12 +5,13 @@ import { gatewayLimits } from '@tidegate/api'
 import { createGuards } from '../guard/guard.ts'
 import type { Authority, PostgresSession, Reason } from '../postgres/shell/ports.ts'
 import { putBackJournals } from '../recording/put-back.ts'
+import { isNameOf, type Share } from '../share.ts'
 import { systemClock as recordingClock } from '../recording/clock.ts'
 import { createRecorders, type Recorders } from '../recording/write/recorder.ts'
 import { writingFault } from '../recording/write/writing-fault.ts'
 import { createAuthority } from './authority.ts'
 import { readRelease, type SyncAnswer } from './contract.ts'
-import { type Connecting, connectControlPlane, type ControlPlane, type PutOut } from './control-plane.ts'
+import type { ControlPlane, PutOut } from './control-plane.ts'
 import { startFeed } from './feed.ts'
 import { createForgetting, type Forgetting } from './forgetting.ts'
 import { recoverSessions, type Recovery } from './left-over.ts'
@@ -24,6 +25,7 @@ import { createReports, type Reports } from './reports.ts'
 import { pause } from './retry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createStatements, type Statements } from './statements.ts'
+import type { ServerClock } from './server-clock.ts'
 import type { GatewayOptions } from './settings.ts'
 import { createViews, type Views } from './views.ts'
 
@@ -38,15 +40,16 @@ export type Inside = {
 
 type InsideDeps = {
   readonly options: GatewayOptions
-  readonly connecting: Connecting
+  readonly plane: ControlPlane
+  readonly clock: ServerClock
   readonly gateway: string
+  readonly share: Share
   readonly random: (count: number) => Uint8Array
   /** Takes no more connections, and ends what there is. */
   readonly stopListening: (reason: Reason) => Promise<void>
 }
 
 type Parts = {
-  readonly plane: ControlPlane
   readonly marks: Marks
   readonly reports: Reports
   readonly sessions: Sessions
@@ -59,11 +62,10 @@ type Parts = {
 }
 
 export async function connectInside(deps: InsideDeps): Promise<Inside> {
-  const { options, connecting, gateway, random } = deps
-  const { clock } = connecting
-  await putBack(options)
+  const { options, plane, clock, gateway, share, random } = deps
+  await putBack(options, share)
   const [guards, parts] = await Promise.all([createGuards(), partsOf(deps)])
-  const { plane, marks, reports, sessions, register, questions, logins } = parts
+  const { marks, reports, sessions, register, questions, logins } = parts
   const stopping = new AbortController()
   const recovery = recoverSessions({
     left: marks.left,
@@ -86,7 +88,8 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
     random,
     freshMs: options.openWithoutServerMs ?? limits.openWithoutServerMs,
     questions,
-    take: (answer) => obey(answer, { ...parts, recovery, forgetting }),
+    share,
+    take: (answer) => obey(answer, { ...parts, share, recovery, forgetting }),
     turned: () => logins.forgetOver(clock.now(), register.list()),
     log: options.log,
   })
@@ -97,6 +100,7 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
       ...parts,
       isFresh: feed.isFresh,
       gateway,
+      share,
       guards,
       now: clock.now,
       random,
@@ -110,10 +114,10 @@ export async function connectInside(deps: InsideDeps): Promise<Inside> {
 }
 
 /** Before anything is read of recordings, or added to them. */
-async function putBack({ dir, log }: GatewayOptions): Promise<void> {
+export async function putBack({ dir, log }: GatewayOptions, share?: Share): Promise<void> {
   const recordings = recordingsIn({ dir })
   try {
-    const missing = await putBackJournals(recordings)
+    const missing = await putBackJournals(recordings, share)
     if (missing > 0) log('recordings-put-back', { bytes: missing })
   } catch (error) {
     throw new GatewayRefusal(
@@ -124,10 +128,8 @@ async function putBack({ dir, log }: GatewayOptions): Promise<void> {
   }
 }
 
-async function partsOf({ options, connecting, gateway, random }: InsideDeps): Promise<Parts> {
-  const { clock } = connecting
-  const plane = connectControlPlane(connecting, gateway)
-  const marks = await openMarks(join(options.dir, 'sessions'))
+async function partsOf({ options, plane, clock, share, random }: InsideDeps): Promise<Parts> {
+  const marks = await openMarks(join(options.dir, 'sessions'), share)
   const reports = createReports({
     send: (reports) => plane.ask((client, call) => client.reportSessions({ reports }, call)),
     settled: (report) => {
@@ -149,7 +151,6 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
   const sessions = createSessions({ now: clock.now, reports, left: marks.remove })
   const waitMs = limits.viewRoomMs
   return {
-    plane,
     marks,
     reports,
     sessions,
@@ -174,17 +175,19 @@ async function partsOf({ options, connecting, gateway, random }: InsideDeps): Pr
       dir: recordingsIn(options),
       clock: { now: clock.now, after: recordingClock.after },
       random,
+      share,
     }),
   }
 }
 
 const recordingsIn = ({ dir }: Pick<GatewayOptions, 'dir'>): string => join(dir, 'recordings')
 
-type Obeying = Parts & { readonly recovery: Recovery; readonly forgetting: Forgetting }
+type Obeying = Parts & { readonly share: Share; readonly recovery: Recovery; readonly forgetting: Forgetting }
 
-/** Does what the control plane says has changed. */
+/** Does what the control plane says has changed. What is about a session of another worker is for that one. */
 function obey(answer: SyncAnswer, obeying: Obeying): void {
-  const { register, logins, sessions, statements, reports, recovery, views, forgetting } = obeying
+  const { share, register, logins, sessions, statements, reports, recovery, views, forgetting } = obeying
+  const isOurs = ({ session }: { readonly session: string }): boolean => isNameOf(share, session)
   const { ended, moved } = register.take(answer)
   for (const { grant, reason } of ended) {
     logins.forget(grant)
@@ -196,9 +199,9 @@ function obey(answer: SyncAnswer, obeying: Obeying): void {
     const grant = register.get(told.grant)
     if (grant !== undefined) logins.forgetOthers(grant)
   }
-  views.take(answer.views ?? [])
-  forgetting.take(answer.forget ?? [])
-  for (const { session, reason } of answer.kill) {
+  views.take((answer.views ?? []).filter(isOurs))
+  forgetting.take((answer.forget ?? []).filter(isOurs))
+  for (const { session, reason } of answer.kill.filter(isOurs)) {
     if (sessions.has(session)) sessions.end(session, reason)
     // It is told to end it until it has said that it is over.
     else if (!recovery.has(session) && !reports.hasEndOf(session)) {
@@ -213,7 +216,7 @@ function obey(answer: SyncAnswer, obeying: Obeying): void {
     }
   }
   // After what ends: a session that is over runs nothing any more.
-  statements.take(answer.statements)
+  statements.take(answer.statements.filter(isOurs))
 }
 
 /** Whoever was put out lets nobody in and keeps nothing, and there is nobody to tell of it but those who are here. */
@@ -249,10 +252,11 @@ type Stopping = {
  */
 async function stop(deps: InsideDeps, parts: Parts, stopped: Stopping): Promise<void> {
   const { feed, recovery, forgetting, stopping } = stopped
-  const { plane, questions, reports, recorders, marks, views } = parts
+  const { questions, reports, recorders, marks, views } = parts
+  const { plane } = deps
   stopping.abort()
   questions.stop()
-  await atMost(limits.signOffMs, signOff(deps, plane))
+  await atMost(limits.signOffMs, signOff(deps))
   await deps.stopListening('the gateway is stopping')
   await recovery.done
   await recorders.close()
@@ -265,7 +269,7 @@ async function stop(deps: InsideDeps, parts: Parts, stopped: Stopping): Promise<
   await marks.settled()
 }
 
-async function signOff({ options }: InsideDeps, plane: ControlPlane): Promise<void> {
+async function signOff({ options, plane }: InsideDeps): Promise<void> {
   try {
     await plane.ask((client, call) => client.signOffGateway({}, call))
   } catch (error) {

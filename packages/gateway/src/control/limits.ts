@@ -29,6 +29,13 @@ export const controlLimits = {
   farewellMs: 5_000,
   /** How long it waits for a server to take that it goes, before it does. */
   signOffMs: 1_000,
+  /** A worker that stops takes no longer, or is ended. */
+  workerStopMs: 60_000,
+  /** Connections on their way to one. Beyond it, or where one has been for so long, they go to another. */
+  workerHanded: 64,
+  workerStuckMs: 1_000,
+  /** One that ended after so long begins anew with how often it failed. */
+  workerSettledMs: 60_000,
   /** Between two reports of what one rule refuses in a session. */
   refusedEveryMs: 60_000,
   /** As the contract has it. */

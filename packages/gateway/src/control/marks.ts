@@ -6,6 +6,7 @@
 import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gatewayShapes } from '@tidegate/api'
+import { isNameOf, type Share } from '../share.ts'
 import { isSessionId } from '../recording/format/place.ts'
 import type { Opened } from './contract.ts'
 
@@ -15,13 +16,13 @@ export type Marks = {
   readonly remove: (session: string) => void
   /** Resolves when what was to be removed is. */
   readonly settled: () => Promise<void>
-  /** Those that were there when it was opened. What is none is passed over. */
+  /** Those of our share that were there when it was opened. What is none is passed over. */
   readonly left: readonly Opened[]
 }
 
-export async function openMarks(dir: string): Promise<Marks> {
+export async function openMarks(dir: string, share: Share): Promise<Marks> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  const left = await leftIn(dir)
+  const left = await leftIn(dir, share)
   const putting = new Map<string, Promise<void>>()
   const removing = new Set<Promise<void>>()
   const pathOf = (session: string): string => join(dir, `${session}.json`)
@@ -47,9 +48,10 @@ export async function openMarks(dir: string): Promise<Marks> {
   }
 }
 
-async function leftIn(dir: string): Promise<readonly Opened[]> {
-  const names = (await readdir(dir)).filter((name) => name.endsWith('.json') && isSessionId(name.slice(0, -5)))
-  const read = await Promise.all(names.toSorted().map((name) => readMark(join(dir, name), name.slice(0, -5))))
+async function leftIn(dir: string, share: Share): Promise<readonly Opened[]> {
+  const names = (await readdir(dir)).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
+  const ours = names.filter((session) => isSessionId(session) && isNameOf(share, session)).toSorted()
+  const read = await Promise.all(ours.map((session) => readMark(join(dir, `${session}.json`), session)))
   return read.filter((opened) => opened !== undefined)
 }
 

@@ -16,3 +16,11 @@ export class GatewayRefusal extends Error {
     this.remedy = remedy
   }
 }
+
+export function cannotListen({ host, port }: { readonly host: string; readonly port: number }, error: unknown): never {
+  throw new GatewayRefusal(
+    'in-use',
+    `${host}:${port} cannot be listened on: ${error instanceof Error ? error.message : String(error)}.`,
+    'Choose another address or port, or stop what has it.',
+  )
+}

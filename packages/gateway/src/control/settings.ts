@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
+import { gatewayLimits } from '@tidegate/api'
 import { createServerTls } from '../postgres/shell/tls.ts'
 import type { Clock } from '../postgres/shell/clock.ts'
 import type { Address } from './contract.ts'
@@ -27,8 +28,11 @@ export type GatewayOptions = {
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string }
   /** New sessions are refused when no server has answered for so long. */
   readonly openWithoutServerMs?: number
+  /** Processes that share the work, where one processor is not enough. Absent: this one does it. */
+  readonly workers?: number
   /** Never given a secret. */
   readonly log: Log
+  /** Of this process alone: with workers, only for signing in. */
   readonly fetch?: typeof fetch
   readonly clock?: Clock
 }
@@ -39,7 +43,14 @@ type Network = Pick<GatewayOptions, 'listen' | 'advertise' | 'tls'>
 
 /** @throws GatewayRefusal */
 export function checkSettings(options: GatewayOptions): void {
-  const { openWithoutServerMs: bound } = options
+  const { openWithoutServerMs: bound, workers = 1 } = options
+  if (!Number.isInteger(workers) || workers < 1 || workers > gatewayLimits.workers) {
+    throw new GatewayRefusal(
+      'setting',
+      'The number of workers is not one that a gateway can have.',
+      `Give a whole number from 1 to ${gatewayLimits.workers}, or leave it out for 1.`,
+    )
+  }
   if (bound !== undefined && !(Number.isFinite(bound) && bound > 0)) {
     throw new GatewayRefusal(
       'setting',

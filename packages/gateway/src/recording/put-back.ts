@@ -9,15 +9,16 @@ import { join } from 'node:path'
 import { decodeJournal, journalFolder, journalName, journalNumber } from './format/journal.ts'
 import type { Appended } from './format/journal.ts'
 import { isSaltsName, isSessionId, segmentNumber } from './format/place.ts'
+import { isNumberOf, type Share, wholeShare } from '../share.ts'
 import { namesIn } from './read/names-in.ts'
 import { isMissing } from './read/segment.ts'
 
 /** @returns how many bytes were missing. @throws where the disk does not take them: then the journals stay */
-export async function putBackJournals(dir: string): Promise<number> {
+export async function putBackJournals(dir: string, share: Share = wholeShare): Promise<number> {
   const folder = join(dir, journalFolder)
   let missing = 0
   for (const number of (await namesIn(folder)).map(journalNumber).toSorted(ascending)) {
-    if (number === undefined) continue
+    if (number === undefined || !isNumberOf(share, number)) continue
     const path = join(folder, journalName(number))
     for (const [file, parts] of byFile(decodeJournal(await readFile(path))))
       missing += await putBack(join(dir, file), parts)

@@ -6,13 +6,12 @@
 
 import { ApiError } from '@tidegate/api'
 import type { Instant } from '@tidegate/core'
-import type { GatewayRef } from '../identity/identity.ts'
 import type { Reading } from './feed-reads.ts'
 import type { Change, Told } from './feed-memory.ts'
 import { concerns, createMemory } from './feed-memory.ts'
 import { createKeeper } from './keeper.ts'
 import { gatewayServerLimits } from './limits.ts'
-import { createWaiting } from './waiting.ts'
+import { type Asker, createWaiting } from './waiting.ts'
 
 export type Feed = {
   /** Something about this grant, session or gateway has changed. @param over the grant is over, in these words */
@@ -21,13 +20,12 @@ export type Feed = {
   readonly look: () => void
   readonly sync: (asked: Asked) => Promise<Told>
   /** What is told after that cursor within so long, an answer each time. */
-  readonly follow: (gateway: GatewayRef, cursor: string, followMs: number) => AsyncIterable<Told>
+  readonly follow: (asker: Asker, cursor: string, followMs: number) => AsyncIterable<Told>
   /** Nobody waits from here on. */
   readonly stop: () => void
 }
 
-type Asked = {
-  readonly gateway: GatewayRef
+type Asked = Asker & {
   readonly cursor: string | undefined
   readonly waitMs: number
   /** Grants that are read before it is answered. */
@@ -82,12 +80,12 @@ export function createFeed({
     if (failure) throw new ApiError('unavailable', { cause: failure.cause })
   }
 
-  const answer = async ({ gateway, cursor, waitMs, about, followed = false }: Asked): Promise<Answer> => {
+  const answer = async ({ gateway, worker, cursor, waitMs, about, followed = false }: Asked): Promise<Answer> => {
     await fresh(about)
     if (!followed) await endOfTurn()
     const present = memory.since(cursor, gateway)
     if (present.isNews || waitMs === 0) return present
-    if ((await waiting.wait(gateway, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
+    if ((await waiting.wait({ gateway, worker }, waitMs)) === 'put-out') throw new ApiError('unauthenticated')
     if (!followed) await endOfTurn()
     await fresh()
     return memory.since(cursor, gateway)
@@ -104,24 +102,24 @@ export function createFeed({
       if (begun) void keeper.look()
     },
     sync: async (asked) => (await answer(asked)).told,
-    follow: (gateway, cursor, followMs) => following(answer, { gateway, cursor, followMs }),
+    follow: (asker, cursor, followMs) => following(answer, { ...asker, cursor, followMs }),
     stop: () => waiting.stop(),
   }
 }
 
-type Following = Pick<Asked, 'gateway'> & { readonly cursor: string; readonly followMs: number }
+type Following = Asker & { readonly cursor: string; readonly followMs: number }
 
 /** Over as soon as waiting brings no news: its time is up, the gateway asks anew, or the server stops. */
 async function* following(
   answer: (asked: Asked) => Promise<Answer>,
-  { gateway, cursor, followMs }: Following,
+  { cursor, followMs, ...asker }: Following,
 ): AsyncGenerator<Told> {
   const until = performance.now() + followMs
   const next = async (from: string): Promise<Answer | undefined> => {
     const waitMs = until - performance.now()
     if (waitMs <= 0) return undefined
     // What is wrong is told to whoever asks anew, in words for which an answer that has begun has no place.
-    return answer({ gateway, cursor: from, waitMs, followed: true }).catch(() => undefined)
+    return answer({ ...asker, cursor: from, waitMs, followed: true }).catch(() => undefined)
   }
   for (let last = await next(cursor); last?.isNews; last = await next(last.told.cursor)) yield last.told
 }

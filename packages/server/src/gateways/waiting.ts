@@ -1,9 +1,12 @@
-/** Gateways that wait for news: one call each, and while there is any, something is done every so often. */
+/** Gateways that wait for news: one call of each of their processes, and while there is any, something is done every so often. */
 
 import type { Instant } from '@tidegate/core'
 import type { GatewayRef } from '../identity/identity.ts'
 
 type Outcome = 'told' | 'put-out'
+/** A process of a gateway. */
+export type Asker = { readonly gateway: GatewayRef; readonly worker?: number | undefined }
+
 type Waiter = { readonly gateway: GatewayRef; readonly leave: (outcome: Outcome) => void }
 
 type Config = { readonly everyMs: number; readonly meanwhile: () => void }
@@ -29,20 +32,21 @@ export function createWaiting({ everyMs, meanwhile }: Config) {
   return {
     release,
     releaseAll,
-    /** Resolves when it is released, or when its time is up. Of two calls of one gateway the first is over at once. */
-    wait(gateway: GatewayRef, waitMs: number): Promise<Outcome> {
+    /** Resolves when it is released, or when its time is up. Of two calls of one process the first is over at once. */
+    wait({ gateway, worker = 0 }: Asker, waitMs: number): Promise<Outcome> {
       if (stopped) return Promise.resolve('told')
-      waiters.get(gateway.id)?.leave('told')
+      const name = `${gateway.id} ${worker}`
+      waiters.get(name)?.leave('told')
       begin()
       return new Promise((resolve) => {
         const over = setTimeout(() => leave('told'), waitMs)
         const leave = (outcome: Outcome): void => {
           clearTimeout(over)
-          if (waiters.get(gateway.id) === waiter) waiters.delete(gateway.id)
+          if (waiters.get(name) === waiter) waiters.delete(name)
           resolve(outcome)
         }
         const waiter: Waiter = { gateway, leave }
-        waiters.set(gateway.id, waiter)
+        waiters.set(name, waiter)
       })
     },
     /** By gateway, when it enrolled: whoever is not among them hears nothing more. */

@@ -106,10 +106,10 @@ function gatewayView(row: GatewayRow, now: Instant): Output<'removeGateway'> {
   }
 }
 
-async function sync({ services, caller, input: { cursor, waitMs, followMs, about } }: Call<'syncGateway'>) {
+async function sync({ services, caller, input: { cursor, waitMs, followMs, about, worker } }: Call<'syncGateway'>) {
   const { gateway } = caller
   const { db, feed } = gatewaysOf(services)
-  const asked = { gateway, cursor, waitMs, followed: followMs !== undefined, ...(about && { about }) }
+  const asked = { gateway, worker, cursor, waitMs, followed: followMs !== undefined, ...(about && { about }) }
   const [told] = await Promise.all([feed.sync(asked), markSeen({ db, runtime: services.runtime }, caller)])
   return newsOf(services, told)
 }
@@ -121,7 +121,11 @@ function follow({ services, caller, input }: Call<'syncGateway'>, first: News): 
   const { cursor, whole, grants, ended } = first
   const tellsOfGrants = whole || grants.length > 0 || ended.length > 0
   if (input.followMs === undefined || !tellsOfGrants) return undefined
-  return newsOfEach(services, gatewaysOf(services).feed.follow(caller.gateway, cursor, input.followMs))
+  const { gateway } = caller
+  return newsOfEach(
+    services,
+    gatewaysOf(services).feed.follow({ gateway, worker: input.worker }, cursor, input.followMs),
+  )
 }
 
 async function* newsOfEach(services: Services, answers: AsyncIterable<Told>): AsyncGenerator<News> {

@@ -68,7 +68,7 @@ export async function startPlaneForTest(): Promise<TestPlane> {
   const state = {
     key: undefined as string | undefined,
     lastAt: 0,
-    token: '',
+    tokens: new Set<string>(),
     aheadMs: 0,
     isOut: false,
     isSilent: false,
@@ -136,8 +136,9 @@ export async function startPlaneForTest(): Promise<TestPlane> {
       const isNew = time > state.lastAt && Math.abs(time - now()) <= 60_000
       if (state.isOut || !signed || !isNew) throw new ApiError('unauthenticated')
       state.lastAt = time
-      state.token = `tgw_${randomBytes(32).toString('base64url')}`
-      return { token: state.token, expiresAt: iso(now() + 600_000) }
+      const token = `tgw_${randomBytes(32).toString('base64url')}`
+      state.tokens.add(`Bearer ${token}`)
+      return { token, expiresAt: iso(now() + 600_000) }
     },
     signOffGateway: async () => ({}),
     async syncGateway({ cursor, waitMs, about = [] }: Input<'syncGateway'>) {
@@ -189,7 +190,7 @@ export async function startPlaneForTest(): Promise<TestPlane> {
       happened.emit(id)
       if (failure === 'cut') return void request.socket.destroy()
       if (failure !== undefined) throw new ApiError(failure)
-      const isKnown = request.headers.authorization === `Bearer ${state.token}`
+      const isKnown = state.tokens.has(request.headers.authorization ?? '')
       if (served[id].auth === 'gateway' && (!isKnown || state.isOut)) throw new ApiError('unauthenticated')
       const grant = /grants\/([^/]+)\/login/.exec(path)?.[1]
       const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))

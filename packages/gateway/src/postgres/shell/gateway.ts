@@ -1,7 +1,7 @@
 /** The gateway: listens, lets clients in, and knows its sessions. */
 
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { GrantId } from '@tidegate/core'
 import { postgresLimits } from '../limits.ts'
 import { createKeyRing } from '../scram/keys.ts'
@@ -10,7 +10,8 @@ import { createAhead } from './ahead.ts'
 import { createDepartures } from './departures.ts'
 import { createVisits } from './visit.ts'
 import { type GatewayPorts, type GatewaySettings, type PostgresSession, type Reason, sessionLimits } from './ports.ts'
-import { createRegistry } from './registry.ts'
+import { type CancelKey, createRegistry } from './registry.ts'
+import { socketOptions } from './socket-options.ts'
 import { createServerTls } from './tls.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
@@ -22,6 +23,10 @@ export type PostgresGateway = {
   readonly end: (session: string, reason: Reason) => Promise<boolean>
   /** Ends all sessions of a grant, and says how many there were. */
   readonly endGrant: (grant: GrantId, reason: Reason) => Promise<number>
+  /** One that somebody else accepted. */
+  readonly receive: (socket: Socket) => void
+  /** A request to cancel that came in elsewhere, for a session that is here. */
+  readonly cancel: (key: CancelKey) => Promise<void>
   /** Takes no more connections and ends those there are. */
   readonly stop: (reason?: Reason) => Promise<void>
 }
@@ -30,7 +35,7 @@ export type PostgresGateway = {
 export async function createPostgresGateway(ports: GatewayPorts, settings: GatewaySettings): Promise<PostgresGateway> {
   check(settings)
   const limits = { ...sessionLimits, ...settings.limits }
-  const registry = createRegistry(limits)
+  const registry = createRegistry(limits, settings.siblings)
   const room = createWaitingRoom(limits)
   const tls = settings.tls && createServerTls(settings.tls)
   const departures = createDepartures()
@@ -47,10 +52,9 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     ahead: createAhead({ ports, places: registry, keysOf }),
     departures,
   })
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, visits.receive)
-  await listen(server, settings)
-  const { address, port } = server.address() as AddressInfo
+  const listening = settings.siblings === undefined ? await listen(settings, visits.receive) : handed(settings)
 
+  let isStopping = false
   const endAll = async (sessions: readonly PostgresSession[], reason: Reason): Promise<number> => {
     await Promise.all(sessions.map((session) => session.end(reason)))
     return sessions.length
@@ -62,14 +66,16 @@ export async function createPostgresGateway(ports: GatewayPorts, settings: Gatew
     )
 
   return {
-    host: address,
-    port,
+    host: listening.host,
+    port: listening.port,
+    receive: (socket) => void (isStopping ? socket.destroy() : visits.receive(socket)),
     sessions: registry.list,
     end: async (id, reason) => (await endOne(id, reason)) > 0,
     endGrant: (grant, reason) => endAll(registry.ofGrant(grant), reason),
+    cancel: registry.cancelHere,
     async stop(reason = 'the gateway is stopping') {
-      const closed = server.listening ? once(server, 'close') : undefined
-      server.close()
+      isStopping = true
+      const closed = listening.close()
       room.close()
       await visits.settled()
       await endAll(registry.list(), reason)
@@ -87,7 +93,22 @@ function check({ tls, plain, mockSecret }: GatewaySettings): void {
   if (mockSecret.length < 32) throw new RangeError('the secret for unknown users has at least 32 bytes')
 }
 
-async function listen(server: Server, { host, port }: GatewaySettings): Promise<void> {
+type Listening = { readonly host: string; readonly port: number; readonly close: () => Promise<void> }
+
+async function listen({ host, port }: GatewaySettings, receive: (socket: Socket) => void): Promise<Listening> {
+  const server = createServer(socketOptions, receive)
   server.listen(port, host)
   await once(server, 'listening')
+  const { address, port: chosen } = server.address() as AddressInfo
+  return {
+    host: address,
+    port: chosen,
+    async close() {
+      const closed = server.listening ? once(server, 'close') : undefined
+      server.close()
+      await closed
+    },
+  }
 }
+
+const handed = ({ host, port }: GatewaySettings): Listening => ({ host, port, close: () => Promise.resolve() })

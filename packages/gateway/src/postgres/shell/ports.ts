@@ -4,8 +4,10 @@ import type { GrantId, Instant } from '@tidegate/core'
 import type { Guard } from '../../guard/ruling.ts'
 import type { Mask } from '../../mask/mask.ts'
 import type { SessionRecorder } from '../../recording/event.ts'
+import type { Share } from '../../share.ts'
 import type { Answer, Caps, Question } from '../session/state.ts'
 import type { Clock } from './clock.ts'
+import type { Siblings } from './registry.ts'
 
 /** Who says who may come in, and to what. Either may reject: then nobody does. */
 export type Authority = {
@@ -138,6 +140,8 @@ export type GatewaySettings = {
   /** At least 32 bytes, the same over restarts: makes unknown users look like known ones. */
   readonly mockSecret: Uint8Array
   readonly limits?: Partial<SessionLimits>
+  /** Others that do the same: connections are handed to it then, and it does not listen. */
+  readonly siblings?: Siblings
 }
 
 export type SessionLimits = {
@@ -149,6 +153,21 @@ export type SessionLimits = {
   readonly sessions: number
   readonly sessionsPerGrant: number
   readonly sessionsPerPrincipal: number
+}
+
+/** Each worker has its share of what is counted, so that of all together there is no more. */
+export function limitsOf({ of }: Share): SessionLimits {
+  const shared = (count: number): number => Math.ceil(count / of)
+  const { handshakeMs, handshakes, handshakesPerAddress, sessions, sessionsPerGrant, sessionsPerPrincipal } =
+    sessionLimits
+  return {
+    handshakeMs,
+    handshakes: shared(handshakes),
+    handshakesPerAddress: shared(handshakesPerAddress),
+    sessions: shared(sessions),
+    sessionsPerGrant: shared(sessionsPerGrant),
+    sessionsPerPrincipal: shared(sessionsPerPrincipal),
+  }
 }
 
 export const sessionLimits: SessionLimits = {

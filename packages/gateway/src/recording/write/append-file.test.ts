@@ -6,8 +6,8 @@ import { createAppendFile } from './append-file.ts'
 import { createFolders } from './folders.ts'
 import type { Folders } from './folders.ts'
 
-function overheard(): Folders & { readonly synced: string[] } {
-  const folders = createFolders()
+function overheard(root?: string): Folders & { readonly synced: string[] } {
+  const folders = createFolders(root)
   const synced: string[] = []
   return {
     ...folders,
@@ -40,6 +40,18 @@ test('where the folders were there already, the one that it is in is enough', ()
   const folders = overheard()
   createAppendFile(join(folder, 'a'), folders).sync()
   expect(folders.synced).toEqual([folder])
+})
+
+test('the names of folders that another process may have just made are brought to disk as well, once', () => {
+  const root = scratchFolder()
+  const day = join(root, '2026', '03', '14')
+  mkdirSync(day, { recursive: true })
+  const folders = overheard(root)
+  createAppendFile(join(day, 'ses_1', 'a'), folders).sync()
+  expect(folders.synced).toEqual([join(day, 'ses_1'), day, join(root, '2026', '03'), join(root, '2026'), root])
+  createAppendFile(join(day, 'ses_1', 'b'), folders).sync()
+  createAppendFile(join(day, 'ses_2', 'a'), folders).sync()
+  expect(folders.synced.slice(5)).toEqual([join(day, 'ses_1'), join(day, 'ses_2'), day])
 })
 
 test('a folder that many files were made in is brought to disk once, and again for those that follow', () => {

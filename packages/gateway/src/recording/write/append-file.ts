@@ -32,10 +32,9 @@ const mostForJournal = 64 * 1_024
 /** A new file that only we can read, in a folder of its own that only we can enter. @throws where there is a file of that name */
 export function createAppendFile(path: string, folders: Folders): AppendFile {
   const folder = dirname(path)
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const there = makeFolder(folder)
   const file = openSync(path, 'ax', 0o600)
-  // Its own, and those that a folder on the way to it was made in.
-  let unnamed = pathUp(folder, made === undefined ? folder : dirname(made))
+  let unnamed = namers(folder, there, folders)
   for (const one of unnamed) folders.changed(one)
   let isOpen = true
   let bytesInAll = 0
@@ -55,8 +54,7 @@ export function createAppendFile(path: string, folders: Folders): AppendFile {
     try {
       fdatasyncSync(file)
     } catch (error) {
-      fault = error instanceof Error ? error : new Error(String(error))
-      throw fault
+      throw (fault = error instanceof Error ? error : new Error(String(error)))
     }
     allSafe()
     isBehind = false
@@ -65,6 +63,7 @@ export function createAppendFile(path: string, folders: Folders): AppendFile {
   const sync = (): void => {
     if (isBehind || bytesInAll > bytesSafe) syncContent()
     for (const one of unnamed) folders.sync(one)
+    if (unnamed.length > 0) folders.named(there)
     unnamed = []
   }
 
@@ -108,6 +107,21 @@ export function createAppendFile(path: string, folders: Folders): AppendFile {
     },
   }
 }
+
+/** @returns the last on the way to it that was there already, which may be itself */
+function makeFolder(folder: string): string {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return first === undefined ? folder : dirname(first)
+}
+
+/**
+ * Its own, those that a folder on the way to it was made in, and once those above them: another process may have made
+ * them just now.
+ */
+const namers = (folder: string, there: string, { above }: Folders): readonly string[] => [
+  ...pathUp(folder, there),
+  ...(folder === there ? [] : above(there)),
+]
 
 const pathUp = (from: string, to: string): readonly string[] =>
   from === to || dirname(from) === from ? [from] : [from, ...pathUp(dirname(from), to)]

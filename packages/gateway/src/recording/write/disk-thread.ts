@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Head } from '../format/head.ts'
 import { emptyHead } from '../format/head.ts'
+import { type Share, wholeShare } from '../../share.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { Block } from './block-builder.ts'
 import type { Disk } from './disk.ts'
@@ -18,7 +19,7 @@ type Asked = { readonly order: Order; readonly resolve: (head: Head) => void; re
  * The thread starts with the first thing that is written. When it ends by itself, what it was writing has failed, and so
  * has each recording that goes on; those that begin have another thread.
  */
-export function createDiskThread(dir: string, limits: RecorderLimits): Disk {
+export function createDiskThread(dir: string, limits: RecorderLimits, share: Share = wholeShare): Disk {
   const lines = createLines(limits.atOnceBytes)
   let thread: Worker | undefined
   let isClosed = false
@@ -32,7 +33,7 @@ export function createDiskThread(dir: string, limits: RecorderLimits): Disk {
   }
   const start = (): Worker => {
     const { segmentBytes, compressFromBytes, journalBytes, journalMs } = limits
-    const started = startWorker({ dir, limits: { segmentBytes, compressFromBytes, journalBytes, journalMs } })
+    const started = startWorker({ dir, share, limits: { segmentBytes, compressFromBytes, journalBytes, journalMs } })
     const ended = (why: string): void => {
       if (thread === started) lose(why)
     }

@@ -1,6 +1,7 @@
 /** Brings recordings to disk by calls that wait for it: the work of a thread that has nothing else to do. */
 
 import type { Head } from '../format/head.ts'
+import { type Share, wholeShare } from '../../share.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { AppendFile } from './append-file.ts'
 import type { DiskTurn, RecordingPlace } from './disk.ts'
@@ -15,6 +16,8 @@ export type DiskSettings = {
   /** Of all recordings. */
   readonly dir: string
   readonly limits: DiskLimits
+  /** Of journals. Absent: all are ours. */
+  readonly share?: Share
 }
 
 export type Order = {
@@ -36,10 +39,10 @@ export type DiskWork = {
   readonly tidy: (forMs: number) => void
 }
 
-export function createDiskWork({ dir, limits }: DiskSettings): DiskWork {
+export function createDiskWork({ dir, limits, share = wholeShare }: DiskSettings): DiskWork {
   const files = new Map<number, SessionFile>()
-  const folders = createFolders()
-  const journals = createJournals({ dir, folders, limits })
+  const folders = createFolders(dir)
+  const journals = createJournals({ dir, folders, limits, share })
 
   const fileFor = ({ recording, place }: Order): SessionFile => {
     if (place !== undefined) files.set(recording, createSessionFile({ ...place, folders, limits }))

@@ -176,6 +176,33 @@ test('journals that are left of another process are not written to', () => {
   expect(readFileSync(join(dir, journalFolder, journalName(1)))).toEqual(left)
 })
 
+test('two processes that write in one folder have journals of their own, and put back only those', async () => {
+  const dir = scratchFolder()
+  const place = (session: string) => ({
+    folder: recordingFolder(dir, session, sampleStart),
+    header: { ...sampleSession(session), policy: commitAll },
+  })
+  const block = blockMaker(commitAll)
+  for (const worker of [0, 1]) {
+    const work = createDiskWork({ dir, limits: recorderLimits, share: { worker, of: 2 } })
+    const named = [1, 2].map((n) => `ses_${worker}${n}`)
+    for (const isFirst of [true, false]) {
+      const orders = named.map((session, i) => ({
+        recording: i,
+        turn: turnOf([block(1)]),
+        ...(isFirst && { place: place(session) }),
+      }))
+      work.obey(orders)
+    }
+  }
+  const journals = (): string[] => readdirSync(join(dir, journalFolder))
+  expect(journals()).toEqual([journalName(2), journalName(3)])
+  await putBackJournals(dir, { worker: 1, of: 2 })
+  expect(journals()).toEqual([journalName(2)])
+  await putBackJournals(dir)
+  expect(journals()).toEqual([])
+})
+
 test('nothing that is there is changed, and what was deleted stays so', async () => {
   const { dir, folder, files, synced, write } = bench()
   write(1)

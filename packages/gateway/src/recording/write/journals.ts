@@ -7,6 +7,7 @@
 import { closeSync, constants, fdatasyncSync, mkdirSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { encodeAppended, journalFolder, journalMagic, journalName, journalNumber } from '../format/journal.ts'
+import { isNumberOf, makeOf, type Share } from '../../share.ts'
 import type { RecorderLimits } from '../limits.ts'
 import type { AppendFile } from './append-file.ts'
 import type { Folders } from './folders.ts'
@@ -22,9 +23,14 @@ export type Journals = {
 
 export type JournalLimits = Pick<RecorderLimits, 'journalBytes' | 'journalMs'>
 
-type JournalsDeps = { readonly dir: string; readonly folders: Folders; readonly limits: JournalLimits }
+type JournalsDeps = {
+  readonly dir: string
+  readonly folders: Folders
+  readonly limits: JournalLimits
+  readonly share: Share
+}
 
-export function createJournals({ dir, folders, limits }: JournalsDeps): Journals {
+export function createJournals({ dir, folders, limits, share }: JournalsDeps): Journals {
   const folder = join(dir, journalFolder)
   let number: number | undefined
   let current: Journal | undefined
@@ -33,8 +39,7 @@ export function createJournals({ dir, folders, limits }: JournalsDeps): Journals
 
   const start = (): Journal => {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    number ??= lastIn(folder)
-    number += 1
+    number = nextOf(share, number ?? lastIn(folder))
     const journal = createJournal(join(folder, journalName(number)), dir)
     // Before its name is on disk, which may fail: then it is left like any other.
     current = journal
@@ -76,6 +81,14 @@ export function createJournals({ dir, folders, limits }: JournalsDeps): Journals
       settle(Infinity)
     },
   }
+}
+
+const nextOf = (share: Share, after: number): number => {
+  let number = after
+  return makeOf(
+    () => ++number,
+    (next) => isNumberOf(share, next),
+  )
 }
 
 const lastIn = (folder: string): number =>

@@ -15,6 +15,7 @@ import { later } from './later.ts'
 import { recorderLimits } from '../limits.ts'
 import type { RecorderLimits } from '../limits.ts'
 import { recordingFolder } from '../format/place.ts'
+import type { Share } from '../../share.ts'
 import type { RecordingPolicy } from '../policy.ts'
 import { createPressure } from './pressure.ts'
 import type { Pressure } from './pressure.ts'
@@ -58,6 +59,8 @@ export type RecordersDeps = {
   /** Cryptographically random bytes. */
   readonly random?: (count: number) => Uint8Array
   readonly disk?: Disk
+  /** Of journals. Absent: nobody else writes recordings there. */
+  readonly share?: Share
   readonly limits?: RecorderLimits
 }
 
@@ -66,7 +69,8 @@ export function createRecorders({
   clock = systemClock,
   random = randomBytes,
   limits = recorderLimits,
-  disk = createDiskThread(dir, limits),
+  share,
+  disk = createDiskThread(dir, limits, share),
 }: RecordersDeps): Recorders {
   const call = (due: () => void): void => due()
   const shared: Shared = {
