@@ -66,7 +66,9 @@ async function startAll(house: House): Promise<Running> {
   const { signal } = stopping
   let lose: (why: string) => void = () => undefined
   const lost = new Promise<string>((resolve) => (lose = resolve))
-  const office = createOffice(house, { lose, signal })
+  // Those that stop have still to tell what became of their sessions.
+  const closed = new AbortController()
+  const office = createOffice(house, { lose, signal: closed.signal })
   const start = async (worker: number): Promise<void> => {
     members.set(worker, await startMember(startOf(house, worker), office))
   }
@@ -87,6 +89,7 @@ async function startAll(house: House): Promise<Running> {
     door.close()
     await stopMembers()
     await Promise.all(keeping)
+    closed.abort()
   }
   let stopped: Promise<void> | undefined
   const { host, port } = door

@@ -31,7 +31,9 @@ const primary = createTalk<OfPrimary>(port, ours)
 
 process.on('message', (_, client) => {
   // One that has left on the way is none.
-  if (client instanceof Socket) running?.receive(client)
+  if (!(client instanceof Socket)) return
+  if (running === undefined) client.destroy()
+  else running.receive(client)
 })
 // Nobody else started this, and nobody else ends it: what it still does is wanted by nobody.
 // oxlint-disable-next-line no-restricted-properties -- there is no command line here whose outermost line would
