@@ -64,10 +64,21 @@ async function writePart(file: FileHandle, { at, bytes }: Appended): Promise<num
   const there = Buffer.alloc(bytes.length)
   const { size } = await file.stat()
   const { bytesRead } = await file.read(there, 0, bytes.length, at)
-  const isSame = there.subarray(0, bytesRead).equals(bytes.subarray(0, bytesRead))
-  if (size < at || !isSame) return 0
+  const missing = missingOf(bytes, there.subarray(0, bytesRead))
+  if (size < at || missing === undefined) return 0
   await writeAll(file, { at, bytes })
-  return bytes.length - bytesRead
+  return missing
+}
+
+/**
+ * How many bytes; `undefined` where something else is there. A zero is nothing: file systems may have had the length of a
+ * file on disk before what was written there.
+ */
+function missingOf(bytes: Uint8Array, there: Buffer): number | undefined {
+  const missing = bytes.length - there.length
+  if (there.equals(bytes.subarray(0, there.length))) return missing
+  const others = there.filter((byte, i) => byte !== bytes[i])
+  return others.every((byte) => byte === 0) ? missing + others.length : undefined
 }
 
 async function writeAll(file: FileHandle, { at, bytes }: Pick<Appended, 'at' | 'bytes'>): Promise<void> {
