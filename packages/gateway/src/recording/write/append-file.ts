@@ -63,7 +63,7 @@ export function createAppendFile(path: string, folders: Folders): AppendFile {
   const sync = (): void => {
     if (isBehind || bytesInAll > bytesSafe) syncContent()
     for (const one of unnamed) folders.sync(one)
-    if (unnamed.length > 0) folders.named(there)
+    if (unnamed.length > 0 && folder !== there) folders.named(there)
     unnamed = []
   }
 
