@@ -1,6 +1,7 @@
 /** `@tidegate/gateway`: stands in between a client and a target for the life of a session. */
 
-export { type RunningGateway, startGateway } from './control/gateway.ts'
+export { startGateway } from './control/gateway.ts'
+export type { RunningGateway } from './control/one-process.ts'
 export { openDoor } from './control/workers/door.ts'
 export { GatewayRefusal } from './control/refusal.ts'
 export type { GatewayOptions } from './control/settings.ts'

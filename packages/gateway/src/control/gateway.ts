@@ -6,39 +6,29 @@ import type { Address } from './contract.ts'
 import { codeOf, type Connecting, createSignIn, enrol } from './control-plane.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type Enrolled, type Identity, loadIdentity, saveEnrolled } from './identity.ts'
-import { type Reached, type Running, startProcess } from './one-process.ts'
+import { type Reached, type RunningGateway, startProcess } from './one-process.ts'
 import { GatewayRefusal } from './refusal.ts'
 import { checkSettings, type GatewayOptions } from './settings.ts'
 import { startWorkers } from './workers/primary.ts'
-
-export type RunningGateway = {
-  readonly id: string
-  readonly host: string
-  readonly port: number
-  /** Ends sessions (each client is told why), finishes recordings, reports what it can. */
-  readonly stop: () => Promise<void>
-  /** Resolves with what to tell people when it cannot go on: it was removed, its key is refused. */
-  readonly lost: Promise<string>
-}
 
 /** @throws GatewayRefusal (code, message, remedy) for what must not start */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   checkSettings(options)
   const lock = await usable(options, () => lockFolder(options.dir))
   try {
-    const { gateway, host, port, stop, lost } = await startLocked(options)
+    const { id, host, port, stop, lost } = await startLocked(options)
     const stopAndRelease = async (): Promise<void> => {
       await stop()
       await lock.release()
     }
-    return { id: gateway, host, port, lost, stop: stopAndRelease }
+    return { id, host, port, lost, stop: stopAndRelease }
   } catch (error) {
     await lock.release()
     throw error
   }
 }
 
-async function startLocked(options: GatewayOptions): Promise<Running> {
+async function startLocked(options: GatewayOptions): Promise<RunningGateway> {
   const identity = await usable(options, () => loadIdentity(options.dir))
   checkEnrolment(options, identity)
   const backing = {

@@ -13,16 +13,17 @@ import { cannotListen } from './refusal.ts'
 import { createServerClock, type ServerClock } from './server-clock.ts'
 import { addressOf, type GatewayOptions } from './settings.ts'
 
-export type Running = {
-  readonly gateway: string
+export type RunningGateway = {
+  readonly id: string
   readonly host: string
   readonly port: number
+  /** Ends sessions (each client is told why), finishes recordings, reports what it can. */
   readonly stop: () => Promise<void>
-  /** Resolves with what to tell people when it cannot go on. */
+  /** Resolves with what to tell people when it cannot go on: it was removed, its key is refused. */
   readonly lost: Promise<string>
 }
 
-export type RunningProcess = Running & Pick<PostgresGateway, 'cancel' | 'receive'>
+export type RunningProcess = RunningGateway & Pick<PostgresGateway, 'cancel' | 'receive'>
 
 /** What it has from those around it. */
 export type Backing = {
@@ -59,7 +60,7 @@ export async function startProcess(options: GatewayOptions, backing: Backing): P
     await inside.first
     const { stop, lost } = inside
     return {
-      gateway,
+      id: gateway,
       host: postgres.host,
       port: postgres.port,
       cancel: postgres.cancel,

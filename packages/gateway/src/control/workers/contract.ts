@@ -24,10 +24,15 @@ export type OfWorker = {
   readonly stop: (nothing: null) => Promise<void>
 }
 
+/** What a connection is handed on with. */
+export type Client = { readonly is: 'client'; readonly number: number }
+
 /** What a worker asks. */
 export type OfPrimary = {
   /** It listens: what is said to a process before that is lost. */
   readonly ready: (nothing: null) => void
+  /** The connection that was handed on with this number is at the worker, or had gone before. */
+  readonly taken: (number: number) => void
   /** @throws PutOut */
   readonly signIn: (asked: { readonly now: number }) => Promise<SignedIn>
   readonly cancel: (cancel: Cancel) => Promise<void>

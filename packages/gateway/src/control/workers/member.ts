@@ -3,9 +3,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { sessionLimits } from '../../postgres/shell/ports.ts'
 import { controlLimits as limits } from '../limits.ts'
-import type { OfPrimary, OfWorker, Start } from './contract.ts'
-import { createTalk, type Talk } from './talk.ts'
+import type { Client, OfPrimary, OfWorker, Start } from './contract.ts'
+import { createTalk, type Port, type Talk } from './talk.ts'
 
 export type Member = {
   /** False: it does not take what it was given before. */
@@ -16,7 +17,7 @@ export type Member = {
   readonly stop: () => Promise<void>
 }
 
-export type Office = Omit<OfPrimary, 'ready'>
+export type Office = Omit<OfPrimary, 'ready' | 'taken'>
 
 /** @throws GatewayRefusal; there is no process of it then */
 export async function startMember(start: Start, office: Office): Promise<Member> {
@@ -26,7 +27,9 @@ export async function startMember(start: Start, office: Office): Promise<Member>
   )
   let begin: () => void = () => undefined
   const ready = new Promise<void>((resolve) => (begin = resolve))
-  const talk = createTalk<OfWorker>(forked, { ...office, ready: () => begin() } satisfies OfPrimary)
+  const handing = handingTo(forked)
+  const ours: OfPrimary = { ...office, ready: () => begin(), taken: handing.taken }
+  const talk = createTalk<OfWorker>(portTo(forked), ours)
   try {
     const why = await Promise.race([ready, over])
     if (why !== undefined) throw new Error(`a worker ended before it had begun: ${why}`)
@@ -38,29 +41,50 @@ export async function startMember(start: Start, office: Office): Promise<Member>
   }
   let stopped: Promise<void> | undefined
   return {
-    handOn: handingTo(forked),
+    handOn: handing.handOn,
     cancel: (cancel) => talk.ask('cancel', cancel),
     over,
     stop: () => (stopped ??= stop(forked, talk, over)),
   }
 }
 
-/** Each is sent once the process has taken the one before, and kept here until then. */
-function handingTo(forked: ChildProcess): Member['handOn'] {
-  let onTheirWay = 0
+/** Node tells of a channel that has ended not always: not where a connection was on its way. */
+const portTo = (forked: ChildProcess): Port => ({
+  send: (message) => void forked.send(message),
+  onMessage: (hear) => void forked.on('message', hear),
+  onOver: (end) => void forked.once('exit', end),
+})
+
+type Handing = Pick<Member, 'handOn'> & Pick<OfPrimary, 'taken'>
+
+/**
+ * Each is open here as well until the process says that it has it: Node closes none of those that a process was still to
+ * be given when it ended.
+ */
+function handingTo(forked: ChildProcess): Handing {
+  const onTheirWay = new Map<number, Socket>()
+  let count = 0
   let movedAtMs = 0
-  return (client) => {
-    const now = performance.now()
-    if (onTheirWay === 0) movedAtMs = now
-    if (onTheirWay >= limits.workerHanded || now - movedAtMs > limits.workerStuckMs) return false
-    onTheirWay += 1
-    forked.send({ is: 'client' }, client, (error) => {
-      onTheirWay -= 1
+  forked.once('exit', () => onTheirWay.forEach((client) => client.destroy()))
+  return {
+    handOn(client) {
+      const now = performance.now()
+      if (onTheirWay.size === 0) movedAtMs = now
+      if (onTheirWay.size >= limits.workerHanded || now - movedAtMs > limits.workerStuckMs) return false
+      const number = ++count
+      onTheirWay.set(number, client)
+      client.once('close', () => onTheirWay.delete(number))
+      client.setTimeout(sessionLimits.handshakeMs, () => client.destroy())
+      const message: Client = { is: 'client', number }
+      forked.send(message, client, { keepOpen: true }, (error) => {
+        if (error !== null) client.destroy()
+      })
+      return true
+    },
+    taken(number) {
       movedAtMs = performance.now()
-      // It has gone meanwhile, and nobody else has been told of this one.
-      if (error !== null) client.destroy()
-    })
-    return true
+      onTheirWay.get(number)?.destroy()
+    },
   }
 }
 

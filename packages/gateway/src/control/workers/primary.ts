@@ -11,7 +11,7 @@ import { workerOf } from '../../share.ts'
 import type { Address } from '../contract.ts'
 import { putBack } from '../inside.ts'
 import { controlLimits as limits } from '../limits.ts'
-import type { Reached, Running } from '../one-process.ts'
+import type { Reached, RunningGateway } from '../one-process.ts'
 import { cannotListen, GatewayRefusal } from '../refusal.ts'
 import { backoffMs, pause } from '../retry.ts'
 import { addressOf, type GatewayOptions } from '../settings.ts'
@@ -26,7 +26,7 @@ type Around = {
 }
 
 /** @throws GatewayRefusal */
-export async function startWorkers(options: GatewayOptions, around: Around): Promise<Running> {
+export async function startWorkers(options: GatewayOptions, around: Around): Promise<RunningGateway> {
   const { listen } = options
   const members = new Map<number, Member>()
   const door = await openDoor(listen, dealing(members, around.workers)).catch((error) => cannotListen(listen, error))
@@ -60,7 +60,7 @@ type House = {
   readonly reached: Reached
 }
 
-async function startAll(house: House): Promise<Running> {
+async function startAll(house: House): Promise<RunningGateway> {
   const { around, members, door, reached, options } = house
   const stopping = new AbortController()
   const { signal } = stopping
@@ -93,7 +93,7 @@ async function startAll(house: House): Promise<Running> {
   }
   let stopped: Promise<void> | undefined
   const { host, port } = door
-  return { gateway: reached.gateway, host, port, lost, stop: () => (stopped ??= stop()) }
+  return { id: reached.gateway, host, port, lost, stop: () => (stopped ??= stop()) }
 }
 
 /** What it is told is sent as JSON, which leaves out what is not there. */

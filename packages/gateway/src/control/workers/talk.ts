@@ -3,12 +3,15 @@
  * here, in the same words.
  */
 
+import type { Client } from './contract.ts'
 import { PutOut } from '../control-plane.ts'
 import { GatewayRefusal, type RefusalCode } from '../refusal.ts'
 
 export type Port = {
-  readonly send: (message: object) => unknown
-  readonly on: (event: 'message' | 'disconnect', listener: (message: unknown) => void) => unknown
+  readonly send: (message: object) => void
+  readonly onMessage: (hear: (message: unknown) => void) => void
+  /** There is nobody any more. */
+  readonly onOver: (end: () => void) => void
 }
 
 /** What a process can be asked. What is given and what comes of it survives being JSON. */
@@ -47,7 +50,7 @@ export function createTalk<Theirs extends Handlers>(port: Port, ours: Handlers):
       return { fault: faultOf(error) }
     }
   }
-  const hear = async (message: Message | { readonly is: 'client' }): Promise<void> => {
+  const hear = async (message: Message | Client): Promise<void> => {
     if (message.is === 'client') return
     if (message.is === 'question') {
       const { number, what, given } = message
@@ -61,8 +64,8 @@ export function createTalk<Theirs extends Handlers>(port: Port, ours: Handlers):
     else asked?.resolve(message.comes as never)
   }
 
-  port.on('message', (message) => void hear(message as Message))
-  port.on('disconnect', () => {
+  port.onMessage((message) => void hear(message as Message))
+  port.onOver(() => {
     isOver = true
     for (const { reject } of waiting.values()) reject(gone())
     waiting.clear()

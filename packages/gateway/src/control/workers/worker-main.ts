@@ -2,7 +2,7 @@
 
 import { Socket } from 'node:net'
 import { type RunningProcess, startProcess } from '../one-process.ts'
-import type { OfPrimary, OfWorker } from './contract.ts'
+import type { Client, OfPrimary, OfWorker } from './contract.ts'
 import { createTalk, type Port } from './talk.ts'
 
 let running: RunningProcess | undefined
@@ -26,14 +26,21 @@ const ours: OfWorker = {
   stop: async () => running?.stop(),
 }
 
-const port: Port = { send: (message) => process.send?.(message), on: (event, listener) => process.on(event, listener) }
+const port: Port = {
+  send: (message) => void process.send?.(message),
+  onMessage: (hear) => void process.on('message', hear),
+  onOver: (end) => void process.on('disconnect', end),
+}
 const primary = createTalk<OfPrimary>(port, ours)
 
-process.on('message', (_, client) => {
+process.on('message', (message: Client, client) => {
+  if (message.is !== 'client') return
   // One that has left on the way is none.
-  if (!(client instanceof Socket)) return
-  if (running === undefined) client.destroy()
-  else running.receive(client)
+  if (client instanceof Socket) {
+    if (running === undefined) client.destroy()
+    else running.receive(client)
+  }
+  primary.tell('taken', message.number)
 })
 // Nobody else started this, and nobody else ends it: what it still does is wanted by nobody.
 // oxlint-disable-next-line no-restricted-properties -- there is no command line here whose outermost line would

@@ -10,6 +10,8 @@ import { readRecording } from '../../recording/read/read-recording.ts'
 import { recordingFolder } from '../../recording/format/place.ts'
 import { verifyRecording } from '../../recording/read/verify.ts'
 import { isNameOf } from '../../share.ts'
+import { sessionLimits } from '../../postgres/shell/ports.ts'
+import { sslRequest } from '../../postgres/wire/write.ts'
 import { startGateway } from '../gateway.ts'
 import { controlLimits as limits } from '../limits.ts'
 import { pause } from '../retry.ts'
@@ -115,6 +117,24 @@ test('passes over a worker that stands still', async () => {
   expect(came.length).toBeLessThan(12)
   process.kill(still!, 'SIGCONT')
   await Promise.all(came)
+})
+
+test('leaves nobody waiting whom a worker was to be given that has ended', async () => {
+  const world = await createWorldForTest({ workers })
+  const [, still] = workerProcesses()
+  process.kill(still!, 'SIGSTOP')
+  const asking = Array.from({ length: 12 }, () => connect(world.gateway.port, world.gateway.host))
+  const waiting = new Set(asking)
+  for (const socket of asking) {
+    socket.on('error', () => undefined).on('close', () => waiting.delete(socket))
+    socket.on('data', () => waiting.delete(socket)).write(sslRequest())
+  }
+  // They are dealt in turn: but for one, all have been handed on by then.
+  await expect.poll(() => waiting.size).toBe(asking.length / 2)
+  process.kill(still!, 'SIGKILL')
+  // Not by the deadline that each of them has.
+  await expect.poll(() => waiting.size, { timeout: sessionLimits.handshakeMs / 2 }).toBe(0)
+  for (const socket of asking) socket.destroy()
 })
 
 test('ends every session and finishes every recording when it stops', async () => {
