@@ -1,24 +1,32 @@
 /** Clients that speak the protocol by hand: they cost next to nothing beside what is measured, and see the last byte. */
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { postgresLimits, serverMessages } from '../packages/gateway/src/postgres/limits.ts'
 import { openTarget } from '../packages/gateway/src/postgres/shell/target.ts'
 import { createBudget, createFramer, rulesOf } from '../packages/gateway/src/postgres/wire/framer.ts'
 import { query } from '../packages/gateway/src/postgres/wire/write.ts'
 import { type Login, type Moment, moment } from './access.ts'
+import { numbers } from './harness.ts'
 
 export type RawClient = {
   /** By which the other side knows it. */
   readonly port: number
   /** Resolves when the answer is there as a whole. */
   readonly say: (sql: string) => Promise<void>
-  /** Says it again and again: from here on there is always something under way. */
-  readonly keepSaying: (sql: string) => void
+  /** Says one of them after the other, at random: from here on there is always something under way. */
+  readonly keepSaying: (sqls: readonly string[]) => void
   /** When this end saw the last byte: the connection ended under it. */
   readonly cut: Promise<Moment>
   readonly drop: () => void
 }
+
+/**
+ * Of who is busy: said one after the other, one is always under way, and some five times a second there are rows, a result
+ * and the next one. They take 0.1 to 0.3 s: if all took the same, one moment in which nobody got a processor would line all
+ * sessions up, to speak at one instant ever after.
+ */
+export const statements = numbers(64).map((i) => `select pg_sleep(${0.1 + (0.2 * i) / 63})`)
 
 /** Between hearing that the other side has closed and closing. */
 const closingMs = 20
@@ -46,11 +54,11 @@ export async function connectRaw({ password: secret, ...where }: Login): Promise
   return {
     port: socket.localPort ?? 0,
     say,
-    keepSaying(sql) {
-      const bytes = query(sql)
+    keepSaying(sqls) {
+      const queries = sqls.map(query)
       const again = (): void => {
         onReady(again)
-        socket.write(bytes)
+        socket.write(queries[randomInt(queries.length)] ?? '')
       }
       again()
     },

@@ -4,16 +4,24 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Login, Moment } from './access.ts'
-import { connectRaw, type RawClient } from './gateway-clients.ts'
-import { type Middle, startGateway, startRelay } from './gateway-middle.ts'
-import { asTarget, type GatewayStand, standInForTarget, token, verifierOf } from './gateway-stand.ts'
+import { connectRaw, type RawClient, statements } from './gateway-clients.ts'
+import { type Middle, startGateway, startRelay, startWorkers } from './gateway-middle.ts'
+import {
+  asTarget,
+  type GatewayStand,
+  type Ours,
+  ours,
+  standInForTarget,
+  token,
+  verifierOf,
+  words,
+  workers,
+} from './gateway-stand.ts'
 import type { BenchOptions, Row } from './harness.ts'
-import { figureOf, inParallel, numbers, tailOf } from './harness.ts'
+import { figureOf, inParallel, numbers, tailOf, turned } from './harness.ts'
 
 /** Logins under way at once. */
 const width = 16
-/** Always under way, and five times a second there are rows, a result and the next one. */
-const statement = 'select pg_sleep(0.2)'
 /** All that run out by and by do so within this. */
 const withinMs = 1_000
 /** Until the first does, and until all are revoked: what begins with a session, as its recording does, has begun. */
@@ -24,40 +32,48 @@ const cutWithinMs = 30_000
 
 type Way = { readonly middle: Middle; readonly login: Login }
 
+type Ways = { readonly relay: Way } & Readonly<Record<Ours, Way>>
+
 /** The ends of many sessions wake as many processes of a PostgreSQL, which take the processors of whoever is beside it. */
 export async function ending(stand: GatewayStand, options: BenchOptions): Promise<Row[]> {
-  const { folder, login, relay, gateway, sides } = stand
-  const reads = sides.find(({ name }) => name === 'gateway')?.reads ?? login
-  const beside = {
+  const { folder, login, relay, gateway, workers: several, asUser } = stand
+  const beside: Ways = {
     relay: { middle: relay, login: { ...login, port: relay.port } },
-    gateway: { middle: gateway, login: reads },
+    gateway: { middle: gateway, login: asUser('reader') },
+    workers: { middle: several, login: asUser('reader', 'workers') },
   }
   const rows = await endingBeside(beside, { where: 'PostgreSQL beside it', ...options })
   const elsewhere = await standElsewhere(folder, options)
   try {
-    return [...rows, ...(await endingBeside(elsewhere, { where: 'stand-in', ...options }))]
+    return [...rows, ...(await endingBeside(elsewhere.ways, { where: 'stand-in', ...options }))]
   } finally {
     await elsewhere.stop()
   }
 }
 
-type Ways = { readonly relay: Way; readonly gateway: Way }
-
-async function standElsewhere(folder: string, options: BenchOptions): Promise<Ways & { stop: () => Promise<void> }> {
+async function standElsewhere(
+  folder: string,
+  options: BenchOptions,
+): Promise<{ ways: Ways; stop: () => Promise<void> }> {
   const standIn = await standInForTarget()
   const { host, port } = standIn.login
   const secret = token()
-  const dir = join(folder, 'recordings-of-ends')
+  const setup = { target: asTarget(standIn.login), verifier: await verifierOf(secret) }
   const relay = await startRelay({ host, port }, options)
-  const gateway = await startGateway(
-    { target: asTarget(standIn.login), verifier: await verifierOf(secret), dir },
-    options,
-  )
+  const gateway = await startGateway({ ...setup, dir: join(folder, 'recordings-of-ends') }, options)
+  const several = await startWorkers({ ...setup, dir: join(folder, 'recordings-of-ends-of-workers'), workers }, options)
+  const known = (middle: Middle): Way => ({
+    middle,
+    login: { ...standIn.login, port: middle.port, user: 'reader', password: secret },
+  })
   return {
-    relay: { middle: relay, login: { ...standIn.login, port: relay.port } },
-    gateway: { middle: gateway, login: { ...standIn.login, port: gateway.port, user: 'reader', password: secret } },
+    ways: {
+      relay: { middle: relay, login: { ...standIn.login, port: relay.port } },
+      gateway: known(gateway),
+      workers: known(several),
+    },
     async stop() {
-      await Promise.all([relay.stop(), gateway.stop()])
+      await Promise.all([relay, gateway, several].map((middle) => middle.stop()))
       await standIn.stop()
     },
   }
@@ -65,37 +81,43 @@ async function standElsewhere(folder: string, options: BenchOptions): Promise<Wa
 
 type Ending = BenchOptions & { readonly where: string }
 
+type Late = Record<'expiry' | 'instant' | 'one' | 'all', Lateness[]>
+const none = (): Late => ({ expiry: [], instant: [], one: [], all: [] })
+
 async function endingBeside(ways: Ways, { where, quick, note, ...options }: Ending): Promise<Row[]> {
   const count = quick ? 50 : 500
   const alone = quick ? 10 : 100
   const rounds = options.rounds ?? (quick ? 1 : 3)
-  const late: Record<'floor' | 'expiry' | 'instant' | 'one' | 'all', Lateness[]> = {
-    floor: [],
-    expiry: [],
-    instant: [],
-    one: [],
-    all: [],
-  }
+  const floor: Lateness[] = []
+  const late: Readonly<Record<Ours, Late>> = { gateway: none(), workers: none() }
   for (let round = 0; round < rounds; round++) {
     note(`ending ${count} busy sessions, ${where}, round ${round + 1}`)
-    late.floor.push(...(await cutTogether(ways.relay, count)))
-    late.expiry.push(...(await expire(ways.gateway, { count, withinMs })))
-    late.instant.push(...(await expire(ways.gateway, { count, withinMs: 0 })))
-    late.one.push(...(await cutOneByOne(ways.gateway, { count, alone })))
-    late.all.push(...(await cutTogether(ways.gateway, count)))
+    floor.push(...(await cutTogether(ways.relay, count)))
+    for (const side of turned(ours, round)) {
+      const [way, own] = [ways[side], late[side]]
+      own.expiry.push(...(await expire(way, { count, withinMs })))
+      own.instant.push(...(await expire(way, { count, withinMs: 0 })))
+      own.one.push(...(await cutOneByOne(way, { count, alone })))
+      own.all.push(...(await cutTogether(way, count)))
+    }
   }
-  const neverCut = Object.values(late)
-    .flat()
-    .filter((one) => one === undefined).length
-  const bound = { atMost: 50 }
+  const all = [floor, ...ours.flatMap((side) => Object.values(late[side]))].flat()
+  const neverCut = all.filter((one) => one === undefined).length
   const busy = `${count} busy, ${where}`
   return [
-    tailOf(`cut to the client's socket closing, ${busy}: bare Node relay, all at once`, late.floor),
-    tailOf(`expiry to the client's socket closing, ${busy}: all within ${withinMs / 1_000} s`, late.expiry, bound),
-    tailOf(`expiry to the client's socket closing, ${busy}: all at one instant`, late.instant, bound),
-    tailOf(`revoke to the client's socket closing, ${busy}: one at a time`, late.one, bound),
-    tailOf(`revoke to the client's socket closing, ${busy}: all at once`, late.all, bound),
+    tailOf(`cut to the client's socket closing, ${busy}: bare Node relay, all at once`, floor),
+    ...ours.flatMap((side) => rowsOf(`${busy}: ${words[side]}`, late[side])),
     figureOf(`of all these, ${where}, not closed within ${cutWithinMs / 1_000} s`, neverCut, 'count', { atMost: 0 }),
+  ]
+}
+
+function rowsOf(busy: string, late: Late): Row[] {
+  const bound = { atMost: 50 }
+  return [
+    tailOf(`expiry to the client's socket closing, ${busy}, all within ${withinMs / 1_000} s`, late.expiry, bound),
+    tailOf(`expiry to the client's socket closing, ${busy}, all at one instant`, late.instant, bound),
+    tailOf(`revoke to the client's socket closing, ${busy}, one at a time`, late.one, bound),
+    tailOf(`revoke to the client's socket closing, ${busy}, all at once`, late.all, bound),
   ]
 }
 
@@ -105,7 +127,7 @@ async function busy({ login }: Way, count: number): Promise<readonly RawClient[]
   await Promise.all(
     clients.map(async (client, i) => {
       await client.say(`select pg_sleep(${(0.2 * i) / count})`)
-      client.keepSaying(statement)
+      client.keepSaying(statements)
     }),
   )
   return clients

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Moment, moment, openThroughTidegate } from './access.ts'
-import { connectRaw, type RawClient } from './gateway-clients.ts'
+import { connectRaw, type RawClient, statements } from './gateway-clients.ts'
 import { workers } from './gateway-stand.ts'
 import type { BenchOptions, Row } from './harness.ts'
 import { figureOf, inParallel, numbers, rowOf } from './harness.ts'
@@ -19,7 +19,6 @@ import { quietSettings, setUp, type Stand } from './stand.ts'
 const openingWidth = 16
 /** Revokes under way at once: as one administrator sends them, and as many as all ever would. */
 const revokingWidths = [1, 64]
-const statement = 'select pg_sleep(0.2)'
 const cutWithinMs = 30_000
 
 export async function revoking(options: BenchOptions): Promise<Row[]> {
@@ -79,7 +78,7 @@ async function revokeAll(stand: Stand, count: number, width: number): Promise<La
   const busy = await inParallel(numbers(count), openingWidth, async (i): Promise<Busy> => {
     const { grant, login } = await openThroughTidegate(stand.people[i % stand.people.length] ?? stand.alice, '1h')
     const client = await connectRaw(login)
-    client.keepSaying(statement)
+    client.keepSaying(statements)
     return { grant, client }
   })
   const late = await inParallel(busy, width, async ({ grant, client }) => {

@@ -18,6 +18,18 @@ export type SideName = 'direct' | 'relay' | 'pgbouncer' | 'gateway' | 'workers'
 /** As many as this machine, and most that run a gateway at all, have processors for. */
 export const workers = 2
 
+export const words: Readonly<Record<SideName, string>> = {
+  direct: 'direct',
+  relay: 'bare Node relay',
+  pgbouncer: 'PgBouncer',
+  gateway: 'gateway',
+  workers: `gateway of ${workers} processes`,
+}
+
+/** What is compared with the others. */
+export const ours = ['gateway', 'workers'] as const
+export type Ours = (typeof ours)[number]
+
 /** One way to the target. */
 export type Side = { readonly name: SideName; readonly reads: Login; readonly writes: Login }
 

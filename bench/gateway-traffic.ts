@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Middle } from './gateway-middle.ts'
 import { makeTables, pgbenchRate, type Program, psqlMs } from './gateway-programs.ts'
-import { type GatewayStand, type Side, type SideName, workers } from './gateway-stand.ts'
+import { type GatewayStand, type Ours, ours, type Side, type SideName, words } from './gateway-stand.ts'
 import type { BenchOptions, Bounds, Row } from './harness.ts'
 import { againstInTurns, medianOf, turned } from './harness.ts'
 
@@ -21,18 +21,7 @@ async function inTurn(sides: readonly Side[], rounds: number, measure: Measure):
   return samples
 }
 
-const words: Readonly<Record<SideName, string>> = {
-  direct: 'direct',
-  relay: 'bare Node relay',
-  pgbouncer: 'PgBouncer',
-  gateway: 'gateway',
-  workers: `gateway of ${workers} processes`,
-}
-
-/** What is compared with the others. */
-const ours = ['gateway', 'workers'] as const
-
-type Wanted = Readonly<Partial<Record<Exclude<SideName, (typeof ours)[number]>, Bounds>>>
+type Wanted = Readonly<Partial<Record<Exclude<SideName, Ours>, Bounds>>>
 
 /** A line for each side, and one for each comparison that has a bound. */
 function rowsOf(what: string, { samples, unit }: { samples: Samples; unit: Row['unit'] }, wanted: Wanted): Row[] {

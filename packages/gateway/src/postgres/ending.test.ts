@@ -112,30 +112,33 @@ describe('a hand', () => {
   })
 })
 
-/** Passes a target on, and sees what comes to it: in `happened`, that a session is let go of. */
+type Cancels = { open: number; most: number; lost: number }
+
+/** Passes a target on, and sees what comes to it: in `happened`, that a session is let go of. It loses the first cancels. */
 async function watched(
   happened: string[],
-): Promise<{ port: number; upstream: { port: number; host: string }; cancels: { most: number } }> {
+  lost = 0,
+): Promise<{ port: number; upstream: { port: number; host: string }; cancels: Cancels }> {
   const upstream = { host: '', port: 0 }
-  const cancels = { open: 0, most: 0 }
+  const cancels = { open: 0, most: 0, lost }
   const server = createServer((socket) => {
-    const onward = connect(upstream.port, upstream.host)
     let isCancel = false
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        if (isCancel) cancels.open -= 1
+        else happened.push('a target is let go of')
+      })
     socket.once('data', (first) => {
       isCancel = first.length >= 8 && first.readInt32BE(4) === 80_877_102
       if (isCancel) cancels.most = Math.max(cancels.most, (cancels.open += 1))
+      if (isCancel && cancels.lost-- > 0) return
+      const onward = connect(upstream.port, upstream.host)
+      onward.on('error', () => undefined).on('close', () => socket.destroy())
+      socket.on('close', () => onward.destroy())
+      onward.write(first)
+      socket.pipe(onward).pipe(socket)
     })
-    const over = (): void => {
-      socket.destroy()
-      onward.destroy()
-    }
-    socket.on('error', over).on('close', () => {
-      over()
-      if (isCancel) cancels.open -= 1
-      else happened.push('a target is let go of')
-    })
-    onward.on('error', over).on('close', over)
-    socket.pipe(onward).pipe(socket)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
@@ -161,6 +164,19 @@ describe('many at once', () => {
     expect(happened.slice(0, lines.length)).toEqual(lines.map(() => 'a client is told'))
     expect(between.cancels.most).toBeGreaterThan(0)
     expect(between.cancels.most).toBeLessThanOrEqual(postgresLimits.cancelsAtOnce)
+  })
+
+  test('do not wait for one another for long where the target does not answer', async () => {
+    const lost = 2 * postgresLimits.cancelsAtOnce
+    const between = await watched([], lost)
+    const world = await startGatewayForTest({ target: { host: '127.0.0.1', port: between.port } })
+    Object.assign(between.upstream, { host: world.database.connection.host, port: world.database.connection.port })
+    const lines = await Promise.all(Array.from({ length: 3 * lost }, () => dial(world.connection)))
+    for (const line of lines) line.send(words.query('select pg_sleep(600)'))
+    await untilAsleep(world, lines.length)
+    await world.gateway.endGrant(testGrant, 'access was revoked')
+    // Those whose first was lost when each is cancelled once more.
+    await backendsGone(world)
   })
 })
 

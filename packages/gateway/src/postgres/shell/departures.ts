@@ -75,23 +75,39 @@ export function createDepartures(): Departures {
   }
 }
 
-/** For each target some connections at a time, so that one that does not answer keeps no other waiting. */
-function createCancels() {
-  const lines = new Map<string, { free: number; readonly waiting: (() => void)[] }>()
+type Line = { free: number; readonly waiting: (() => void)[] }
 
-  return {
-    async send(login: TargetLogin, key: Key): Promise<void> {
-      const place = `${login.host}\0${login.port}`
-      const line = lines.get(place) ?? { free: limits.cancelsAtOnce, waiting: [] }
-      lines.set(place, line)
-      const askedMs = performance.now()
-      if (line.free > 0) line.free -= 1
-      else await new Promise<void>((resolve) => line.waiting.push(resolve))
-      // A target that has taken no cancel for so long takes none: its connection being gone has to be enough.
-      if (performance.now() - askedMs < limits.cancelMs) await cancelAtTarget(login, key)
+/**
+ * For each target a few at a time: a PostgreSQL starts a process for each, and where it has no processors to spare they
+ * are missing to those who are told. One that does not answer keeps no other waiting for long.
+ */
+function createCancels() {
+  const lines = new Map<string, Line>()
+
+  const take = async (place: string): Promise<() => void> => {
+    const line = lines.get(place) ?? { free: limits.cancelsAtOnce, waiting: [] }
+    lines.set(place, line)
+    if (line.free > 0) line.free -= 1
+    else await new Promise<void>((resolve) => line.waiting.push(resolve))
+    let isPassed = false
+    return () => {
+      if (isPassed) return
+      isPassed = true
       const next = line.waiting.shift()
       if (next !== undefined) next()
       else if (++line.free === limits.cancelsAtOnce) lines.delete(place)
+    }
+  }
+
+  return {
+    async send(login: TargetLogin, key: Key): Promise<void> {
+      const askedMs = performance.now()
+      const pass = await take(`${login.host}\0${login.port}`)
+      const slow = setTimeout(pass, limits.cancelSlowMs)
+      // A target that has taken no cancel for so long takes none: its connection being gone has to be enough.
+      if (performance.now() - askedMs < limits.cancelMs) await cancelAtTarget(login, key)
+      clearTimeout(slow)
+      pass()
     },
   }
 }
