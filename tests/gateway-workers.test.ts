@@ -9,8 +9,8 @@ import { instant } from '@tidegate/core'
 import { type Head, recordingFolder, verifyRecording } from '@tidegate/gateway'
 import { expect, onTestFinished, test } from 'vitest'
 import { readFromAfar } from '../packages/cli/src/recordings/afar.ts'
-import { opened } from './support/access.ts'
-import { logIn, sessionsOf } from './support/connected.ts'
+import { onTarget, opened } from './support/access.ts'
+import { logIn, sessionsOf, untilAsleep } from './support/connected.ts'
 import { eventually } from './support/eventually.ts'
 import { scratchFolder } from './support/folders.ts'
 import { createGatewayWorld } from './support/gateways.ts'
@@ -108,9 +108,15 @@ test('with the process that was started all of them end, and however many come n
     }
     return heads
   })
+  const sleeping = clients[0]!.client.query('select pg_sleep(600)').catch(() => 'cut')
+  await untilAsleep(world)
   first.child.kill('SIGKILL')
   await once(first.child, 'exit')
   for (const { ended } of clients) await ended
+  expect(await sleeping).toBe('cut')
+  // Nobody is left to cancel it: the target looks whether anyone waits for it.
+  const asleep = `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  await eventually(async () => expect(await onTarget(world.target, asleep)).toHaveLength(0))
   const second = await startProcess(world, dir, { workers: 3 })
   expect(second.workers).toHaveLength(3)
   const over = await sessionsOf(world.admin, 3, 'false')

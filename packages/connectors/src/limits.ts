@@ -15,6 +15,8 @@ export const limits = {
   openedTogether: 6,
   /** A verb waits at most this long for a lock that someone holds on the target. */
   lockTimeoutMs: 5_000,
+  /** How often a target that works looks whether its client is still there. */
+  noticeLeavingMs: 1_000,
   /** PostgreSQL cuts longer names without a word, so they are refused. */
   identifierBytes: 63,
   rolePrefixLength: 20,

@@ -5,8 +5,7 @@ import type { Row, TargetClient } from './client.ts'
 import { failureOf, rolledBack } from './failure.ts'
 import type { Pool } from './pool.ts'
 
-export type Session = {
-  readonly serverVersion: number
+export type Session = Pick<TargetClient, 'serverVersion' | 'noticesLeaving'> & {
   /** Reads; values are bound. */
   read(text: string, values: readonly unknown[]): Promise<readonly Row[]>
   /** Writes, all of the text in one transaction of its own. */
@@ -41,11 +40,12 @@ export async function attempt<T>(
 type Ledger = { touched: boolean }
 
 function sessionOf(client: TargetClient, ledger: Ledger): Session {
-  const { serverVersion } = client
+  const { serverVersion, noticesLeaving } = client
   const read: Session['read'] = (text, values) => client.query(text, values)
   const write: Session['write'] = (text) => changing(ledger, () => client.query(text))
   return {
     serverVersion,
+    noticesLeaving,
     read,
     write,
     async transaction(work) {

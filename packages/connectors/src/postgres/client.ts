@@ -5,7 +5,7 @@ import pg from 'pg'
 import type { Target } from '../contract.ts'
 import { limits } from '../limits.ts'
 import type { PostgresConfig } from './config.ts'
-import { targetError } from './failure.ts'
+import { hasState, states, targetError } from './failure.ts'
 import type { Privileges } from './privileges.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -13,6 +13,8 @@ export type Row = Readonly<Record<string, unknown>>
 export type TargetClient = {
   /** As in `server_version_num`: 180004 is 18.4. */
   readonly serverVersion: number
+  /** Whether it can notice, while it works, that a client is gone: its operating system may not tell it. */
+  readonly noticesLeaving: boolean
   /** Several statements in one text are one transaction; the rows are those of the last. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
   /** Whether the connection is still there, as far as this end knows. */
@@ -75,7 +77,18 @@ async function introduce({ client, destroy, alive }: Opened): Promise<TargetClie
       'what answers at connection.host does not keep the settings of a session, such as a connection pooler; give the address of the server itself',
     )
   }
-  return { serverVersion, query, alive, destroy, end: () => client.end() }
+  return { serverVersion, noticesLeaving: await noticesLeaving(query), query, alive, destroy, end: () => client.end() }
+}
+
+/** The same holds for our own sessions from here on. */
+async function noticesLeaving(query: TargetClient['query']): Promise<boolean> {
+  try {
+    await query(`SET client_connection_check_interval = ${limits.noticeLeavingMs}`)
+    return true
+  } catch (error) {
+    if (hasState(error, states.invalidValue)) return false
+    throw error
+  }
 }
 
 /** node-postgres keeps its socket there, and offers no other way to cut a connection that is in the middle of something. */

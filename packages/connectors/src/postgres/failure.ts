@@ -33,6 +33,7 @@ export const states = {
   /** Instead of `duplicateObject`, where the other was made by a transaction that ended only meanwhile. */
   uniqueViolation: '23505',
   undefinedObject: '42704',
+  invalidValue: '22023',
 } as const
 
 /** PostgreSQL says `ERROR` after it has rolled back. After `FATAL` or a lost connection, nobody knows. */

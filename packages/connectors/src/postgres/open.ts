@@ -106,14 +106,18 @@ async function prepare({ target, passwords }: Opening, lease: Lease, ca: string 
 /** Each change of a membership makes the next look at memberships dear: hence step by step, and not login by login. */
 function makeText(session: Session, { issuing }: Opening, made: readonly Prepared[]): string {
   const membership = membershipOptions(session)
+  const notice_leaving = noticing(session)
   const all = made.map(({ variables }) => variables)
   const steps = [
     ...all.map(({ login, verifier, expires_at, connections }) => makeSql({ login, verifier, expires_at, connections })),
-    ...all.map(({ login, search_path, mark }) => markSql({ login, search_path, mark })),
+    ...all.map(({ login, search_path, mark }) => markSql({ login, search_path, mark, notice_leaving })),
     ...all.map(({ login, group }) => joinSql({ login, group, membership })),
   ]
   return issuing(session, made.length) + steps.join('\n')
 }
+
+/** A login of ours leaves nothing running: neither by a client that vanishes, nor by a gateway that is killed. */
+const noticing = ({ noticesLeaving }: Session): Fragment => integer(noticesLeaving ? limits.noticeLeavingMs : 0)
 
 type Alone = { readonly lease: Lease; readonly timeoutMs: number }
 
@@ -169,8 +173,8 @@ async function replaceSecret(session: Session, config: PostgresConfig, variables
     }
     const others = (found['groups'] as readonly string[]).filter((other) => other !== group)
     const leave = others.map((other) => leaveSql({ group: other, member: login }))
-    const membership = membershipOptions(session)
-    await write(issuer + [...leave, reopenSql({ ...variables, membership })].join('\n'))
+    const options = { membership: membershipOptions(session), notice_leaving: noticing(session) }
+    await write(issuer + [...leave, reopenSql({ ...variables, ...options })].join('\n'))
     const [after] = await read(loginSql(), [login])
     const left = ((after?.['groups'] ?? []) as readonly string[]).filter((other) => other !== group)
     if (left.length > 0) {

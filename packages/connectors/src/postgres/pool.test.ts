@@ -4,6 +4,7 @@ import { createPool } from './pool.ts'
 
 const client: TargetClient = {
   serverVersion: 180_000,
+  noticesLeaving: true,
   query: async () => [],
   alive: () => true,
   destroy: () => undefined,

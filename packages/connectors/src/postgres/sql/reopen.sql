@@ -3,5 +3,6 @@
 ALTER ROLE :"login" LOGIN INHERIT
   CONNECTION LIMIT :connections PASSWORD :'verifier' VALID UNTIL :'expires_at';
 ALTER ROLE :"login" SET search_path TO :search_path;
+ALTER ROLE :"login" SET client_connection_check_interval TO :notice_leaving;
 COMMENT ON ROLE :"login" IS :'mark';
 GRANT :"group" TO :"login" :membership;
