@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { givenUp, startEndlessForTest } from '../../../tests/support/endless.ts'
 import { createClient } from './client.ts'
 
 /** A server that answers with these bytes, as they are cut. */
@@ -43,4 +44,21 @@ test('who cannot take an answer hears no other', async () => {
   }
   await expect(client.whoami({}, { onAnswer })).rejects.toThrow('not this one')
   expect(heard).toBe(1)
+})
+
+test.each([
+  ['heard as they come', { onAnswer: () => undefined }],
+  ['taken together', {}],
+])(
+  'answers %s that never end, end when they are given up, whatever was collected as garbage meanwhile',
+  async (_, how) => {
+    const endless = await startEndlessForTest()
+    const client = createClient({ url: endless.url })
+    for (let i = 0; i < 5; i++) await givenUp(endless, (signal) => client.whoami({}, { ...how, signal }))
+    await expect.poll(endless.left).toBe(5)
+  },
+)
+
+test('who has given up already gets no answer', async () => {
+  await expect(answering(Buffer.from('1\n')).whoami({}, { signal: AbortSignal.abort() })).rejects.toThrow('aborted')
 })

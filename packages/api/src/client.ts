@@ -50,14 +50,15 @@ async function call({ config, operation, input, options }: Call): Promise<unknow
     ...(body !== undefined && { body }),
     ...(options.signal && { signal: options.signal }),
   })
-  if (response.ok && options.onAnswer !== undefined) return readAnswers(response, options.onAnswer)
-  const text = await response.text()
+  const pieces = piecesOf(response, options.signal)
+  if (response.ok && options.onAnswer !== undefined) return readAnswers(pieces, options.onAnswer)
+  const text = await joined(pieces)
   if (response.ok) return JSON.parse(text)
   throw fromProblem(response.status, text)
 }
 
 /** One JSON text on each line; the last needs no end of line, so that a single answer is read by the same rule. */
-async function readAnswers({ body }: Response, onAnswer: (answer: unknown) => void): Promise<unknown> {
+async function readAnswers(texts: Pieces, onAnswer: (answer: unknown) => void): Promise<unknown> {
   let last: unknown
   /** Of a line that is not whole: joined once it is, because a line can be of many pieces. */
   const pieces: string[] = []
@@ -65,7 +66,7 @@ async function readAnswers({ body }: Response, onAnswer: (answer: unknown) => vo
     const line = pieces.splice(0).join('')
     if (line.trim() !== '') onAnswer((last = JSON.parse(line)))
   }
-  for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+  for await (const text of texts) {
     const [first = '', ...others] = text.split('\n')
     pieces.push(first)
     for (const other of others) {
@@ -76,6 +77,21 @@ async function readAnswers({ body }: Response, onAnswer: (answer: unknown) => vo
   endLine()
   return last
 }
+
+async function joined(pieces: Pieces): Promise<string> {
+  let text = ''
+  for await (const piece of pieces) text += piece
+  return text
+}
+
+type Pieces = AsyncIterable<string> | Iterable<string>
+
+/**
+ * The body, as it comes. The stream has the signal as well: on Node.js 20 `fetch` no longer hears it once what it made for
+ * it is collected as garbage, which happens while a body is still coming.
+ */
+const piecesOf = ({ body }: Response, signal: AbortSignal | undefined): Pieces =>
+  body?.pipeThrough(new TextDecoderStream(), { ...(signal && { signal }) }) ?? []
 
 /** Splits the flat input over path, query and body, as the table says. */
 export function encode(

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
+import { givenUp, startEndlessForTest } from '../../../tests/support/endless.ts'
 import { exportLog } from './export-log.ts'
 import { readEntries } from './read-entries.ts'
 import type { ReadEntriesOptions } from './read-entries.ts'
@@ -208,4 +209,10 @@ describe('reading entries', () => {
       await expect(ids(range)).rejects.toThrow(RangeError)
     }
   })
+})
+
+test('a log whose answers never end is given up, whatever was collected as garbage meanwhile', async () => {
+  const endless = await startEndlessForTest()
+  await givenUp(endless, (signal) => httpSource(endless.url, { fetch, signal }).read('checkpoint'))
+  await expect.poll(endless.left).toBe(1)
 })

@@ -62,11 +62,9 @@ export function httpSource(prefix: string, { fetch, signal, timeoutMs }: HttpSou
     read: async (path) => {
       const maxBytes = byteLimit(path)
       const timeout = AbortSignal.timeout(timeoutMs ?? limits.requestTimeoutMs)
-      const response = await fetch(new URL(path, base), {
-        redirect: 'error',
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      })
-      if (response.status === 200) return readBody(response, maxBytes)
+      const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+      const response = await fetch(new URL(path, base), { redirect: 'error', signal: either })
+      if (response.status === 200) return readBody(response, { maxBytes, signal: either })
       await response.body?.cancel()
       if (response.status === 404 || response.status === 410) return undefined
       throw new Error(`the log answered ${path} with status ${response.status}`)
@@ -107,14 +105,16 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
+type Bounds = { readonly maxBytes: number; readonly signal: AbortSignal }
+
+/** On Node.js 20 `fetch` no longer hears its signal once what it made for it is collected as garbage: the stream does. */
+async function readBody({ url, body }: Response, { maxBytes, signal }: Bounds): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let total = 0
   // Leaving the loop by the throw cancels the body.
-  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? []
-  for await (const chunk of body) {
+  for await (const chunk of body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal }) ?? []) {
     total += chunk.length
-    if (total > maxBytes) throw new RangeError(`${response.url} exceeds ${maxBytes} bytes`)
+    if (total > maxBytes) throw new RangeError(`${url} exceeds ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -31,17 +31,19 @@ export function wholeAnswers(send: typeof fetch): typeof fetch {
     const timeout = AbortSignal.timeout(patience.callMs)
     const signal = init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout
     const response = await send(input, { ...init, signal })
-    const body = await readBounded(response, limits.answerBytes)
+    const body = await readBounded(response, { maxBytes: limits.answerBytes, signal })
     return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers })
   }
 }
 
-/** The whole body, given up as soon as it exceeds its bound. */
-export async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+type Bounds = { readonly maxBytes: number; readonly signal: AbortSignal }
+
+/** The whole body, given up as soon as it exceeds its bound, or the signal says so: `fetch` may not hear that any more. */
+export async function readBounded({ body }: Response, { maxBytes, signal }: Bounds): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   // Leaving the loop by the throw cancels the body.
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal }) ?? []) {
     size += chunk.length
     if (size > maxBytes) throw new RangeError(`the answer exceeds ${maxBytes} bytes`)
     chunks.push(chunk)

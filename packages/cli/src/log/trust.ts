@@ -76,9 +76,10 @@ export function checkKey(vkey: string): string {
 async function publishedKey({ fetch }: Invocation, url: string): Promise<string> {
   const address = `${url}key`
   try {
-    const response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(patience.callMs) })
+    const signal = AbortSignal.timeout(patience.callMs)
+    const response = await fetch(address, { redirect: 'error', signal })
     if (response.status === 200)
-      return Buffer.from(await readBounded(response, limits.verifierKeyBytes))
+      return Buffer.from(await readBounded(response, { maxBytes: limits.verifierKeyBytes, signal }))
         .toString()
         .trim()
     await response.body?.cancel()

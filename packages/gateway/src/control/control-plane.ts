@@ -1,5 +1,6 @@
 /** The way to the control plane: enrolling once, signing in again and again, and asking with the token of that. */
 
+import { setMaxListeners } from 'node:events'
 import { ApiError, type CallOptions, type Client, createClient, type ErrorCode } from '@tidegate/api'
 import { formatInstant, instant, type Instant, parseInstant } from '@tidegate/core'
 import { type Address, enrolmentText, signInText } from './contract.ts'
@@ -55,6 +56,8 @@ type Way = Pick<Connecting, 'url' | 'fetch'> & { readonly clock: ServerClock; re
 export function connectControlPlane({ url, clock, fetch: via = fetch, signIn }: Way): ControlPlane {
   const stopped = new AbortController()
   const { signal } = stopped
+  // One for each call that is under way: more than Node expects of one signal.
+  setMaxListeners(0, signal)
   let token: Token | undefined
   let signing: Promise<Token> | undefined
 

@@ -89,20 +89,22 @@ async function discover({ issuer }: DeclaredIssuer): Promise<string> {
 }
 
 async function fetchText(url: string): Promise<string> {
+  const signal = AbortSignal.timeout(identityLimits.providerPatience)
   const response = await fetch(url, {
     // Whoever may send us elsewhere decides whose keys they are.
     redirect: 'error',
     headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(identityLimits.providerPatience),
+    signal,
   })
   if (response.status !== 200) throw new Error(`The issuer answered ${response.status}.`)
-  return readBounded(response)
+  return readBounded(response, signal)
 }
 
-async function readBounded(response: Response): Promise<string> {
+/** On Node.js 20 `fetch` no longer hears its signal once what it made for it is collected as garbage: the stream does. */
+async function readBounded({ body }: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal }) ?? []) {
     sizeBytes += chunk.length
     if (sizeBytes > identityLimits.issuerAnswerBytes) throw new Error('The issuer’s answer is too long.')
     chunks.push(chunk)
