@@ -87,8 +87,8 @@ async function joined(pieces: Pieces): Promise<string> {
 type Pieces = AsyncIterable<string> | Iterable<string>
 
 /**
- * The body, as it comes. The stream has the signal as well: on Node.js 20 `fetch` no longer hears it once what it made for
- * it is collected as garbage, which happens while a body is still coming.
+ * The body, as it comes. The stream has the signal as well: on Node.js 20 a `fetch` that takes no redirect no longer hears
+ * it once what it made for it is collected as garbage, which happens while a body is still coming.
  */
 const piecesOf = ({ body }: Response, signal: AbortSignal | undefined): Pieces =>
   body?.pipeThrough(new TextDecoderStream(), { ...(signal && { signal }) }) ?? []

@@ -107,7 +107,7 @@ function isMissing(error: unknown): boolean {
 
 type Bounds = { readonly maxBytes: number; readonly signal: AbortSignal }
 
-/** On Node.js 20 `fetch` no longer hears its signal once what it made for it is collected as garbage: the stream does. */
+/** On Node.js 20 a `fetch` that takes no redirect is deaf to its signal once garbage is collected: the stream is not. */
 async function readBody({ url, body }: Response, { maxBytes, signal }: Bounds): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let total = 0

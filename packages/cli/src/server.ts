@@ -38,7 +38,7 @@ export function wholeAnswers(send: typeof fetch): typeof fetch {
 
 type Bounds = { readonly maxBytes: number; readonly signal: AbortSignal }
 
-/** The whole body, given up as soon as it exceeds its bound, or the signal says so: `fetch` may not hear that any more. */
+/** The whole body, given up as soon as it exceeds its bound, or the signal says so: `fetch` may be deaf to it (see the client). */
 export async function readBounded({ body }: Response, { maxBytes, signal }: Bounds): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0

@@ -100,7 +100,7 @@ async function fetchText(url: string): Promise<string> {
   return readBounded(response, signal)
 }
 
-/** On Node.js 20 `fetch` no longer hears its signal once what it made for it is collected as garbage: the stream does. */
+/** On Node.js 20 a `fetch` that takes no redirect is deaf to its signal once garbage is collected: the stream is not. */
 async function readBounded({ body }: Response, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
