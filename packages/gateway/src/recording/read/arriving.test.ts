@@ -21,17 +21,24 @@ test('a recording is read the same however it was cut into pieces', async () => 
   const { folder, heads } = await writeRecording(scratchFolder(), sampleEvents(4))
   const head = heads.at(-1)!
   const whole = readFileSync(join(folder, '000001.tgrec'))
-  const expected = await arrived([bytesOf(1, whole)], { head })
-  expect(expected.at(-1)).toMatchObject({ verdict: { ok: true, state: 'ended', anchoredEvents: 8 } })
-  const cuts = fc.uniqueArray(fc.integer({ min: 0, max: whole.length }), { maxLength: 12 })
-  await fc.assert(
-    fc.asyncProperty(cuts, async (at) => {
-      const borders = [0, ...at.toSorted((a, b) => a - b), whole.length]
-      const pieces = borders.slice(1).map((end, n) => bytesOf(1, whole.subarray(borders[n], end)))
-      expect(await arrived(pieces, { head })).toEqual(expected)
-    }),
-    { numRuns: 200 },
-  )
+  const torn = Buffer.concat([whole.subarray(0, -40), Buffer.alloc(100)])
+  const cuts = fc.uniqueArray(fc.nat(whole.length + 100), { maxLength: 12 })
+  for (const [bytes, verdict] of [
+    [whole, { ok: true, state: 'ended', anchoredEvents: 8 }],
+    [torn, { ok: false, reason: 'truncated' }],
+    [Buffer.concat([torn, whole.subarray(-40)]), { ok: false, reason: 'tampered' }],
+  ] as const) {
+    const expected = await arrived([bytesOf(1, bytes)], { head })
+    expect(expected.at(-1)).toMatchObject({ verdict })
+    await fc.assert(
+      fc.asyncProperty(cuts, async (at) => {
+        const borders = [0, ...at.toSorted((a, b) => a - b), bytes.length]
+        const pieces = borders.slice(1).map((end, n) => bytesOf(1, bytes.subarray(borders[n], end)))
+        expect(await arrived(pieces, { head })).toEqual(expected)
+      }),
+      { numRuns: 100 },
+    )
+  }
 })
 
 test('what a gateway reads of a recording, in pieces of any length, is what arrives whole, over all segments', async () => {

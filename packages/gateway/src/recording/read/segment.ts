@@ -39,19 +39,19 @@ export async function openSegment(path: string): Promise<SegmentReader | undefin
 export function createSegmentReader(view: View, close: () => Promise<void>): SegmentReader {
   let position = 0
   let isSegment = false
+  let zeroes: Zeroes | undefined
+  const take = async (chain: Buffer): Promise<Found | Zeroes> => {
+    const wrong = isSegment ? undefined : await readMagic(view)
+    if (wrong !== undefined) return wrong
+    isSegment = true
+    return readRecord(view, position === 0 ? segmentMagic.length : position, chain)
+  }
   return {
     async next(chain) {
-      if (!isSegment) {
-        const magic = await view(0, segmentMagic.length)
-        if (!segmentMagic.subarray(0, magic.length).equals(magic)) return broken('the file is not a segment')
-        if (magic.length === 0) return { found: 'end' }
-        if (magic.length < segmentMagic.length) return { found: 'torn', bytes: magic.length }
-        isSegment = true
-      }
-      const start = position === 0 ? segmentMagic.length : position
-      const found = await readRecord(view, start, chain)
+      const found = zeroes ?? (await take(chain))
+      if (found.found === 'zeroes') return lookOn(view, (zeroes = found))
       if (found.found !== 'record') return found
-      const bytes = start + found.record.bytes - position
+      const bytes = found.record.bytes + (position === 0 ? segmentMagic.length : 0)
       position += bytes
       return { found: 'record', record: { ...found.record, bytes } }
     },
@@ -59,37 +59,60 @@ export function createSegmentReader(view: View, close: () => Promise<void>): Seg
   }
 }
 
-const broken = (detail: string): Found => ({ found: 'broken', detail })
-
 /** Up to so many bytes from there; fewer where the file ends. Positions never go back. */
 export type View = (position: number, bytes: number) => Promise<Buffer>
 
-async function readRecord(view: View, position: number, chain: Buffer): Promise<Found> {
+/**
+ * From here on there may be nothing but zeroes: a power failure can leave a file as long as what was written to it, and
+ * zeroes for the last of that, from anywhere in a record on. They are as good as cut off, and who can write them could do that.
+ */
+type Zeroes = {
+  readonly found: 'zeroes'
+  readonly record: number
+  at: number
+  /** What is wrong where something else is there. */
+  readonly detail: string
+}
+
+async function lookOn(view: View, zeroes: Zeroes): Promise<Found> {
+  for (;;) {
+    const part = await view(zeroes.at, readerLimits.readBytes)
+    if (part.length === 0) return { found: 'torn', bytes: zeroes.at - zeroes.record }
+    if (part.some((byte) => byte !== 0)) return { found: 'broken', detail: zeroes.detail }
+    zeroes.at += part.length
+  }
+}
+
+const zeroesOr = (detail: string, record: number, at: number): Zeroes => ({ found: 'zeroes', record, at, detail })
+
+/** What a segment begins with. `undefined`: it is there. */
+async function readMagic(view: View): Promise<Found | Zeroes | undefined> {
+  const magic = await view(0, segmentMagic.length)
+  if (magic.length === 0) return { found: 'end' }
+  const differs = segmentMagic.findIndex((byte, i) => byte !== magic[i])
+  if (differs === -1) return undefined
+  if (differs === magic.length) return { found: 'torn', bytes: magic.length }
+  return zeroesOr('the file is not a segment', 0, differs)
+}
+
+async function readRecord(view: View, position: number, chain: Buffer): Promise<Found | Zeroes> {
   const frame = await view(position, frameBytes)
   if (frame.length === 0) return { found: 'end' }
   if (frame.length < frameBytes) return { found: 'torn', bytes: frame.length }
   const length = frame.readUInt32BE(0)
   const kind = recordKindOf(frame[4] ?? 0)
-  if (kind === undefined) return zeroes(view, position)
-  if (length > readerLimits.recordBytes) return broken(`a record says that it has ${length} bytes, which none has`)
+  if (kind === undefined) return zeroesOr('a record is of no known kind', position, position + frameBytes - 1)
+  if (length > readerLimits.recordBytes) {
+    return { found: 'broken', detail: `a record says that it has ${length} bytes, which none has` }
+  }
   const whole = await view(position, recordBytes(length))
   if (whole.length < recordBytes(length)) return { found: 'torn', bytes: whole.length }
   const payload = whole.subarray(frameBytes, frameBytes + length)
   const next = nextChain(chain, frame, payload)
-  if (!next.equals(whole.subarray(frameBytes + length)))
-    return broken('a record does not follow from what is before it')
-  return { found: 'record', record: { kind, payload, bytes: whole.length, chain: next } }
-}
-
-/** A power failure can leave a file longer than what was written to it, and zeroes in between. */
-async function zeroes(view: View, position: number): Promise<Found> {
-  let bytes = 0
-  for (;;) {
-    const part = await view(position + bytes, readerLimits.readBytes)
-    if (part.length === 0) return { found: 'torn', bytes }
-    if (part.some((byte) => byte !== 0)) return broken('a record is of no known kind')
-    bytes += part.length
+  if (next.equals(whole.subarray(frameBytes + length))) {
+    return { found: 'record', record: { kind, payload, bytes: whole.length, chain: next } }
   }
+  return zeroesOr('a record does not follow from what is before it', position, position + whole.length - 1)
 }
 
 /** Without following a link and without waiting for the writer of a pipe. */

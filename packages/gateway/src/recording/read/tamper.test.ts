@@ -141,14 +141,22 @@ describe('by itself', () => {
     )
   })
 
-  test('zeroes at the end are what a power failure leaves, and anything after them is not', async () => {
+  test('zeroes from any byte to the end are what a power failure leaves, and anything after them is not', async () => {
     const { folder } = await small(scratchFolder())
     const whole = readFileSync(segment(folder))
-    const begin = whole.subarray(0, cuts(whole).at(-2))
-    writeFileSync(segment(folder), Buffer.concat([begin, Buffer.alloc(500_000)]))
-    expect(await verifyRecording(folder)).toMatchObject({ ok: true, state: 'torn', head: { events: 12 } })
-    writeFileSync(segment(folder), Buffer.concat([begin, Buffer.alloc(500_000), Buffer.from('x')]))
-    expect(reasonOf(await verifyRecording(folder))).toBe('tampered')
+    const ends = cuts(whole).slice(1)
+    for (let at = 0; at < whole.length; at++) {
+      const begin = whole.subarray(0, at)
+      for (const zeroes of [whole.length - at, 100_000]) {
+        writeFileSync(segment(folder), Buffer.concat([begin, Buffer.alloc(zeroes)]))
+        // What happens to end in a zero is whole before its last byte is there.
+        const has = ends.filter((end) => whole.subarray(at, end).every((byte) => byte === 0)).length
+        const state = has === ends.length && zeroes === whole.length - at ? 'ended' : 'torn'
+        expect(reasonOf(await verifyRecording(folder)), `${at}`).toBe(state)
+      }
+      writeFileSync(segment(folder), Buffer.concat([begin, Buffer.alloc(whole.length), Buffer.from('x')]))
+      expect(reasonOf(await verifyRecording(folder)), `${at}`).toBe('tampered')
+    }
   })
 
   test('segments that are missing, cut, swapped or of another session are found', async () => {
