@@ -173,6 +173,7 @@ async function startTarget(
   const admin = new pg.Client(postgres.connection)
   await admin.connect()
   await admin.query(`create role bench login password '${login.password}'`)
+  await admin.query('grant pg_checkpoint to bench')
   await admin.query('create database bench owner bench')
   const { rows } = await admin.query<Record<'version' | 'fsync' | 'commit', string>>(`
     select current_setting('server_version') as version, current_setting('fsync') as fsync,

@@ -1,6 +1,6 @@
 /** Rates and times of what goes through: every side in turn, for a few seconds each, in several rounds. */
 
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Middle } from './gateway-middle.ts'
 import { makeTables, pgbenchRate, type Program, psqlMs } from './gateway-programs.ts'
@@ -188,5 +188,10 @@ export async function copying(stand: GatewayStand, psql: Program, options: Bench
     const samples = await inTurn(stand.sides, rounds, measure)
     return rowsOf(`COPY ${what}, ${sizeMb} MB`, { samples, unit: 'MB/s' }, wanted)
   }
-  return [...(await rowsFor('out', out)), ...(await rowsFor('in', into))]
+  const rows = [...(await rowsFor('out', out)), ...(await rowsFor('in', into))]
+  await stand.owner.query('drop table bulk, sink')
+  await rm(file)
+  // What is measured next is not to wait for what this has written.
+  await stand.owner.query('checkpoint')
+  return rows
 }

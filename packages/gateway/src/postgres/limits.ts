@@ -38,9 +38,9 @@ export const postgresLimits = {
   approvalNoticeMs: 15_000,
   cancelMs: 5_000,
   /** Connections to one target that cancel what ended sessions left behind there. A client's own does not wait for them. */
-  cancelsAtOnce: 2,
+  cancelsAtOnce: 1,
   /** One that takes so long no longer keeps the next waiting. */
-  cancelSlowMs: 250,
+  cancelSlowMs: 25,
   /** Targets that are let go of before others have their turn. */
   departuresAtOnce: 8,
   /** Where there are more, their clients hear of it first: for so long no target is let go of. */

@@ -78,8 +78,9 @@ export function createDepartures(): Departures {
 type Line = { free: number; readonly waiting: (() => void)[] }
 
 /**
- * For each target a few at a time: a PostgreSQL starts a process for each, and where it has no processors to spare they
- * are missing to those who are told. One that does not answer keeps no other waiting for long.
+ * For each target one after the other: a PostgreSQL starts a process for each, and where it has no processors to spare they
+ * are missing to those who are told. One that takes its time, at a target that is far away or does not answer, keeps no
+ * other waiting for long.
  */
 function createCancels() {
   const lines = new Map<string, Line>()
