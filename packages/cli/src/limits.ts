@@ -29,6 +29,8 @@ export const patience = {
   /** A grant that is being opened or closed. */
   busyMs: [250, 500, 1_000, 2_000, 4_000, 8_000],
   followMs: 2_000,
+  /** Between looks at a grant whose access is offered on a port of this machine. */
+  heldMs: 5_000,
   /** For someone to sign in and answer in their browser. */
   browserMs: 300_000,
   /** For a keychain, which may have to be unlocked first. */

@@ -336,6 +336,20 @@ describe('a port of this machine', () => {
     expect(stdout()).toContain(`user      grt_1_login\npassword  ${secret}\nsslmode   disable\n`)
   })
 
+  it('ends with its grant, and goes on while the server does not answer', async () => {
+    let looks = 0
+    const getGrant = (): ReturnType<typeof activeGrant> => {
+      looks += 1
+      if (looks === 3) throw new ApiError('internal')
+      return looks < 5 ? activeGrant() : endedGrant({ end: { reason: 'revoked', at: '2026-11-21T12:10:00Z' } })
+    }
+    const { exit, local, stderr, server } = await serving({ handlers: { getGrant } })
+    expect(await exit).toBe(0)
+    await expect(converse(local, 'late')).rejects.toThrow('ECONNREFUSED')
+    expect(stderr()).toMatch(/Grant grt_1 ended .*: someone revoked it\./)
+    expect(server.callsOf('endGrant')).toEqual([])
+  })
+
   it('ends the grant afterwards as after psql, and asks at a terminal', async () => {
     const alone = await serving()
     alone.signals.emit('SIGTERM')

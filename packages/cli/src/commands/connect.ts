@@ -18,6 +18,7 @@ import { Failure } from '../failure.ts'
 import type { Interruption } from '../interruption.ts'
 import { withInterruption } from '../interruption.ts'
 import type { Line } from '../output.ts'
+import { patience } from '../limits.ts'
 import { bold, command } from '../output.ts'
 import { confirm } from '../prompt.ts'
 import { connectToServer } from '../server.ts'
@@ -46,7 +47,7 @@ export const connect = defineCommand({
   summary: 'Open a session with a role: psql, or a connection URI for the tool at hand',
   details: [
     'Uses a grant of yours for this role that has time left, or asks for one and waits for its answer. Then opens it and runs psql with the credential in its environment, never in its arguments. Without psql, or with --print, it prints a connection URI, which holds the secret.',
-    'With --port it listens on this machine, for tools that keep one address for a connection, until Ctrl-C. TLS, where there is any, is between the tool and the other end.',
+    'With --port it listens on this machine, for tools that keep one address for a connection, until Ctrl-C or the end of the grant. TLS, where there is any, is between the tool and the other end.',
     'When psql ends it asks whether to end the grant; with no terminal it ends it. Ctrl-C while waiting leaves the request; in psql it is psql’s.',
     'Exits with the code of psql.',
   ],
@@ -158,9 +159,10 @@ async function printUri(invocation: Invocation, { input }: Session, { grant, cre
 
 async function serve(
   invocation: Invocation,
-  { interruption, input }: Session,
+  session: Session,
   { opened, listener }: { readonly opened: Opened; readonly listener: Listener },
 ): Promise<Exit> {
+  const { input } = session
   const { credential, grant } = opened
   const { out } = invocation
   const { host, port } = listener
@@ -173,15 +175,21 @@ async function serve(
   out.warn('What is printed now holds a secret. It is shown this once.')
   out.result({ grant, credential, listener: { host, port } }, () => localLines(use, listener))
   out.note(`${grant.role} is open at ${host}:${port} until Ctrl-C; it ends ${when(invocation, grant.expiresAt)}.`)
-  await aborted(interruption.signal)
+  await untilOver(invocation, session)
   return 'ok'
 }
 
-const aborted = (signal: AbortSignal): Promise<unknown> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    signal.addEventListener('abort', resolve, { once: true })
-  })
+/** Until Ctrl-C, or until the server says that the grant has ended: then nobody gets in any more. */
+async function untilOver(
+  { sleep }: Pick<Invocation, 'sleep'>,
+  { client, grant, interruption: { signal } }: Session,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(patience.heldMs, signal)
+    const now = await look(client, grant, { signal })
+    if (now !== undefined && hasEnded(now)) return
+  }
+}
 
 function localLines(use: Parameters<typeof localUri>[0], listener: Listener): readonly Line[] {
   const { credential, database } = use
@@ -251,8 +259,11 @@ async function shallEnd(invocation: Invocation, { input, interruption }: Session
 }
 
 /** As it is now; `undefined` where the server does not say. */
-const look = async (client: Client, { id }: Grant): Promise<Grant | undefined> =>
-  client.getGrant({ id }).catch(() => undefined)
+const look = async (
+  client: Client,
+  { id }: Grant,
+  options?: { readonly signal: AbortSignal },
+): Promise<Grant | undefined> => client.getGrant({ id }, options).catch(() => undefined)
 
 const hasEnded = ({ state }: Grant): boolean => state === 'ended' || state === 'ending'
 
