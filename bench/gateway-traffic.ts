@@ -182,6 +182,8 @@ export async function copying(stand: GatewayStand, psql: Program, options: Bench
     if (rows[0]?.count !== lines) throw new Error(`${words[name]}: ${rows[0]?.count} of ${lines} lines arrived.`)
     return (sizeMb * 1_000) / ms
   }
+  const compiled = stand.sides.filter(({ name }) => isCompiled(name))
+  for (const measure of [out, into]) await inTurn(compiled, quick ? 1 : warmRounds, measure)
   const rounds = options.rounds ?? (quick ? 1 : 5)
   const wanted = { direct: { atLeast: 0.95 }, relay: { atLeast: 0.95 }, pgbouncer: { atLeast: 0.8 } }
   const rowsFor = async (what: string, measure: Measure): Promise<Row[]> => {

@@ -54,11 +54,13 @@ function requestOf(ledger: Ledger): NonNullable<Life['request']> {
   return request
 }
 
+/** Of the last grant: one fault is told of each, and the first one has another. */
 const copyOfEnd = `insert into tidegate.audit_entry (id, type, at, request, grant_id, body)
   select 'ent_copy', type, at, request, grant_id,
     convert_to(replace(convert_from(body, 'utf8'), '"verifiedGone":true', '"verifiedGone":false'), 'utf8')
   from tidegate.audit_entry where type = 'grant.ended'
-    and grant_id in (select grant_id from tidegate.audit_entry where type = 'grant.opened') limit 1`
+    and grant_id in (select grant_id from tidegate.audit_entry where type = 'grant.opened')
+  order by grant_id desc limit 1`
 
 /** What is done to the store, the target and the servers behind everyone's back. */
 const deeds: readonly (readonly [finds: readonly string[], deed: (fleet: Fleet) => Promise<unknown>])[] = [
