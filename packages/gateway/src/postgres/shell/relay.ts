@@ -148,10 +148,9 @@ class TargetListener implements Listener {
     orEnd(this.state, hearTarget, chunk)
   }
 
-  /** Whoever reads rows may keep a part of one. */
   needsThem(): boolean {
-    const { readsRows, toClient, fromServer } = this.state
-    return readsRows || toClient.isHolding() || fromServer.aheadBytes() > 0
+    const { toClient, fromServer } = this.state
+    return toClient.isHolding() || fromServer.borrows()
   }
 
   isIdle(): boolean {
@@ -172,7 +171,7 @@ class ClientListener implements Listener {
 
   needsThem(): boolean {
     const { toTarget, fromClient } = this.state
-    return isHolding(this.state) || toTarget.isHolding() || fromClient.aheadBytes() > 0
+    return isHolding(this.state) || toTarget.isHolding() || fromClient.borrows()
   }
 
   isIdle(sizeBytes: number): boolean {

@@ -11,13 +11,17 @@ const plenty = (): Budget => createBudget(1 << 30)
 
 type Seen = { readonly type: string; readonly bytes: string }
 
-/** The messages that a framer finds in the chunks, each put together of its pieces; and why it stopped, if it did. */
+/**
+ * The messages that a framer finds in the chunks, each put together of its pieces; and why it stopped, if it did. What
+ * it does not borrow is written over.
+ */
 function framed(rules: typeof clientRules, chunks: readonly Buffer[], budget = plenty()) {
   const framer = createFramer(rules, budget)
   const seen: Seen[] = []
   let parts: Buffer[] = []
   for (const chunk of chunks) {
-    framer.push(chunk)
+    const memory = Buffer.from(chunk)
+    framer.push(memory)
     for (let piece = framer.next(); piece !== 'none'; piece = framer.next()) {
       if (piece === 'violation') return { seen, violation: framer.violation }
       if (piece === 'part' && framer.opens) parts = []
@@ -28,6 +32,7 @@ function framed(rules: typeof clientRules, chunks: readonly Buffer[], budget = p
       if (whole.length !== framer.length) throw new Error(`a message of ${framer.length} bytes came as ${whole.length}`)
       seen.push({ type: String.fromCharCode(framer.type), bytes: whole.toString('hex') })
     }
+    if (!framer.borrows()) memory.fill(0xff)
   }
   return { seen, violation: undefined }
 }
@@ -130,6 +135,19 @@ test.each([
   ['a Sync with a body', say('S', 'x'), 'a Sync of 6 bytes'],
 ])('%s is a violation', (_, bytes, violation) => {
   expect(framed(clientRules, [bytes])).toEqual({ seen: [], violation })
+})
+
+test('what was pushed is borrowed only while it is still to be pulled', () => {
+  const framer = createFramer(clientRules, plenty())
+  framer.push(Buffer.concat([words.sync(), words.sync(), words.sync().subarray(0, 3)]))
+  expect(framer.next()).toBe('message')
+  expect(framer.borrows()).toBe(true)
+  expect([framer.next(), framer.borrows()]).toEqual(['message', true])
+  // A header that has begun is kept, and elsewhere.
+  expect([framer.next(), framer.borrows(), framer.aheadBytes()]).toEqual(['none', false, 3])
+  framer.push(Buffer.concat([words.sync().subarray(3), words.sync()]))
+  expect([framer.borrows(), framer.next(), framer.borrows()]).toEqual([false, 'message', false])
+  expect([framer.next(), framer.next(), framer.borrows()]).toEqual(['message', 'none', false])
 })
 
 test('what a length announces is not reserved before it comes', () => {

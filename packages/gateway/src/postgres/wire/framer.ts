@@ -18,6 +18,8 @@ export type Framer = {
   /** What was pushed and not pulled. */
   readonly ahead: () => Buffer
   readonly aheadBytes: () => number
+  /** Some of that lies where it was pushed, and not in memory of the framer's own. */
+  readonly borrows: () => boolean
   /** The type byte of the piece's message. */
   type: number
   /** From the type byte on. */
@@ -66,6 +68,8 @@ class Inner implements Framer {
   readonly rules: Rules
   readonly budget: Budget
   chunk = nothing
+  /** The chunk is as it was pushed. */
+  pushed = false
   /** Where in the chunk the next piece begins. */
   at = 0
   /** What is still to come of a message that is streamed. */
@@ -88,7 +92,8 @@ class Inner implements Framer {
   }
 
   push(bytes: Buffer): void {
-    this.chunk = this.at < this.chunk.length ? Buffer.concat([this.chunk.subarray(this.at), bytes]) : bytes
+    this.pushed = this.at === this.chunk.length
+    this.chunk = this.pushed ? bytes : Buffer.concat([this.chunk.subarray(this.at), bytes])
     this.at = 0
   }
 
@@ -103,6 +108,10 @@ class Inner implements Framer {
 
   aheadBytes(): number {
     return this.chunk.length - this.at
+  }
+
+  borrows(): boolean {
+    return this.pushed && this.at < this.chunk.length
   }
 
   isInside(): boolean {
@@ -195,6 +204,7 @@ function letGo(inner: Inner): void {
 function runDry(inner: Inner): Piece {
   const { chunk, at } = inner
   inner.chunk = at < chunk.length ? Buffer.from(chunk.subarray(at)) : nothing
+  inner.pushed = false
   inner.at = 0
   inner.buffer = nothing
   return 'none'
